@@ -1,0 +1,71 @@
+# `make help` lists the targets. All of them work on a machine that has Python 3.11 (or newer) and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PAGES := build/pages
+DEMO := examples/01_digits_mlp.ipynb
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench record clean
+
+# The kernel of a notebook is the one of this environment, whatever else the user has installed.
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
+
+demo: $(READY) ## run the first example from start to end in a real kernel, and leave the page to look at
+	$(BIN)/jupyter-nbconvert --execute --to html --output-dir $(PAGES) $(DEMO)
+	@echo
+	@echo "The executed page: $(CURDIR)/$(PAGES)/$(basename $(notdir $(DEMO))).html"
+	@echo "To go on from there: make lab"
+
+lab: $(READY) ## open JupyterLab on the examples
+	$(BIN)/jupyter-lab examples
+
+test: unit notebooks ## all tests: the rooms, the laws, and every example notebook
+
+unit: $(READY) ## the tests under tests/
+	$(BIN)/python -m pytest
+
+notebooks: $(READY) ## every example notebook in a real kernel, its checked cells compared
+	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples
+
+check: check-format lint types layers test ## all that CI runs: format, lint, types, layers, tests, notebooks
+
+check-format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## rewrite the sources as the format check wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## print how long compiling, importing and loading take
+	$(BIN)/python -m bench
+
+record: $(READY) ## run the example notebooks and keep their outputs in them
+	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
+
+clean: ## remove what the other targets made, the environment included
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# The environment is made anew from what the two files ask whenever one of them changes.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "sqmagic needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lab]'
+	@touch $@
