@@ -1,0 +1,55 @@
+"""sqmagic: a chalkboard notation for deep sequential networks.
+
+    %load_ext sqmagic              in Jupyter; then %%seqnet cells
+    sqmagic.compile(text)          the same without a notebook
+
+Importing this package loads neither torch nor IPython; what needs them loads them when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from sqmagic.notation.problems import NotationError as NotationError
+    from sqmagic.pipeline import compile as compile
+    from sqmagic.runtime.net import Net as Net
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "compile": "sqmagic.pipeline",
+    "Net": "sqmagic.runtime.net",
+    "NotationError": "sqmagic.notation.problems",
+}
+
+__all__ = ["Net", "NotationError", "__version__", "compile", "load_ipython_extension", "unload_ipython_extension"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """`%load_ext sqmagic`."""
+    from sqmagic.notebook.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """`%unload_ext sqmagic`; nets, macros and weights stay."""
+    from sqmagic.notebook.magics import unload
+
+    unload(shell)

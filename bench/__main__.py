@@ -1,0 +1,79 @@
+"""`python -m bench`: the figures, one line each."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from time import perf_counter
+
+from bench.programs import LSTM, chain
+
+STATEMENTS = (125, 250, 500, 1000, 2000)
+
+
+def milliseconds(work: Callable[[], object], repeats: int) -> float:
+    """The median of `repeats` runs, after one that warms the caches."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = perf_counter()
+        work()
+        times.append(perf_counter() - start)
+    return 1000 * median(times)
+
+
+def fresh(timed: str, before: str = "", repeats: int = 7) -> float:
+    """Milliseconds that a statement takes in a process of its own, after `before`: the median of several."""
+    script = f"{before}\nimport time\nstart = time.perf_counter()\n{timed}\nprint(time.perf_counter() - start)"
+
+    def once() -> float:
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        return 1000 * float(done.stdout.split()[-1])
+
+    once()
+    return median(once() for _ in range(repeats))
+
+
+def line(what: str, figure: str) -> None:
+    print(f"{what:<58}{figure:>14}", flush=True)
+
+
+def importing() -> None:
+    shell = "from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()"
+    load = "shell.run_line_magic('load_ext', 'sqmagic')"
+    line("import sqmagic", f"{fresh('import sqmagic'):.1f} ms")
+    line("%load_ext sqmagic", f"{fresh(load, shell):.1f} ms")
+    line("import torch (for comparison)", f"{fresh('import torch', repeats=3):.0f} ms")
+
+
+def compiling() -> None:
+    from sqmagic import compile
+
+    for horizon in (8, 8192):
+        took = milliseconds(partial(compile, LSTM, horizon=horizon), 31)
+        line(f"LSTM, from text to a bound module, horizon {horizon}", f"{took:.1f} ms")
+
+
+def growing() -> None:
+    """Linear growth shows as the same figure per statement on every line."""
+    from sqmagic import compile
+
+    for count in STATEMENTS:
+        took = milliseconds(partial(compile, chain(count)), 3)
+        line(f"a program of {count} statements", f"{took:.0f} ms")
+        line("    for each statement", f"{took / count:.3f} ms")
+
+
+def main() -> None:
+    print(f"Python {platform.python_version()}, {platform.machine()}, medians, caches warm\n")
+    importing()
+    compiling()
+    growing()
+
+
+if __name__ == "__main__":
+    main()
