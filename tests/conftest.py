@@ -1,0 +1,26 @@
+"""Options of the test run: golden files are rewritten only when asked for, by `pytest --update-golden`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compares a text with the file that holds what it should be, or writes the file when asked to."""
+    update: bool = request.config.getoption("--update-golden")
+
+    def compare(path: Path, text: str) -> None:
+        if update:
+            path.write_text(text, encoding="utf-8", newline="")
+        assert path.exists(), f"{path} is missing: see that the text is right, then run pytest --update-golden"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
