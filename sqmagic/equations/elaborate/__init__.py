@@ -1,0 +1,136 @@
+"""From what was written to what is meant: the shorthand of a chalkboard filled in, one named rule after another.
+
+    compose   transforms of compositions become transforms of their parts
+    pipeline  `x --[f]-> a => y` becomes `a := f(x)` and `a => y`
+    tuple     `a, b := u, v` becomes two lines
+    macro     a call of a macro becomes the lines of its body
+    context   a bare name takes the context of what defines it
+    dense     a capitalised name is a dense layer
+    loss      a loss follows from its prediction's last function
+    lower     single assignments become a System
+
+Each rule takes lines and gives lines; what it changed is marked, so that the filled-in program can be shown.
+A line with a fault is left out and what it would have defined is remembered, so that one mistake gives one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqmagic.equations.elaborate.context import add_contexts, contexts, indices, read_names
+from sqmagic.equations.elaborate.inside import Book
+from sqmagic.equations.elaborate.layers import dense_layers, name_layers
+from sqmagic.equations.elaborate.lines import Kernel, Line, Outcome
+from sqmagic.equations.elaborate.loss import losses
+from sqmagic.equations.elaborate.lower import lower
+from sqmagic.equations.elaborate.macros import called, expand
+from sqmagic.equations.elaborate.names import Names, split
+from sqmagic.equations.elaborate.pipeline import pipelines
+from sqmagic.equations.elaborate.transforms import transforms
+from sqmagic.equations.elaborate.trees import defined, named, written
+from sqmagic.equations.elaborate.tuples import tuples
+from sqmagic.equations.system import System
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.show import show_statement
+from sqmagic.notation.source import Source
+from sqmagic.notation.syntax import Macro, Program, Return, Statement
+
+__all__ = ["Elaborated", "Kernel", "elaborate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Elaborated:
+    """The filled-in program, its System, the macros it defines, what it took from the kernel, and the problems.
+
+    The System holds what could be elaborated; if a problem is an error it must not be run.
+    """
+
+    lines: tuple[Line, ...]
+    system: System
+    macros: Mapping[str, Macro]
+    taken: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    lost: frozenset[str]
+
+    def text(self, extra: tuple[tuple[str, str], ...] = ()) -> str:
+        """The filled-in program, each line that a rule made or changed marked by the rules' names.
+
+        `extra` are further lines with their rules, such as inferred shapes.
+        """
+        shown = [(show_statement(line.statement), ", ".join(line.rules)) for line in self.lines] + list(extra)
+        width = max((len(text) for text, rules in shown if rules), default=0)
+        return "\n".join(f"{text:<{width}}  # {rules}" if rules else text for text, rules in shown)
+
+
+def elaborate(program: Program, source: Source, kernel: Kernel | None = None) -> Elaborated:
+    """Fills in the shorthand. Never raises for what a user wrote: every fault is a problem of the result."""
+    kernel = kernel or Kernel()
+    own = {s.name.text: s for s in program.statements if isinstance(s, Macro)}
+    macros = {**kernel.macros, **own}
+    problems = list(contexts(program)) + list(_repeated(program))
+    unreadable = frozenset(p.span for p in problems)
+    statements = [s for s in program.statements if not isinstance(s, Macro) and not _holds(s, unreadable)]
+    running = indices(program)
+    prepared = _prepare(tuple(Line(s, s.span) for s in statements), macros, kernel)
+    bodies = {
+        name: _prepare(tuple(Line(s, s.span) for s in macro.body), macros, kernel) for name, macro in macros.items()
+    }
+    reached = called(prepared.lines, bodies, macros, kernel)
+    problems += prepared.problems
+    problems += [p for name in macros for p in bodies[name].problems if name in own]
+    book = Book(macros, {name: body.lines for name, body in bodies.items()}, kernel, Names(running))
+    expanded = expand(prepared.lines, book)
+    names = read_names(expanded.lines, running)
+    placed = add_contexts(expanded.lines, names)
+    layered = dense_layers(placed.lines, kernel)
+    named = losses(layered.lines, names)
+    problems += [*expanded.problems, *placed.problems, *layered.problems, *named.problems]
+    lost = _lost(statements, named.lines, running)
+    system, faults = lower(named.lines, names, kernel, source, lost)
+    return Elaborated(
+        named.lines,
+        system,
+        own,
+        tuple(sorted(reached - set(own))),
+        (*problems, *faults),
+        lost,
+    )
+
+
+def _prepare(lines: tuple[Line, ...], macros: dict[str, Macro], kernel: Kernel) -> Outcome:
+    """The rules that need no names: every macro's body goes through them once."""
+    piped = pipelines(lines)
+    composed = transforms(piped.lines, macros, kernel)
+    layered = name_layers(composed.lines, macros, kernel)
+    single = tuples(layered.lines)
+    return Outcome(single.lines, (*piped.problems, *composed.problems, *layered.problems, *single.problems))
+
+
+def _repeated(program: Program) -> list[Problem]:
+    """A macro defined twice in one cell, and `return` outside of macros."""
+    seen: set[str] = set()
+    problems: list[Problem] = []
+    for statement in program.statements:
+        match statement:
+            case Macro(name):
+                if name.text in seen:
+                    problems.append(Problem("SQ217", f"macro `{name.text}` is defined twice", name.span))
+                seen.add(name.text)
+            case Return():
+                note = "what a program gives back are its states."
+                problems.append(Problem("SQ218", "`return` stands in a macro", statement.span, notes=(note,)))
+            case _:
+                pass
+    return problems
+
+
+def _holds(statement: Statement, spans: frozenset[object]) -> bool:
+    return any(name.span in spans for name in written((statement,)))
+
+
+def _lost(statements: Sequence[Statement], lines: tuple[Line, ...], running: tuple[str, ...]) -> frozenset[str]:
+    """The states that faulty lines would have defined."""
+    kept = {split(name.text, running).base for line in lines for name in defined(line.statement)}
+    meant = {split(name.text, running).base for s in statements for name in named(s)}
+    return frozenset(meant - kept)

@@ -1,0 +1,132 @@
+"""Declarations: what `x_t : 28`, `M_1 : 784 -> 128`, `b : param(64)` and `B : buffer(50000, batch=256)` say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
+from sqmagic.equations.elaborate.names import Names, is_fixed, split
+from sqmagic.equations.elaborate.settings import setting
+from sqmagic.equations.system import (
+    Buffer,
+    Declared,
+    Fixed,
+    Input,
+    Kind,
+    Last,
+    Point,
+    Range,
+    Read,
+    Running,
+    Size,
+)
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.show import show_expression
+from sqmagic.notation.source import Span
+from sqmagic.notation.syntax import Call, Declaration, Expression, Name, Number
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A declared layer: `M_1 : 784 -> 128`."""
+
+    name: str
+    sizes_in: tuple[Size, ...]
+    sizes_out: tuple[Size, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What is declared of states, layers, free parameters and buffers."""
+
+    declared: tuple[Declared, ...]
+    rows: Mapping[str, tuple[Point, Point]]
+    weights: Mapping[str, Weights]
+    free: Mapping[str, Weights]
+    buffers: tuple[Buffer, ...]
+
+    def input(self, name: str, indexed: bool, read: Read) -> Input:
+        """A state that nothing defines, with what is declared of it."""
+        found = next((d for d in self.declared if d.state == name), None)
+        index = next((p.index for p in read.context if isinstance(p, Running | Last)), "t")
+        first, last = self.rows.get(name, (Fixed(1), Last(index)))
+        if found is None:
+            return Input(name, indexed, first=first, last=last, span=read.span)
+        return Input(name, indexed, found.kind, found.sizes, first, last, span=read.span)
+
+
+def read_declarations(lines: tuple[Line, ...], names: Names, kernel: Kernel) -> tuple[Declarations, list[Problem]]:
+    declared: list[Declared] = []
+    rows: dict[str, tuple[Point, Point]] = {}
+    weights: dict[str, Weights] = {}
+    free: dict[str, Weights] = {}
+    buffers: list[Buffer] = []
+    problems: list[Problem] = []
+    for line in lines:
+        if not isinstance(line.statement, Declaration):
+            continue
+        try:
+            match _read(line.statement, names, kernel):
+                case (Declared() as state, None):
+                    declared.append(state)
+                case (Declared() as state, (first, last)):
+                    declared.append(state)
+                    rows[state.state] = (first, last)
+                case Weights() as layer if layer.sizes_in:
+                    weights[layer.name] = layer
+                case Weights() as parameter:
+                    free[parameter.name] = parameter
+                case Buffer() as buffer:
+                    buffers.append(buffer)
+        except Fault as fault:
+            problems.append(fault.problem)
+    return Declarations(tuple(declared), rows, weights, free, tuple(buffers)), problems
+
+
+def _read(
+    d: Declaration, names: Names, kernel: Kernel
+) -> tuple[Declared, tuple[Point, Point] | None] | Weights | Buffer:
+    name = d.name.text
+    if d.to:
+        return Weights(name, _sizes(d.sizes), _sizes(d.to), d.span)
+    match d.sizes:
+        case (Call(Name("param"), arguments),):
+            return Weights(name, (), _sizes(arguments), d.span)
+        case (Call(Name("buffer"), (capacity, *_), keywords),):
+            settings = tuple(sorted((k.name, setting(k.value, kernel)) for k in keywords))
+            return Buffer(name, _size(capacity), settings, span=d.span)
+        case (Call(Name(("class" | "action") as kind), arguments),):
+            return _state(d, "class" if kind == "class" else "action", _sizes(arguments), names)
+        case sizes:
+            return _state(d, "real", _sizes(sizes), names)
+
+
+def _state(
+    d: Declaration, kind: Kind, sizes: tuple[Size, ...], names: Names
+) -> tuple[Declared, tuple[Point, Point] | None]:
+    key, context = names.state(d.name.text)
+    rows = (context[0].first, context[0].last) if context and isinstance(context[0], Range) else None
+    if rows is None and split(d.name.text, names.indices).context and is_fixed(context):
+        text = f"{key}_{names.indices[0]}"
+        raise Fault(Problem("SQ231", f"a whole sequence is declared at once: `{text}`", d.name.span))
+    return Declared(key, sizes, kind, span=d.span), rows
+
+
+def _sizes(expressions: tuple[Expression, ...]) -> tuple[Size, ...]:
+    return tuple(_size(e) for e in expressions)
+
+
+def _size(expression: Expression) -> Size:
+    match expression:
+        case Number(value) if value == int(value) and value > 0:
+            return Size(int(value))
+        case Name(text):
+            return Size(text)
+        case Call(Name(text)):
+            known = "`class(n)`, `action(n)`, `param(n)` or `buffer(n, batch=m)`"
+            raise Fault(Problem("SQ232", f"`{text}(…)` is no kind of declaration", expression.span, notes=(known,)))
+        case _:
+            text = show_expression(expression)
+            raise Fault(Problem("SQ232", f"`{text}` is no size: a size is a whole number from 1 on", expression.span))

@@ -1,0 +1,232 @@
+"""Expressions of the notation as expressions of the System, and the layers that they use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from sqmagic.equations.elaborate.declare import Declarations
+from sqmagic.equations.elaborate.functions import Builtin, Dense, Instance, Module, Unknown, meaning
+from sqmagic.equations.elaborate.lines import Fault, Kernel
+from sqmagic.equations.elaborate.names import Names
+from sqmagic.equations.elaborate.settings import setting, settings
+from sqmagic.equations.elaborate.transforms import unwrapped
+from sqmagic.equations.ops import ALIASES, OPS, TRANSFORMS, Op
+from sqmagic.equations.system import Apply, Const, Expr, Layer, Position, Read, Update, Value, Weight
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.show import show_expression
+from sqmagic.notation.source import Span
+from sqmagic.notation.syntax import (
+    Bar,
+    Binary,
+    Call,
+    Expression,
+    Keyword,
+    Name,
+    Negative,
+    Number,
+    Slice,
+    Subscript,
+    Tuple,
+)
+
+_OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "@": "matmul"}
+_OF_TWO = {"max": "maximum", "min": "minimum"}
+_MARKS = {"freeze": "frozen", "target": "target", "cache": "cache", "recompute": "recompute"}
+_OPTIMISERS = ("adam_opt", "sgd_opt")
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """How expressions are lowered in this program, and the layers met on the way.
+
+    `matrices` are the capitalised names that stand for a layer's weight (`M @ x`).
+    """
+
+    names: Names
+    kernel: Kernel
+    declarations: Declarations
+    matrices: frozenset[str]
+    _layers: dict[str, Layer] = field(default_factory=dict)
+
+    def value(self, e: Expression) -> Expr:
+        match e:
+            case Number(value):
+                return Const(value, span=e.span)
+            case Negative(Number(value)):
+                return Const(-value, span=e.span)
+            case Negative(operand):
+                return Apply("neg", (self.value(operand),), span=e.span)
+            case Name():
+                return self._name(e)
+            case Binary(operator, left, right):
+                return Apply(_OPERATORS[operator], (self.value(left), self.value(right)), span=e.span)
+            case Bar(parts):
+                return Apply("concat", tuple(self.value(p) for p in parts), span=e.span)
+            case Subscript(operand, index):
+                return Apply("index", (self.value(operand), self.value(index)), span=e.span)
+            case Slice(operand, start, stop):
+                ends = (("start", setting(start, self.kernel)), ("stop", setting(stop, self.kernel)))
+                return Apply("slice", (self.value(operand),), None, ends, span=e.span)
+            case Call():
+                return self._call(e)
+            case Tuple():
+                text = show_expression(e)
+                note = "`|` joins states to one; `,` lists arguments and results."
+                raise Fault(
+                    Problem("SQ236", f"a list stands where one value is meant: `{text}`", e.span, notes=(note,))
+                )
+            case _:
+                assert_never(e)
+
+    def _name(self, e: Name) -> Expr:
+        point = self.names.position(e.text)
+        if point is not None:
+            return Position(point, span=e.span)
+        if e.text in self.declarations.free:
+            self._use(Layer(e.text, "param", None, self.declarations.free[e.text].sizes_out), e.span)
+            return Weight(e.text, span=e.span)
+        if e.text in self.matrices:
+            self._use(self._declared(e.text, "dense"), e.span)
+            return Weight(f"{e.text}.weight", span=e.span)
+        state, context = self.names.state(e.text)
+        return Read(state, context, span=e.span)
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    def _call(self, e: Call) -> Expr:
+        name, wraps = unwrapped(e.function)
+        match meaning(name.text, {}, self.kernel):
+            case Builtin(op, layer):
+                op = OPS[_OF_TWO[op.name]] if op.name in _OF_TWO and len(e.arguments) == 2 else op
+                return self._builtin(op, layer, e, wraps)
+            case Module(layer):
+                arguments = tuple(self.value(a) for a in e.arguments)
+                self._use(Layer(layer, "module", updates=self._updates(wraps)), name.span)
+                marks = self._marks(e.keywords, wraps)
+                return Apply("module", arguments, layer, marks, span=e.span)
+            case Dense() | Instance() | Unknown():
+                raise AssertionError(f"{name.text} is left by the rules that should have resolved it")
+            case other:
+                assert_never(other)
+
+    def _builtin(self, op: Op, layer: str | None, e: Call, wraps: tuple[Call, ...]) -> Expr:
+        most = len(e.arguments) if op.most is None else op.most
+        arguments, positional = e.arguments[:most], e.arguments[most:]
+        if len(arguments) < op.least or len(positional) > len(op.settings):
+            raise Fault(_arity(op, layer, e))
+        own = tuple(k for k in e.keywords if k.name != "batch")
+        fixed = settings(own, positional, op.settings, op.name, self.kernel)
+        marks = self._marks(tuple(k for k in e.keywords if k.name == "batch"), wraps)
+        if layer is not None and op.parameters:
+            declared = self._declared(layer, op.name, self._updates(wraps))
+            self._use(declared, e.span)
+        values = tuple(self.value(a) for a in arguments)
+        return Apply(op.name, values, layer, tuple(sorted(fixed + marks)), span=e.span)
+
+    def _marks(self, batch: tuple[Keyword, ...], wraps: tuple[Call, ...]) -> tuple[tuple[str, Value], ...]:
+        marks: list[tuple[str, Value]] = [("batch", setting(k.value, self.kernel)) for k in batch]
+        marks += [(_MARKS[n], True) for n in map(_transform, wraps) if n in _MARKS]
+        return tuple(sorted(set(marks)))
+
+    def _updates(self, wraps: tuple[Call, ...]) -> tuple[Update, ...]:
+        return tuple(self._update(w) for w in wraps if TRANSFORMS[_transform(w)] or _transform(w) == "target")
+
+    def _update(self, wrap: Call) -> Update:
+        name = _transform(wrap)
+        return Update(name, settings(wrap.keywords, wrap.arguments[1:], TRANSFORMS[name], name, self.kernel))
+
+    # --- layers ----------------------------------------------------------------------------------
+
+    def _declared(self, name: str, function: str, updates: tuple[Update, ...] = ()) -> Layer:
+        found = self.declarations.weights.get(name)
+        if found is None:
+            return Layer(name, function, updates=updates)
+        return Layer(name, function, found.sizes_in, found.sizes_out, updates)
+
+    def _use(self, layer: Layer, span: Span) -> None:
+        """Enters a use of a layer: one function for each name, one optimiser for each parameter."""
+        known = self._layers.get(layer.name)
+        if known is None:
+            self._layers[layer.name] = Layer(
+                layer.name, layer.function, layer.sizes_in, layer.sizes_out, layer.updates, span=span
+            )
+            return
+        if known.function != layer.function:
+            message = f"`{layer.name}` is a layer of `{known.function}` elsewhere, and of `{layer.function}` here"
+            raise Fault(Problem("SQ237", message, span))
+        updates = known.updates + tuple(u for u in layer.updates if u not in known.updates)
+        clash = [u for u in updates if u.transform in _OPTIMISERS]
+        if len(clash) > 1:
+            message = (
+                f"two optimisers for the parameters of `{layer.name}`: {_spelled(clash[0])} and {_spelled(clash[1])}"
+            )
+            raise Fault(
+                Problem("SQ238", message, span, notes=("an optimiser belongs to the parameter, not to a use.",))
+            )
+        self._layers[layer.name] = Layer(
+            known.name, known.function, known.sizes_in, known.sizes_out, updates, span=known.span
+        )
+
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(self._layers.values())
+
+    # --- losses ----------------------------------------------------------------------------------
+
+    def loss(self, e: Expression) -> tuple[str, tuple[tuple[str, Value], ...], Expr | None]:
+        """A loss's name, settings and weight: `0.5 * huber(delta=2)`."""
+        match e:
+            case Name(text) if self._is_loss(text):
+                return ALIASES.get(text, text), (), None
+            case Call(Name(text), arguments, keywords) if self._is_loss(text):
+                full = ALIASES.get(text, text)
+                return full, settings(keywords, arguments, OPS[full].settings, full, self.kernel), None
+            case Binary("*", left, right) if self._names_loss(right):
+                kind, found, weight = self.loss(right)
+                return kind, found, self._times(self.value(left), weight)
+            case Binary("*", left, right) if self._names_loss(left):
+                kind, found, weight = self.loss(left)
+                return kind, found, self._times(weight, self.value(right))
+            case _:
+                text = show_expression(e)
+                note = "a loss is a name, perhaps times a weight: `==[0.5 * mse]=>`."
+                raise Fault(Problem("SQ207", f"`{text}` is no loss", e.span, notes=(note,)))
+
+    def _times(self, a: Expr | None, b: Expr | None) -> Expr | None:
+        return Apply("mul", (a, b), span=a.span) if a is not None and b is not None else a or b
+
+    def _is_loss(self, text: str) -> bool:
+        full = ALIASES.get(text, text)
+        return full in OPS and OPS[full].loss
+
+    def _names_loss(self, e: Expression) -> bool:
+        match e:
+            case Name(text) | Call(Name(text)):
+                return self._is_loss(text)
+            case Binary("*", left, right):
+                return self._names_loss(left) or self._names_loss(right)
+            case _:
+                return False
+
+
+def _transform(wrap: Call) -> str:
+    assert isinstance(wrap.function, Name), "a transform is called by its name"
+    return wrap.function.text
+
+
+def _spelled(update: Update) -> str:
+    inner = ", ".join(f"{name}={value}" for name, value in update.settings)
+    return f"`{update.transform}({inner})`" if inner else f"`{update.transform}`"
+
+
+def _arity(op: Op, layer: str | None, e: Call) -> Problem:
+    count = len(e.arguments)
+    words = {0: "nothing", 1: "one argument", 2: "two arguments", 3: "three arguments"}
+    takes = words.get(op.least, str(op.least))
+    if op.most != op.least:
+        takes = f"at least {takes}" if op.most is None else f"{takes} or {words.get(op.most, str(op.most))}"
+    shown = layer if op.name == "dense" and layer else op.name
+    repair = None
+    if op.parameters and count > 1:
+        repair = f"{' | '.join(show_expression(a) for a in e.arguments)} --[{shown}]-> …"
+    return Problem("SQ236", f"`{shown}` takes {takes}, not {count}", e.span, repair=repair)

@@ -1,0 +1,71 @@
+"""What the equations leave open: a state that nothing defines is an input; one that is defined twice is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqmagic.equations.elaborate.declare import Declarations
+from sqmagic.equations.elaborate.names import Names, spell
+from sqmagic.equations.system import Equation, Fixed, Goal, Input, Read, Running, Target, points, reads
+from sqmagic.notation.problems import Problem
+
+
+def duplicates(equations: list[Equation], names: Names) -> Iterator[Problem]:
+    first: dict[Target, Equation] = {}
+    for equation in equations:
+        for target in equation.targets:
+            if target in first and first[target].span != equation.span:
+                name = spell(target.state, target.context)
+                yield Problem(
+                    "SQ226",
+                    f"`{name}` is given a value twice, on lines {first[target].line} and {equation.line}",
+                    equation.span,
+                    notes=("states are immutable: give the second one a name of its own.",),
+                )
+            elif target in first:
+                yield Problem("SQ226", f"`{spell(target.state, target.context)}` is named twice", equation.span)
+            first.setdefault(target, equation)
+
+
+def inputs(
+    equations: tuple[Equation, ...],
+    goals: list[Goal],
+    declarations: Declarations,
+    names: Names,
+    lost: frozenset[str],
+) -> tuple[tuple[Input, ...], list[Problem]]:
+    """The states that nothing defines, in the order in which they are first read."""
+    running = {t.state for e in equations for t in e.targets if any(isinstance(i, Running) for i in t.context)}
+    made = {target.state for equation in equations for target in equation.targets}
+    found: dict[str, Input] = {}
+    problems: list[Problem] = []
+    for expr in [e.value for e in equations] + [g.value for g in goals]:
+        for read in reads(expr):
+            name = read.state
+            runs = any(not isinstance(p, Fixed) for index in read.context for p in points(index))
+            if name in made and (name in running or not runs or name in lost):
+                continue
+            if name in made and _has_end_only(name, equations, read):
+                continue
+            if name in made:
+                problems.append(_only_points(read, equations, names))
+                lost |= {name}
+            elif name not in found:
+                found[name] = declarations.input(name, bool(read.context), read)
+    return tuple(found.values()), problems
+
+
+def _has_end_only(name: str, equations: tuple[Equation, ...], read: Read) -> bool:
+    """`G_T` given, and read as `G_T`."""
+    return any(Target(name, read.context) in e.targets for e in equations)
+
+
+def _only_points(read: Read, equations: tuple[Equation, ...], names: Names) -> Problem:
+    given = next(spell(t.state, t.context) for e in equations for t in e.targets if t.state == read.state)
+    here = spell(read.state, names.here())
+    return Problem(
+        "SQ227",
+        f"`{spell(read.state, read.context)}` is read, but only `{given}` is given a value",
+        read.span,
+        notes=(f"a recurrence needs a line that ends in `-> {here}`.",),
+    )

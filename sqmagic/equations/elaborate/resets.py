@@ -1,0 +1,77 @@
+"""`reset h on cut`: in what makes `h_t`, `h_{t-1}` is read as h's base value where cut is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqmagic.equations.elaborate.expressions import Lowering
+from sqmagic.equations.elaborate.lines import Fault, Line
+from sqmagic.equations.elaborate.names import spell
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, reads, with_children
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.syntax import Name, Reset
+
+
+def with_resets(
+    lines: tuple[Line, ...], equations: tuple[Equation, ...], lowering: Lowering, problems: list[Problem]
+) -> tuple[Equation, ...]:
+    for line in lines:
+        if isinstance(line.statement, Reset):
+            for name in line.statement.states:
+                try:
+                    equations = _reset(name, line.statement.on, equations, lowering, line)
+                except Fault as fault:
+                    problems.append(fault.problem)
+    return equations
+
+
+def _reset(
+    name: Name, on: Name, equations: tuple[Equation, ...], lowering: Lowering, line: Line
+) -> tuple[Equation, ...]:
+    """In what makes `h_t` within a step, `h_{t-1}` is read as h's base value where the flag is set."""
+    state = lowering.names.state(name.text)[0]
+    flag = lowering.value(on)
+    base = next(
+        (e.value for e in equations for t in e.targets if t.state == state and t.context[:1] == (Fixed(0),)), None
+    )
+    if base is None:
+        raise Fault(
+            Problem(
+                "SQ228",
+                f"`{name.text}` is reset, but it has no base case to start from",
+                line.span,
+                repair=f"0 -> {spell(state, (Fixed(0),))}",
+            )
+        )
+    fresh: Expr = base if not reads(base) else Read(state, (Fixed(0),))
+    inside = _made_within_a_step(state, equations)
+
+    def change(expr: Expr) -> Expr:
+        if isinstance(expr, Read):
+            before = expr.state == state and expr.context[:1] == (Running(lowering.names.indices[0], -1),)
+            return Apply("where", (flag, fresh, expr), span=expr.span) if before else expr
+        return with_children(expr, tuple(change(c) for c in (expr.args if isinstance(expr, Apply) else ())))
+
+    return tuple(
+        replace(e, value=change(e.value)) if any(t.state in inside for t in e.targets) else e for e in equations
+    )
+
+
+def _made_within_a_step(state: str, equations: tuple[Equation, ...]) -> set[str]:
+    """The states that h_t is made from at the same step, and h itself."""
+    by_state: Mapping[str, Equation] = {
+        t.state: e for e in equations for t in e.targets if t.context[:1] and isinstance(t.context[0], Running)
+    }
+    inside, waiting = {state}, [state]
+    while waiting:
+        equation = by_state.get(waiting.pop())
+        for read in reads(equation.value) if equation else ():
+            if read.state not in inside and read.context[:1] and read.context[0] == Running(_index(read), 0):
+                inside.add(read.state)
+                waiting.append(read.state)
+    return inside
+
+
+def _index(read: Read) -> str:
+    return read.context[0].index if isinstance(read.context[0], Running) else ""
