@@ -1,4 +1,7 @@
-"""Options of the test run: golden files are rewritten only when asked for, by `pytest --update-golden`."""
+"""Options of the test run: golden files are rewritten only when asked for, by `pytest --update-golden`.
+
+Property tests have no deadline: no test here measures time.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("sqmagic", deadline=None, print_blob=True)
+settings.load_profile("sqmagic")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
