@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,16 @@ class Source:
     def line(self, number: int) -> str:
         stop = self.starts[number] - 1 if number < len(self.starts) else len(self.text)
         return self.text[self.starts[number - 1] : stop]
+
+
+T = TypeVar("T")
+
+
+def unplaced(tree: T) -> T:
+    """The tree without its places: what a later cell may take over, whose text is another."""
+    if isinstance(tree, tuple):
+        return tuple(unplaced(member) for member in tree)  # type: ignore[return-value]
+    if not isinstance(tree, Placed):
+        return tree
+    changes = {f.name: unplaced(getattr(tree, f.name)) for f in fields(tree) if f.name != "span"}
+    return replace(tree, span=NOWHERE, **changes)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqmagic.equations.elaborate.context import add_contexts, contexts, indices, read_names
+from sqmagic.equations.elaborate.context import add_contexts, arities, contexts, indices, read_names
 from sqmagic.equations.elaborate.inside import Book
 from sqmagic.equations.elaborate.layers import dense_layers, name_layers
 from sqmagic.equations.elaborate.lines import Kernel, Line, Outcome
@@ -33,7 +33,7 @@ from sqmagic.equations.elaborate.tuples import tuples
 from sqmagic.equations.system import System
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_statement
-from sqmagic.notation.source import Source
+from sqmagic.notation.source import Source, unplaced
 from sqmagic.notation.syntax import Macro, Program, Return, Statement
 
 __all__ = ["Elaborated", "Kernel", "elaborate"]
@@ -82,6 +82,7 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     book = Book(macros, {name: body.lines for name, body in bodies.items()}, kernel, Names(running))
     expanded = expand(prepared.lines, book)
     names = read_names(expanded.lines, running)
+    problems += arities(expanded.lines, running)
     placed = add_contexts(expanded.lines, names)
     layered = dense_layers(placed.lines, kernel)
     named = losses(layered.lines, names)
@@ -91,7 +92,7 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     return Elaborated(
         named.lines,
         system,
-        own,
+        {name: unplaced(macro) for name, macro in own.items()},
         tuple(sorted(reached - set(own))),
         (*problems, *faults),
         lost,
@@ -131,6 +132,6 @@ def _holds(statement: Statement, spans: frozenset[object]) -> bool:
 
 def _lost(statements: Sequence[Statement], lines: tuple[Line, ...], running: tuple[str, ...]) -> frozenset[str]:
     """The states that faulty lines would have defined."""
-    kept = {split(name.text, running).base for line in lines for name in defined(line.statement)}
-    meant = {split(name.text, running).base for s in statements for name in named(s)}
-    return frozenset(meant - kept)
+    kept = {name.text for line in lines for name in defined(line.statement)}
+    meant = {name.text for s in statements for name in named(s)}
+    return frozenset(split(text, running).base for text in meant - kept)

@@ -16,7 +16,7 @@ from sqmagic.equations.elaborate.trees import defined, names, nodes, over_values
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import Running, points
 from sqmagic.notation.problems import Problem
-from sqmagic.notation.syntax import Binding, Call, Declaration, Expression, Name, Over, Program, Tuple
+from sqmagic.notation.syntax import Binding, Call, Declaration, Expression, Name, Over, Program, Reset, Tuple
 
 RULE = "context"
 
@@ -65,12 +65,33 @@ def read_names(lines: tuple[Line, ...], running: tuple[str, ...]) -> Names:
     return replace(first, bare=_running_bare(lines, first)) if running else first
 
 
+def arities(lines: tuple[Line, ...], running: tuple[str, ...]) -> list[Problem]:
+    """The states that have one index in one place and two in another."""
+    problems: dict[str, Problem] = {}
+    first: dict[str, Name] = {}
+    for name in (n for line in lines for n in _occurrences(line)):
+        own = split(name.text, running)
+        if own.context is None:
+            continue
+        known = first.setdefault(own.base, name)
+        other = split(known.text, running).context or ()
+        if len(own.context) != len(other):
+            message = f"`{name.text}` and `{known.text}` have not the same number of indices"
+            problems.setdefault(own.base, Problem("SQ208", message, name.span))
+    return list(problems.values())
+
+
 def _occurrences(line: Line) -> Iterator[Name]:
     for value in values(line.statement):
         yield from names(value)
     yield from defined(line.statement)
-    if isinstance(line.statement, Declaration):
-        yield line.statement.name
+    match line.statement:
+        case Declaration(name):
+            yield name
+        case Reset(states, on):
+            yield from (*states, on)
+        case _:
+            pass
 
 
 def _plain(name: Split, sequences: frozenset[str]) -> bool:

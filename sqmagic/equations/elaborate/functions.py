@@ -63,7 +63,7 @@ def meaning(text: str, macros: Mapping[str, Macro], kernel: Kernel) -> Meaning:
     if builtin:
         return builtin
     stem = text.partition("_{")[0] if text.endswith("}") else text.rpartition("_")[0]
-    if stem in macros:
+    if stem in macros and "." not in text:
         return Instance(macros[stem], text.replace("_{", "_").removesuffix("}"))
     if _last_part(text)[:1].isupper():
         return Dense(text.replace("_{", "_").removesuffix("}") if text.endswith("}") else text)

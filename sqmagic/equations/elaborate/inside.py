@@ -60,7 +60,7 @@ class Inside:
     owner: str
     wraps: tuple[Call, ...]
     work: Work
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, Split] = field(default_factory=dict)
 
     def statement(self, statement: Statement) -> Statement:
         read = over_values(statement, self.value)
@@ -138,8 +138,8 @@ class Inside:
 
     def _local(self, name: Name) -> Name:
         read = self._split(name.text)
-        base = self.renamed.get(read.base, f"{self.path}.{read.base}")
-        return replace(name, text=spell(base, read.context or ()))
+        result = self.renamed.get(read.base, Split(f"{self.path}.{read.base}", ()))
+        return replace(name, text=spell(result.base, (read.context or ()) + (result.context or ())))
 
     def _declared(self, name: Name) -> Name:
         return replace(name, text=self.owner + name.text) if name.text in self.owned else self._local(name)

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from sqmagic.equations.elaborate.functions import Instance, Module, meaning
 from sqmagic.equations.elaborate.inside import Book, Inside, Work
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line, Outcome
-from sqmagic.equations.elaborate.names import spell, split
+from sqmagic.equations.elaborate.names import Split, is_fixed, spell, split
 from sqmagic.equations.elaborate.transforms import unwrapped
 from sqmagic.equations.elaborate.trees import bottom_up, defined, names, nodes, over_values, parts, values
 from sqmagic.equations.system import Running
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
-from sqmagic.notation.source import Span
+from sqmagic.notation.source import NOWHERE, Span
 from sqmagic.notation.syntax import (
     Binding,
     Call,
@@ -51,9 +51,21 @@ def expand(lines: tuple[Line, ...], book: Book) -> Outcome:
     out: list[Line] = []
     for line in lines:
         out += _line(line, _Site(line.span), work)
+    out = _declared_once(out)
     constants = {name.text for line in out for name in defined(line.statement) if _is_constant(line.statement)}
     work.problems += [_outside(name, macro) for name, macro in work.free if name.text not in constants]
     return Outcome(tuple(out), tuple(work.problems))
+
+
+def _declared_once(lines: list[Line]) -> list[Line]:
+    """Two calls of one instance declare its parameters once."""
+    seen: set[Statement] = set()
+    kept: list[Line] = []
+    for line in lines:
+        if not (isinstance(line.statement, Declaration) and line.group and line.statement in seen):
+            kept.append(line)
+        seen.add(line.statement)
+    return kept
 
 
 def called(
@@ -138,7 +150,8 @@ def _call(
     place = _Site(site.span, group, owner, (*site.within, macro.name.text))
     for line in body:
         if not isinstance(line.statement, Return):
-            lines += _line(Line(inside.statement(line.statement), site.span, group, (RULE,)), place, work)
+            span = site.span if line.span == NOWHERE else line.span
+            lines += _line(Line(inside.statement(line.statement), span, group, (RULE,)), place, work)
     return lines, inside.value(returned)
 
 
@@ -241,18 +254,19 @@ def _owned_names(body: tuple[Line, ...]) -> frozenset[str]:
 
 def _result_name(
     returned: Expression, target: Expression | None, body: tuple[Line, ...], inside: Inside
-) -> dict[str, str]:
+) -> dict[str, Split]:
     """The local that is returned bears the target's own name, where both stand at the same context."""
     indices = inside.work.book.names.indices
     fixed = {split(n.text, indices).base for line in body for n in defined(line.statement) if _at_fixed(n, indices)}
-    renamed: dict[str, str] = {}
+    renamed: dict[str, Split] = {}
     if target is None or len(parts(target)) != len(parts(returned)):
         return renamed
     for local, wanted in zip(parts(returned), parts(target), strict=True):
         if isinstance(local, Name) and isinstance(wanted, Name):
             a, b = split(local.text, indices), split(wanted.text, indices)
-            if a.base in inside.locals and a.context == b.context and a.base not in fixed and a.base not in renamed:
-                renamed[a.base] = b.base
+            same = a.context == b.context or (a.context == (b.context or ())[:1] and is_fixed((b.context or ())[1:]))
+            if a.base in inside.locals and same and a.base not in fixed and a.base not in renamed:
+                renamed[a.base] = Split(b.base, (b.context or ())[len(a.context or ()) :])
     return renamed
 
 

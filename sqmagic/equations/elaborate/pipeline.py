@@ -43,8 +43,15 @@ def pipelines(lines: tuple[Line, ...]) -> Outcome:
         if fault:
             problems.append(fault)
         else:
-            out += [line.by(RULE, single) for single in _stations(line.statement)]
+            plain = _is_plain(line.statement)
+            singles = _stations(line.statement)
+            out += [replace(line, statement=s) if plain else line.by(RULE, s) for s in singles]
     return Outcome(tuple(out), tuple(problems))
+
+
+def _is_plain(pipeline: Pipeline) -> bool:
+    """`0 -> h_0` is `h_0 := 0` spelled otherwise: nothing is filled in."""
+    return len(pipeline.parts) == 1 and not (isinstance(pipeline.parts[0], Arrow) and pipeline.parts[0].items)
 
 
 def _stations(pipeline: Pipeline) -> Iterator[Binding | Pipeline]:

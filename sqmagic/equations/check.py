@@ -1,0 +1,172 @@
+"""What a System must keep to be run, beyond time and shapes: goals have gradients, one index runs, nothing lies idle.
+
+Time is checked by `schedule.dependence`, shapes by `shapes`; this page says nothing of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqmagic.equations.lints.targets import has_buffer, q_learning
+from sqmagic.equations.ops import OPS
+from sqmagic.equations.show import show
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Read, System, Weight, children, reads, walk
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.source import NOWHERE, Span
+
+
+def check(system: System) -> tuple[Problem, ...]:
+    return (*_indices(system), *_goals(system), *_idle(system))
+
+
+def _indices(system: System) -> Iterator[Problem]:
+    """Programs over several running indices are read and shown, not run."""
+    if len(system.indices) > 1:
+        extra = system.indices[1]
+        yield Problem(
+            "SQ501",
+            f"two running indices (`{system.indices[0].name}` and `{extra.name}`) cannot be run yet",
+            next((e.span for e in system.equations if any(len(t.context) > 1 for t in e.targets)), _somewhere(system)),
+            notes=(f"write the states of `{extra.name}` out, each with a fixed index: `h_{{t,1}}`, `h_{{t,2}}`.",),
+        )
+
+
+def _somewhere(system: System) -> Span:
+    return system.equations[0].span if system.equations else NOWHERE
+
+
+# --- gradients -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """Which states depend on a parameter through operators that let a gradient pass."""
+
+    trained: frozenset[str]
+
+    def carries(self, expr: Expr) -> bool:
+        match expr:
+            case Weight():
+                return not expr.frozen
+            case Read():
+                return expr.state in self.trained
+            case Apply():
+                if OPS[expr.op].blocks:
+                    return False
+                own = expr.layer is not None and not expr.attribute("frozen", False)
+                return own or any(self.carries(a) for a in expr.args)
+            case _:
+                return False
+
+
+def _trained(system: System) -> frozenset[str]:
+    """Least fixpoint by a worklist over readers: linear in the size of the program."""
+    readers: dict[str, list[Equation]] = {}
+    for equation in system.equations:
+        for read in reads(equation.value):
+            readers.setdefault(read.state, []).append(equation)
+    found: set[str] = set()
+    waiting = list(system.equations)
+    while waiting:
+        equation = waiting.pop()
+        fresh = {t.state for t in equation.targets} - found
+        if fresh and _Paths(frozenset(found)).carries(equation.value):
+            found |= fresh
+            for state in fresh:
+                waiting += readers.get(state, [])
+    return frozenset(found)
+
+
+def _goals(system: System) -> Iterator[Problem]:
+    paths = _Paths(_trained(system)) if system.goals else _Paths(frozenset())
+    definitions = {t.state: e.value for e in system.equations for t in e.targets if len(e.targets) == 1}
+    for goal in system.goals:
+        if not paths.carries(goal.value):
+            yield _no_gradient(goal, definitions, paths, system)
+
+
+def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, system: System) -> Problem:
+    what = "loss" if goal.kind == "loss" else "objective"
+    through = " and ".join(f"`{show(r)}`" for r in goal.through)
+    blocked = next((b for b in _blockers(goal, paths)), None)
+    if blocked is not None:
+        form = q_learning(goal, system)
+        return Problem(
+            "SQ511",
+            f"the gradient of this {what} is identically zero: it is blocked by `{_outline(blocked)}`",
+            goal.span,
+            notes=() if has_buffer(system) or form is None else (_NO_BUFFER,),
+            repair=form,
+        )
+    states = {r.state for r in goal.through}
+    hidden = next((r for r in reads(goal.value) if states & set(_makers(r, definitions))), None)
+    if goal.kind == "objective" and not (states & {r.state for r in reads(goal.value)}):
+        if hidden is not None:
+            inlined = show(_inlined(goal.value, hidden.state, definitions[hidden.state]))
+            return Problem(
+                "SQ512",
+                f"the objective mentions {through} only through `{show(hidden)}`: its gradient is zero",
+                goal.span,
+                notes=("in `p $ e` only occurrences of p itself carry gradient.",),
+                repair=f"{through.strip('`')} $ {inlined}",
+            )
+        return Problem("SQ512", f"the objective does not mention {through}: its gradient is zero", goal.span)
+    made = through or "the prediction"
+    return Problem("SQ513", f"the gradient of this {what} is zero: no parameter makes {made}", goal.span)
+
+
+_NO_BUFFER = "`Add_B` and `Get_B` are not used: without a buffer each step is learned from once, in its order."
+
+
+def _blockers(goal: Goal, paths: _Paths) -> Iterator[Apply]:
+    """The outermost operators that block the way to what is trained; `stop` put in by a goal's rule is none."""
+    states = {r.state for r in goal.through}
+
+    def go(expr: Expr) -> Iterator[Apply]:
+        if isinstance(expr, Apply) and OPS[expr.op].blocks:
+            mine = {r.state for r in reads(expr)}
+            if expr.op != "stop" and mine & (states | paths.trained):
+                yield expr
+            return
+        for child in children(expr):
+            yield from go(child)
+
+    yield from go(goal.value)
+
+
+def _outline(expr: Apply) -> str:
+    """`one_hot(argmax(·))`: the operators only."""
+    inner = next((a for a in expr.args if isinstance(a, Apply) and OPS[a.op].blocks), None)
+    return f"{expr.op}({_outline(inner) if inner is not None else '·'})"
+
+
+def _makers(read: Read, definitions: Mapping[str, Expr]) -> list[str]:
+    return [r.state for r in reads(definitions[read.state])] if read.state in definitions else []
+
+
+def _inlined(expr: Expr, state: str, value: Expr) -> Expr:
+    match expr:
+        case Read() if expr.state == state:
+            return value
+        case Apply(op="stop", args=(inner,)):
+            return _inlined(inner, state, value)
+        case Apply():
+            return Apply(expr.op, tuple(_inlined(a, state, value) for a in expr.args), expr.layer, expr.attributes)
+        case _:
+            return expr
+
+
+# --- what lies idle ------------------------------------------------------------------------------
+
+
+def _idle(system: System) -> Iterator[Problem]:
+    """A number that is given a name and never read."""
+    expressions = [e.value for e in system.equations] + [g.value for g in system.goals]
+    used = {node.state for expr in expressions for node in walk(expr) if isinstance(node, Read)}
+    for equation in system.equations:
+        for target in equation.targets:
+            number = not target.context and all(isinstance(n, Const | Apply) for n in walk(equation.value))
+            plain = not any(isinstance(n, Apply) and (n.layer or OPS[n.op].effect) for n in walk(equation.value))
+            if number and plain and target.state not in used and len(system.equations) > 1:
+                yield Problem("SQ601", f"`{target.state}` is not used", equation.span, severity="warning")

@@ -1,0 +1,32 @@
+"""Time lints and other likely slips: warnings over dependences, never over a particular text.
+
+Each rule is a generator over the System; each warning says why, with a small numeric example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqmagic.equations.lints.facts import Facts, read_facts
+from sqmagic.equations.lints.memory import carried_over, half_gate
+from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back
+from sqmagic.equations.lints.weights import mixed_objective, weighs_the_past
+from sqmagic.equations.system import System
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.source import Source
+
+Rule = Callable[[System, Facts, Source], Iterator[Problem]]
+
+RULES: tuple[Rule, ...] = (
+    looks_back,
+    bootstraps_across_done,
+    weighs_the_past,
+    mixed_objective,
+    carried_over,
+    half_gate,
+)
+
+
+def lints(system: System, source: Source) -> tuple[Problem, ...]:
+    facts = read_facts(system)
+    return tuple(problem for rule in RULES for problem in rule(system, facts, source))
