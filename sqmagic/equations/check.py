@@ -13,11 +13,11 @@ from sqmagic.equations.ops import OPS
 from sqmagic.equations.show import show
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Read, System, Weight, children, reads, walk
 from sqmagic.notation.problems import Problem
-from sqmagic.notation.source import NOWHERE, Span
+from sqmagic.notation.source import NOWHERE, Source, Span
 
 
-def check(system: System) -> tuple[Problem, ...]:
-    return (*_indices(system), *_goals(system), *_idle(system))
+def check(system: System, source: Source) -> tuple[Problem, ...]:
+    return (*_indices(system), *_goals(system, source), *_idle(system))
 
 
 def _indices(system: System) -> Iterator[Problem]:
@@ -78,20 +78,20 @@ def _trained(system: System) -> frozenset[str]:
     return frozenset(found)
 
 
-def _goals(system: System) -> Iterator[Problem]:
+def _goals(system: System, source: Source) -> Iterator[Problem]:
     paths = _Paths(_trained(system)) if system.goals else _Paths(frozenset())
     definitions = {t.state: e.value for e in system.equations for t in e.targets if len(e.targets) == 1}
     for goal in system.goals:
         if not paths.carries(goal.value):
-            yield _no_gradient(goal, definitions, paths, system)
+            yield _no_gradient(goal, definitions, paths, system, source)
 
 
-def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, system: System) -> Problem:
+def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, system: System, source: Source) -> Problem:
     what = "loss" if goal.kind == "loss" else "objective"
     through = " and ".join(f"`{show(r)}`" for r in goal.through)
     blocked = next((b for b in _blockers(goal, paths)), None)
     if blocked is not None:
-        form = q_learning(goal, system)
+        form = q_learning(goal, system, source)
         return Problem(
             "SQ511",
             f"the gradient of this {what} is identically zero: it is blocked by `{_outline(blocked)}`",

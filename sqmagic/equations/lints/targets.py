@@ -66,10 +66,14 @@ def _forward(prediction: Read, past: Read, target: Expr, facts: Facts, source: S
     done = tuple(Apply("sub", (Const(1.0), r)) for r in _flag_at(prediction, facts.done))
     moved = Term(carried[0].positive, (*others, prediction, *done))
     swapped = total((*(t for t in found if t is not carried[0]), moved))
+    return f"{_head(goal, source, '=>')}{show(past)} => {show(swapped)}"
+
+
+def _head(goal: Goal, source: Source, sign: str) -> str:
+    """The part of the goal's line that names its states, as a line of its own."""
     line = source.line(goal.line) if goal.line else ""
-    head = line.partition("=>")[0].rstrip()
-    first = f"{head}\n" if "->" in head else ""
-    return f"{first}{show(past)} => {show(swapped)}"
+    head = line.partition(sign)[0].rstrip()
+    return f"{head}\n" if "->" in head else ""
 
 
 def _flag_at(read: Read, flag: str | None) -> tuple[Expr, ...]:
@@ -140,7 +144,7 @@ def _across(
 # --- action values -------------------------------------------------------------------------------
 
 
-def q_learning(goal: Goal, system: System) -> str | None:
+def q_learning(goal: Goal, system: System, source: Source) -> str | None:
     """For `q_{t-1} $ r_t + … argmax(q_t) …` the form that has a gradient; None if the goal is of another kind."""
     facts = read_facts(system)
     best = [n for n in walk(goal.value) if isinstance(n, Apply) and n.op == "argmax"]
@@ -154,7 +158,7 @@ def q_learning(goal: Goal, system: System) -> str | None:
     ended = tuple(Apply("sub", (Const(1.0), replace(rewards[0], state=flag))) for flag in facts.outputs[3:4])
     future = Term(True, (_discount(system), Apply("max", (later,)), *ended))
     taken = Apply("index", (q, replace(q, state="a")))
-    return f"{show(taken)} => {show(total((Term(True, (rewards[0],)), future)))}"
+    return f"{_head(goal, source, '$')}{show(taken)} => {show(total((Term(True, (rewards[0],)), future)))}"
 
 
 def _discount(system: System) -> Expr:
