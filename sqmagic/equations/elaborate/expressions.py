@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from sqmagic.equations.elaborate.declare import Declarations
@@ -146,12 +146,7 @@ class Lowering:
 
     def _use(self, layer: Layer, span: Span) -> None:
         """Enters a use of a layer: one function for each name, one optimiser for each parameter."""
-        known = self._layers.get(layer.name)
-        if known is None:
-            self._layers[layer.name] = Layer(
-                layer.name, layer.function, layer.sizes_in, layer.sizes_out, layer.updates, span=span
-            )
-            return
+        known = self._layers.get(layer.name, replace(layer, updates=(), span=span))
         if known.function != layer.function:
             message = f"`{layer.name}` is a layer of `{known.function}` elsewhere, and of `{layer.function}` here"
             raise Fault(Problem("SQ237", message, span))
@@ -164,9 +159,7 @@ class Lowering:
             raise Fault(
                 Problem("SQ238", message, span, notes=("an optimiser belongs to the parameter, not to a use.",))
             )
-        self._layers[layer.name] = Layer(
-            known.name, known.function, known.sizes_in, known.sizes_out, updates, span=known.span
-        )
+        self._layers[layer.name] = replace(known, updates=updates)
 
     def layers(self) -> tuple[Layer, ...]:
         return tuple(self._layers.values())
