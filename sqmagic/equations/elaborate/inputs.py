@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sqmagic.equations.elaborate.declare import Declarations
 from sqmagic.equations.elaborate.names import Names, spell
-from sqmagic.equations.system import Equation, Fixed, Goal, Input, Read, Running, Target, points, reads
+from sqmagic.equations.system import Apply, Equation, Fixed, Goal, Input, Read, Running, Target, points, reads
 from sqmagic.notation.problems import Problem
 
 
@@ -52,7 +53,21 @@ def inputs(
                 lost |= {name}
             elif name not in found:
                 found[name] = declarations.input(name, bool(read.context), read)
-    return tuple(found.values()), problems
+    actions = _actions(equations)
+    passed = {n: _behaviour(i, actions[n]) if n in actions and i.sizes is None else i for n, i in found.items()}
+    return tuple(passed.values()), problems
+
+
+def _actions(equations: tuple[Equation, ...]) -> dict[str, Read]:
+    """The states that are passed to the environment's step as actions."""
+    steps = [e.value for e in equations if isinstance(e.value, Apply) and e.value.op == "step"]
+    return {action.state: action for step in steps for action in step.args[1:] if isinstance(action, Read)}
+
+
+def _behaviour(action: Input, read: Read) -> Input:
+    """An action that nothing defines comes from a behaviour policy, from the first step that needs one."""
+    offset = next((i.offset for i in read.context if isinstance(i, Running)), 0)
+    return replace(action, kind="action", first=Fixed(1 + offset))
 
 
 def _has_end_only(name: str, equations: tuple[Equation, ...], read: Read) -> bool:
