@@ -40,7 +40,6 @@ _INFIX: dict[str, tuple[str, int]] = {
 }
 _NAMES = {"maximum": "max", "minimum": "min"}
 _BY_LAYER = ("dense", "module")
-_MARKS = ("frozen", "target", "cache", "recompute", "batch")
 
 
 def show(expr: Expr) -> str:
@@ -160,7 +159,9 @@ def _function(expr: Apply) -> str:
 
 
 def _settings(expr: Apply) -> list[str]:
-    return [f"{key}={value}" for key, value in expr.attributes if key not in _MARKS]
+    """The settings that a user may write; marks, and what `settle` notes, are none."""
+    known = dict(OPS[expr.op].settings)
+    return [f"{key}={value}" for key, value in expr.attributes if key in known]
 
 
 def _free(expr: Expr) -> Expr:

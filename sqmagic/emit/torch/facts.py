@@ -1,0 +1,206 @@
+"""What the emitter knows of a program before it writes a line.
+
+The rows of a state over time are one tensor, its first row at index `stored.first` and its last at T + `stored.last`:
+the steps that its equation gives and, where they adjoin, its base cases before and its end cases after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqmagic.emit.torch.code import Shape
+from sqmagic.emit.torch.layers import owners
+from sqmagic.emit.torch.names import variables
+from sqmagic.equations.shapes import Shapes
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Context,
+    Expr,
+    Fixed,
+    Input,
+    Last,
+    Range,
+    Read,
+    Running,
+    System,
+    children,
+    reads,
+)
+from sqmagic.schedule.domains import Domains, Interval
+
+_ARITHMETIC = frozenset(("add", "sub", "mul", "div", "neg"))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`computed` are the steps that a state's equation gives, `stored` all its rows. `numbers` are bare states that are
+    Python numbers (`gamma`), `integers` inputs of whole numbers, `optional` inputs that no prediction needs, `given`
+    the points that have equations of their own. `like` is a tensor of the right dtype and device. `masked` says that
+    examples may end before the window.
+    """
+
+    system: System
+    shapes: Mapping[str, Shape]
+    parameters: Mapping[str, Shape]
+    variables: Mapping[tuple[str, Context], str]
+    owners: Mapping[str, str]
+    computed: Mapping[str, Interval]
+    stored: Mapping[str, Interval]
+    goals: tuple[Interval | None, ...]
+    numbers: frozenset[str]
+    integers: frozenset[str]
+    optional: frozenset[str]
+    given: frozenset[tuple[str, Context]]
+    like: str
+    masked: bool
+
+    def name(self, state: str, context: Context = ()) -> str:
+        return self.variables[state, context]
+
+
+def gather(system: System, shapes: Shapes, domains: Domains) -> Facts:
+    numbers = frozenset(_numbers(system, shapes.states))
+    names = variables(system)
+    computed = _computed(system, domains)
+    optional = optional_inputs(system)
+    return Facts(
+        system=system,
+        shapes=shapes.states,
+        parameters=shapes.parameters,
+        variables=names,
+        owners=owners(system.layers),
+        computed=computed,
+        stored=_stored(system, computed),
+        goals=domains.goals,
+        numbers=numbers,
+        integers=frozenset(i.state for i in system.inputs if i.state in shapes.integers),
+        optional=optional,
+        given=frozenset((t.state, t.context) for e in system.equations for t in e.targets if fixed(t.context)),
+        like=_like(system, names, optional, shapes.integers),
+        masked=bool(system.indices) and not to_the_end(system),
+    )
+
+
+def fixed(context: Context) -> bool:
+    """Whether a context is a point of a sequence: `h_0`, `G_T`."""
+    return bool(context) and all(isinstance(i, Fixed | Last) for i in context)
+
+
+def grows(expr: Expr) -> bool:
+    """Whether an expression reads a range whose length changes with t (`k_{1:t}`)."""
+    return any(
+        isinstance(i, Range) and isinstance(i.first, Running) != isinstance(i.last, Running)
+        for r in reads(expr)
+        for i in r.context
+    )
+
+
+def to_the_end(system: System) -> bool:
+    """Whether something reads a range up to T, which is not one range for examples of different lengths."""
+    exprs = [e.value for e in system.equations] + [g.value for g in system.goals]
+    return any(isinstance(i, Range) and isinstance(i.last, Last) for e in exprs for r in reads(e) for i in r.context)
+
+
+def optional_inputs(system: System) -> frozenset[str]:
+    """Inputs that no prediction needs: a program is computed without them, as far as it goes."""
+    if not system.goals:
+        return frozenset()
+    needed = closure(system, (r.state for g in system.goals for r in g.through))
+    return frozenset(i.state for i in system.inputs) - needed
+
+
+def closure(system: System, states: Iterable[str]) -> frozenset[str]:
+    """These states and all that they are made from."""
+    sources: dict[str, set[str]] = {}
+    for equation in system.equations:
+        for target in equation.targets:
+            sources.setdefault(target.state, set()).update(r.state for r in reads(equation.value))
+    found: set[str] = set()
+    stack = list(states)
+    while stack:
+        state = stack.pop()
+        if state not in found:
+            found.add(state)
+            stack.extend(sources.get(state, ()))
+    return frozenset(found)
+
+
+def _numbers(system: System, shapes: Mapping[str, Shape]) -> set[str]:
+    found: set[str] = set()
+    for equation in system.equations:
+        match equation.targets:
+            case (target,) if not target.context and shapes[target.state] == (1,) and _is_number(equation.value, found):
+                found.add(target.state)
+    return found
+
+
+def _is_number(expr: Expr, known: set[str]) -> bool:
+    match expr:
+        case Const():
+            return True
+        case Read(state, ()):
+            return state in known
+        case Apply(op) if op in _ARITHMETIC:
+            return all(_is_number(c, known) for c in children(expr))
+        case _:
+            return False
+
+
+def _computed(system: System, domains: Domains) -> dict[str, Interval]:
+    """The steps that running equations give, base and end cases apart."""
+    found = {}
+    for equation in system.equations:
+        for target in equation.targets:
+            if target.context and not fixed(target.context):
+                found[target.state] = domains.states[target.state]
+    return found
+
+
+def _stored(system: System, computed: Mapping[str, Interval]) -> dict[str, Interval]:
+    cases = {(t.state, i) for e in system.equations for t in e.targets if fixed(t.context) for i in t.context}
+    stored = {i.state: _rows(i) for i in system.inputs if i.indexed}
+    for state, interval in computed.items():
+        first, last = interval.first, interval.last
+        while (state, Fixed(first - 1)) in cases:
+            first -= 1
+        while any((state, Last(i.name, last + 1)) in cases for i in system.indices):
+            last += 1
+        stored[state] = Interval(first, last)
+    return stored
+
+
+def _rows(item: Input) -> Interval:
+    assert isinstance(item.first, Fixed), "an input's rows begin at a fixed index"
+    assert isinstance(item.last, Last), "an input's rows end at T or a constant distance from it"
+    return Interval(item.first.value, item.last.offset)
+
+
+def _like(
+    system: System, names: Mapping[tuple[str, Context], str], optional: frozenset[str], integers: frozenset[str]
+) -> str:
+    """A tensor that says dtype and device: the first input of real numbers, or else a parameter."""
+    for item in system.inputs:
+        if item.state not in integers | optional:
+            return names[item.state, ()]
+    for layer in system.layers:
+        path = owners((layer,))[layer.name]
+        if layer.function == "param":
+            return path
+        if layer.function != "module":
+            return f"{path}.weight"
+    return "torch.empty(0)"
+
+
+def base_cases(facts: Facts, state: str) -> list[tuple[int, Context]]:
+    """The base cases that adjoin a state's equation, by their index."""
+    stored, computed = facts.stored[state], facts.computed[state]
+    return [(k, (Fixed(k),)) for k in range(stored.first, computed.first)]
+
+
+def end_cases(facts: Facts, state: str) -> list[tuple[int, Context]]:
+    """The end cases that adjoin a state's equation, by their distance from T."""
+    stored, computed = facts.stored[state], facts.computed[state]
+    index = facts.system.indices[0].name
+    return [(k, (Last(index, k),)) for k in range(computed.last + 1, stored.last + 1)]

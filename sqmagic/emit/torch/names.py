@@ -1,0 +1,88 @@
+"""Names: what a state is called in Python.
+
+`python_name` is the face that a user sees (`O'` is `O_prime`, `lambda` is `lambda_`); `variables` gives every state and
+every point of it that the program names a variable of the generated code, no two the same.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+from typing import assert_never
+
+from sqmagic.equations.system import Context, Fixed, Last, Point, Range, Read, Running, System, points, reads
+
+_WORDS = """T average batch dict end enumerate eps_greedy float horizon int len lengths list loss math max memory min nn
+    past rows stacked still    own_steps range reversed row self states t torch total zip"""
+TAKEN = frozenset(_WORDS.split())
+"""What generated code uses itself."""
+
+
+def python_name(state: str) -> str:
+    """A state's name as a Python identifier."""
+    name = re.sub(r"\W", "_", state.replace("'", "_prime"))
+    name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def class_name(name: str) -> str:
+    """`Lstm` for lstm, `MyNet` for my_net."""
+    words = "".join(w[:1].upper() + w[1:] for w in re.split(r"\W|_", name) if w)
+    word = words if words[:1].isalpha() else f"Net{words}"
+    return f"{word}_" if keyword.iskeyword(word) else word
+
+
+def variables(system: System) -> dict[tuple[str, Context], str]:
+    """A variable for each state (context ()) and for each point of one that is read or defined."""
+    given: dict[tuple[str, Context], str] = {}
+    taken = set(TAKEN)
+    for state, context in _named(system):
+        if (state, context) not in given:
+            wanted = python_name(state) + "".join(f"_{_suffix(p)}" for i in context for p in points(i))
+            while wanted in taken:
+                wanted += "_"
+            taken.add(wanted)
+            given[state, context] = wanted
+    return given
+
+
+def _named(system: System) -> Iterator[tuple[str, Context]]:
+    """Inputs first, then whole states, then points, so that the plainest names go to what is seen most."""
+    exprs = [e.value for e in system.equations] + [g.value for g in system.goals]
+    for item in system.inputs:
+        yield item.state, ()
+    for equation in system.equations:
+        for target in equation.targets:
+            yield target.state, ()
+    for equation in system.equations:
+        for target in equation.targets:
+            yield target.state, target.context
+    for item in (i for i in system.inputs if i.indexed):
+        yield item.state, (Running(system.indices[0].name),)
+    for expr in exprs:
+        for read in reads(expr):
+            if not any(isinstance(i, Range) for i in read.context):
+                yield read.state, read.context
+
+
+def _suffix(point: Point) -> str:
+    """`t`, `tm1` for t-1, `0`, `m1` for -1, `T`, `Tp1`."""
+    match point:
+        case Running(name, offset):
+            return name + _signed(offset)
+        case Last(name, offset):
+            return name.upper() + _signed(offset)
+        case Fixed(value):
+            return f"m{-value}" if value < 0 else str(value)
+        case _:
+            assert_never(point)
+
+
+def _signed(offset: int) -> str:
+    return f"{'p' if offset > 0 else 'm'}{abs(offset)}" if offset else ""
+
+
+def running(read: Read) -> bool:
+    """Whether a read moves with the running index."""
+    return any(isinstance(p, Running) for i in read.context for p in points(i))

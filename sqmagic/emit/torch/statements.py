@@ -1,0 +1,250 @@
+"""Components of a program as Python statements: once, over a window at once, or in a loop over t.
+
+Each line stands beside the equation that it computes. A state over time ends up as one tensor with all its stored
+rows; base cases before and end cases after the rows that its equation gives are put to them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqmagic.emit.torch.code import SCALAR, Code
+from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
+from sqmagic.emit.torch.losses import RULES
+from sqmagic.emit.torch.place import Place, filled, translate
+from sqmagic.emit.torch.reading import bare, end, may_be_filled, signed, step, window
+from sqmagic.equations.show import show_equation
+from sqmagic.equations.system import Apply, Equation, Expr, Read, Running, reads
+from sqmagic.schedule.dependence import Component
+from sqmagic.schedule.domains import Interval
+
+WIDE = 116
+
+
+def statements(facts: Facts, component: Component) -> list[str]:
+    """The lines that compute a component, without indentation of their own."""
+    equations = tuple(facts.system.equations[n] for n in component.equations)
+    match component.kind:
+        case "once":
+            return once(facts, equations[0])
+        case "parallel" if not component.growing:
+            return _at_once(facts, equations[0])
+        case "parallel" | "forward scan" | "reverse scan":
+            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan"))
+        case "fault":
+            raise AssertionError("a program with a fault is not emitted")
+
+
+def beside(line: str, comment: str) -> list[str]:
+    """A line with its comment, above it where the two are too long for one line; none that repeats the line."""
+    if line == comment:
+        return [line]
+    if len(line) + len(comment) + 4 <= WIDE:
+        return [f"{line}  # {comment}"]
+    return [f"# {comment}", line]
+
+
+# --- once, and all steps at once -----------------------------------------------------------------
+
+
+def once(facts: Facts, equation: Equation) -> list[str]:
+    """A bare state, or a point of a sequence."""
+    names = [facts.name(t.state, t.context) for t in equation.targets]
+    return assigned(facts, equation, bare(facts), names)
+
+
+def _at_once(facts: Facts, equation: Equation) -> list[str]:
+    states = [t.state for t in equation.targets]
+    lines = assigned(facts, equation, window(facts, facts.computed[states[0]]), [facts.name(s) for s in states])
+    return lines + [line for s in states for line in _with_cases(facts, s)]
+
+
+def _with_cases(facts: Facts, state: str) -> list[str]:
+    """Base and end cases put to the rows of a state that no loop computes."""
+    before = [f"{facts.name(state, c)}[None]" for _, c in base_cases(facts, state)]
+    after = [f"{facts.name(state, c)}[None]" for _, c in end_cases(facts, state)]
+    name = facts.name(state)
+    lines = [f"{name} = torch.cat([{', '.join([*before, name, *after])}])"] if before or after else []
+    return lines + _at_own_end(facts, state)
+
+
+def _at_own_end(facts: Facts, state: str) -> list[str]:
+    """Of examples that end before the window, the end cases stand at their own end."""
+    stored, name, cases = facts.stored[state], facts.name(state), end_cases(facts, state)
+    if not facts.masked or not cases:
+        return []
+    axes = ", None" * len(facts.shapes[state])
+    lines = ["if lengths is not None:"]
+    for k, context in cases:
+        mask = f"own_steps({stored.first}, {stored.last}, {k - 1}, T, lengths)[...{axes}]"
+        lines.append(f"    {name} = torch.where({mask}, {name}, {facts.name(state, context)})")
+    return lines
+
+
+def assigned(facts: Facts, equation: Equation, place: Place, names: Sequence[str]) -> list[str]:
+    """The equation's values given to Python names (or places, as `h[t]`)."""
+    comment = show_equation(equation)
+    if len(names) == 1:
+        value = _state_value(facts, equation.targets[0].state, equation.value, place)
+        return beside(f"{names[0]} = {value.text}", comment)
+    return beside(f"{', '.join(names)} = {_several(facts, equation, place)}", comment)
+
+
+def _state_value(facts: Facts, state: str, value: Expr, place: Place) -> Code:
+    """What a state holds: a number for a constant, else all axes and exactly its shape."""
+    code = translate(value, place, RULES)
+    if state in facts.numbers:
+        return code
+    if isinstance(value, Apply) and value.op == "module":
+        return code
+    return filled(code, place, facts.shapes[state])
+
+
+def _several(facts: Facts, equation: Equation, place: Place) -> str:
+    """The results of an operator with several outputs, as many as there are targets."""
+    assert isinstance(equation.value, Apply), "several results come from one operator"
+    parts = (("parts", len(equation.targets)), *equation.value.attributes)
+    code = translate(replace(equation.value, attributes=parts), place, RULES)
+    if code.lead == place.lead:
+        return code.text
+    each = filled(replace(code, text="part"), place, facts.shapes[equation.targets[0].state])
+    return f"({each.text} for part in {code.text})"
+
+
+# --- loops ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header."""
+
+    equations: tuple[Equation, ...]
+    held: tuple[str, ...]
+    steps: Interval
+    rows: Mapping[Read, str]
+    backward: bool
+
+
+def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool) -> _Loop:
+    held = tuple(t.state for e in equations for t in e.targets)
+    intervals = [facts.computed[s] for s in held]
+    steps = Interval(min(i.first for i in intervals), max(i.last for i in intervals))
+    found = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in held)
+    rows = {r: facts.name(r.state, r.context) for r in found if _in_every_step(facts, r, steps)}
+    return _Loop(equations, held, steps, rows, backward)
+
+
+def _in_every_step(facts: Facts, read: Read, steps: Interval) -> bool:
+    """Whether a row is there for each step of a loop."""
+    match read.context:
+        case (Running(_, offset),):
+            stored = facts.stored[read.state]
+            return steps.first + offset >= stored.first and steps.last + offset <= stored.last
+        case _:
+            return False
+
+
+def _loop(facts: Facts, loop: _Loop) -> list[str]:
+    """A recurrence, or a range that grows, one step after the other."""
+    lines, empty = [], []
+    for state in loop.held:
+        if base_cases(facts, state) or _after(facts, loop, state):
+            lines += _held_at_first(facts, loop, state)
+        else:
+            empty.append(facts.name(state))
+    if empty:
+        lines.append(f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}")
+    lines += _header(facts, loop)
+    for equation in loop.equations:
+        lines += [f"    {line}" for line in _in_loop(facts, loop, equation)]
+    lines += [line for s in loop.held for line in _collected(facts, s)]
+    return lines + [line for s in loop.held if not loop.backward for line in _at_own_end(facts, s)]
+
+
+def _header(facts: Facts, loop: _Loop) -> list[str]:
+    names, sources = _handed_out(facts, loop)
+    line = f"for {', '.join(names)} in {sources[0]}:"
+    if len(names) > 1:
+        line = f"for {', '.join(names)} in zip({', '.join(sources)}):"
+    if len(line) <= WIDE:
+        return [line]
+    return [f"for {', '.join(names)} in zip(", *(f"    {source}," for source in sources), "):"]
+
+
+def _handed_out(facts: Facts, loop: _Loop) -> tuple[list[str], list[str]]:
+    """The names that a loop binds at each step, and what they go through."""
+    first, last = loop.steps.first, loop.steps.last
+    indices = f"range({end(last)}, {first - 1}, -1)" if loop.backward else f"range({first}, {end(last + 1)})"
+    place = window(facts, loop.steps)
+    tensors = [place.read(read).text + ".flip(0)" * loop.backward for read in loop.rows]
+    return ["t", *loop.rows.values()], [indices, *tensors]
+
+
+def over_steps(facts: Facts, value: Expr, steps: Interval) -> str:
+    """`… for t in range(1, T + 1)`: a scalar that stacks a range whose length changes with t, step by step."""
+    found = dict.fromkeys(reads(value))
+    rows = {r: facts.name(r.state, r.context) for r in found if _in_every_step(facts, r, steps)}
+    names, sources = _handed_out(facts, _Loop((), (), steps, rows, False))
+    place = step(facts, frozenset(), rows, steps)
+    each = filled(translate(value, place, RULES), place, SCALAR).text
+    among = f"zip({', '.join(sources)})" if len(sources) > 1 else sources[0]
+    return f"{each} for {', '.join(names)} in {among}"
+
+
+def _held_at_first(facts: Facts, loop: _Loop, state: str) -> list[str]:
+    """The rows that a loop starts from, by index: base cases, end cases, and zero past an anticipative domain."""
+    name = facts.name(state)
+    before = [f"{k}: {facts.name(state, c)}" for k, c in base_cases(facts, state)]
+    after = [f"{end(k)}: {row}" for k, row in _after(facts, loop, state)]
+    held = f"{name} = {{{', '.join(before + after)}}}"
+    if all(row != f"{name}_end" for _, row in _after(facts, loop, state)):
+        return [held]
+    sizes = ", ".join(["batch", *map(str, facts.shapes[state])])
+    return [*beside(f"{name}_end = {facts.like}.new_zeros({sizes})", f"{state} is 0 past its last step"), held]
+
+
+def _after(facts: Facts, loop: _Loop, state: str) -> list[tuple[int, str]]:
+    """The rows past a state's equation, by their distance from T: end cases, and zeros as far as the loop looks."""
+    rows = {k: facts.name(state, c) for k, c in end_cases(facts, state)}
+    last = facts.computed[state].last
+    for k in range(last + 1, last + 1 + _reach(loop, state) * loop.backward):
+        rows.setdefault(k, f"{facts.name(state)}_end")
+    return sorted(rows.items())
+
+
+def _reach(loop: _Loop, state: str) -> int:
+    """How many steps ahead a loop reads one of its own states."""
+    found = [r for e in loop.equations for r in reads(e.value) if r.state == state]
+    return max([0, *(i.offset for r in found for i in r.context if isinstance(i, Running))])
+
+
+def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
+    own = facts.computed[equation.targets[0].state]
+    place = step(facts, frozenset(loop.held), loop.rows, own)
+    lines = assigned(facts, equation, place, [f"{facts.name(t.state)}[t]" for t in equation.targets])
+    if loop.backward and facts.masked:
+        lines += [line for t in equation.targets for line in _past_own_end(facts, loop, t.state)]
+    guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
+    guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
+    return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
+
+
+def _past_own_end(facts: Facts, loop: _Loop, state: str) -> list[str]:
+    """Of examples that end before the window, the boundary stands at their own end."""
+    name, axes = facts.name(state), ", None" * len(facts.shapes[state])
+    lines = [
+        f"    {name}[t] = torch.where((t < lengths{signed(k)})[:{axes}], {name}[t], {row})"
+        for k, row in _after(facts, loop, state)
+    ]
+    return ["if lengths is not None:", *lines] if lines else []
+
+
+def _collected(facts: Facts, state: str) -> list[str]:
+    """The rows that a loop left by index, as one tensor."""
+    name, stored = facts.name(state), facts.stored[state]
+    if may_be_filled(stored):
+        first = f"{stored.first}, " if stored.first else ""
+        return [f"{name} = torch.stack([{name}[t] for t in range({first}{end(stored.last + 1)})])"]
+    empty = ", ".join(["0", "batch", *map(str, facts.shapes[state])])
+    return [f"{name} = stacked({name}, {stored.first}, {end(stored.last)}, {facts.like}.new_empty({empty}))"]

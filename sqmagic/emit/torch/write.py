@@ -1,0 +1,326 @@
+"""A program as a page of Python that runs with torch alone: one class, whose methods compute states and goals.
+
+`emit` gives the page, `refused` says what keeps a program from having one. Before: a System whose shapes, order and
+domains are known and in which no operator needs inference (`settle`). After: text; the same System gives the same text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
+from sqmagic.emit.torch.facts import Facts, closure, fixed, gather, grows
+from sqmagic.emit.torch.layers import argument, making
+from sqmagic.emit.torch.losses import REFUSED, RULES
+from sqmagic.emit.torch.names import class_name
+from sqmagic.emit.torch.place import Place, filled, translate
+from sqmagic.emit.torch.reading import bare, moved, window
+from sqmagic.emit.torch.statements import WIDE, once, over_steps, statements
+from sqmagic.emit.torch.stepping import stepping
+from sqmagic.equations.shapes import Shapes
+from sqmagic.equations.show import show_goal, show_state
+from sqmagic.equations.system import Apply, Equation, Expr, Goal, Input, System, reads, walk
+from sqmagic.notation.problems import Problem
+from sqmagic.schedule.dependence import Dependence
+from sqmagic.schedule.domains import Domains, Interval
+
+INDENT = "    "
+
+
+def refused(system: System) -> tuple[Problem, ...]:
+    """What torch code cannot have: SQ501 an environment or buffer, SQ502 the slowly moving copy of a layer."""
+    problems: dict[str, Problem] = {}
+    for node in (n for e in _exprs(system) for n in walk(e) if isinstance(n, Apply)):
+        if node.op in REFUSED:
+            problems.setdefault(node.op, Problem("SQ501", REFUSED[node.op], node.span))
+        if node.attribute("target", False):
+            message = f"`target({node.layer})` needs a training loop with a slowly moving copy, which there is not yet"
+            problems.setdefault("target", Problem("SQ502", message, node.span))
+    return tuple(problems.values())
+
+
+def _exprs(system: System) -> list[Expr]:
+    return [e.value for e in system.equations] + [g.value for g in system.goals]
+
+
+def emit(
+    system: System,
+    shapes: Shapes,
+    dependence: Dependence,
+    domains: Domains,
+    name: str = "net",
+) -> str:
+    """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem."""
+    facts = gather(system, shapes, domains)
+    methods = [_init(facts), _forward(facts, dependence)]
+    methods += [_loss(facts)] if system.goals else []
+    methods += stepping(facts, dependence)
+    body = [line for method in methods for line in ["", *method]]
+    page = [f"class {class_name(name)}(nn.Module):", *_indented([*_doc(facts, name), *_tables(facts), *body])]
+    helpers = [line for helper, text in HELPERS.items() if _uses(page, helper) for line in [*text.split("\n"), "", ""]]
+    return "\n".join(["import torch", "from torch import nn", "", "", *helpers, *page]).rstrip() + "\n"
+
+
+def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
+    return [INDENT * depth + line if line else "" for line in lines]
+
+
+def _uses(lines: Iterable[str], word: str) -> bool:
+    pattern = re.compile(rf"(?<![\w.]){word}\b")
+    return any(pattern.search(line.partition("  # ")[0]) for line in lines)
+
+
+# --- the class -----------------------------------------------------------------------------------
+
+
+def _doc(facts: Facts, name: str) -> list[str]:
+    lines = [f'"""{name}', ""]
+    for item in facts.system.inputs:
+        axes = ("time, batch" if item.indexed else "batch") + "".join(f", {n}" for n in facts.shapes[item.state])
+        what = "whole numbers" if item.state in facts.integers else "numbers"
+        lines.append(f"{facts.name(item.state)}: {what} [{axes}]")
+    return [*lines, '"""'] if facts.system.inputs else [f'"""{name}"""']
+
+
+def _tables(facts: Facts) -> list[str]:
+    """What a reader of results must know: which rows a state has, and how its inputs are called."""
+    inputs = {i.state: f'"{facts.name(i.state)}"' for i in facts.system.inputs}
+    rows = {state: (i.first, i.last) for state, i in facts.stored.items()}
+    lines = ["", f"inputs = {_dictionary(inputs)}"]
+    if rows:
+        lines.append("# the index of a state's first row, and of its last one counted from T")
+        lines.append(f"rows = {_dictionary({k: repr(v) for k, v in rows.items()})}")
+    return "\n".join(lines).split("\n")
+
+
+def _dictionary(entries: Mapping[str, str], opening: int = 12) -> str:
+    """A dictionary in one line, or an entry a line."""
+    pairs = [f'"{key}": {value}' for key, value in entries.items()]
+    if opening + sum(len(p) + 2 for p in pairs) <= WIDE:
+        return "{" + ", ".join(pairs) + "}"
+    return "{\n" + "".join(f"{INDENT}{p},\n" for p in pairs) + "}"
+
+
+def _init(facts: Facts) -> list[str]:
+    modules = [argument(layer) for layer in facts.system.layers if layer.function == "module"]
+    lines = ["super().__init__()", *making(facts.system, facts.parameters)]
+    return [f"def __init__({', '.join(['self', *modules])}):", *_indented(lines)]
+
+
+# --- the methods that compute --------------------------------------------------------------------
+
+
+def _signature(facts: Facts, needed: frozenset[str]) -> str:
+    """The parameters of a method: inputs that are needed first, then the others, then what the window is."""
+    names = [facts.name(i.state) for i in facts.system.inputs if i.state in needed]
+    names += [f"{facts.name(i.state)}=None" for i in facts.system.inputs if i.state not in needed]
+    keywords = ["horizon=None"] if _asks_horizon(facts) else []
+    keywords += ["lengths=None"] if facts.masked else []
+    return ", ".join(["self", *names, *(["*", *keywords] if keywords else [])])
+
+
+def _asks_horizon(facts: Facts) -> bool:
+    return bool(facts.system.indices) and not any(
+        i.indexed and i.state not in facts.optional for i in facts.system.inputs
+    )
+
+
+def _forward(facts: Facts, dependence: Dependence) -> list[str]:
+    """Components that every call computes, and after them those that need an input which may be left out."""
+    required = frozenset(i.state for i in facts.system.inputs) - facts.optional
+    always: list[str] = []
+    results: dict[str, str] = {}
+    later: dict[frozenset[str], tuple[list[str], dict[str, str]]] = {}
+    for item in facts.system.inputs:
+        lines, found = _shaped(facts, item), {item.state: facts.name(item.state)}
+        if item.state in required:
+            always += lines
+            results |= found
+        else:
+            later[frozenset((item.state,))] = (lines, found)
+    for component in dependence.components:
+        equations = [facts.system.equations[n] for n in component.equations]
+        needs = closure(facts.system, (t.state for e in equations for t in e.targets)) & facts.optional
+        lines, found = later.setdefault(needs, ([], {})) if needs else (always, results)
+        made = statements(facts, component)
+        lines += ["", *made, ""] if len(made) > 2 else made
+        found |= _results(facts, equations)
+    lines = [*always, "", *f"states = {_dictionary(results, 20)}".split("\n")]
+    for needs, (made, found) in sorted(later.items(), key=lambda entry: len(entry[0])):
+        given = " and ".join(f"{facts.name(i.state)} is not None" for i in facts.system.inputs if i.state in needs)
+        more = f"states |= {_dictionary(found, 24)}".split("\n")
+        lines += [f"if {given}:", *_indented([*_tidy(made), *more])]
+    lines = [*_preamble(facts, lines), *lines, "return states"]
+    doc = '"""Every state by its name'
+    doc += '; what needs an input that is left out is left out too."""' if facts.optional else '."""'
+    return [f"def forward({_signature(facts, required)}):", *_indented([doc, *_tidy(lines)])]
+
+
+def _shaped(facts: Facts, item: Input) -> list[str]:
+    """A scalar input may come without its axis of size 1."""
+    name = facts.name(item.state)
+    if facts.shapes[item.state] != SCALAR:
+        return []
+    return [f"{name} = {name}.reshape({f'*{name}.shape[:2]' if item.indexed else f'{name}.shape[0]'}, 1)"]
+
+
+def _results(facts: Facts, equations: Iterable[Equation]) -> dict[str, str]:
+    found = {}
+    for target in (t for e in equations for t in e.targets):
+        over_time = bool(target.context) and not fixed(target.context)
+        name = facts.name(target.state, () if over_time else target.context)
+        key = target.state if over_time else show_state(target.state, target.context)
+        found[key] = f"{facts.like}.new_full((batch, 1), {name})" if target.state in facts.numbers else name
+    return found
+
+
+def _preamble(facts: Facts, lines: list[str]) -> list[str]:
+    """How long the window is, how many examples there are, and where each ends: what of it the lines use."""
+    batch, horizon = _batch(facts), _horizon(facts)
+    found = [f"batch = {batch}"] if _uses(lines, "batch") else []
+    if _uses(lines, "end"):
+        found.append("end = T if lengths is None else lengths" if facts.masked else "end = T")
+    if _uses([*lines, *found], "T"):
+        found.insert(0, f"T = {horizon}")
+    if found[:2] == [f"T = {horizon}", f"batch = {batch}"] and horizon.replace("[0]", "[1]") == batch:
+        found[:2] = [f"T, batch = {batch.removesuffix('[1]')}[:2]"]
+    return found
+
+
+def _horizon(facts: Facts) -> str:
+    """The number of steps, from the rows of an input."""
+    text = "horizon"
+    for item in reversed([i for i in facts.system.inputs if i.indexed]):
+        stored, name = facts.stored[item.state], facts.name(item.state)
+        rows = moved(f"{name}.shape[0]", stored.first - stored.last - 1)
+        text = f"{text} if {name} is None else {rows}" if item.state in facts.optional else rows
+    return text
+
+
+def _batch(facts: Facts) -> str:
+    """The number of examples, from any input; one where there is none."""
+    text = "1"
+    for item in sorted(facts.system.inputs, key=lambda i: i.state not in facts.optional):
+        size = f"{facts.name(item.state)}.shape[{int(item.indexed)}]"
+        text = f"{text} if {facts.name(item.state)} is None else {size}" if item.state in facts.optional else size
+    return text
+
+
+# --- the goals -----------------------------------------------------------------------------------
+
+
+def _loss(facts: Facts) -> list[str]:
+    """What all goals add up to: losses less objectives, each the mean over its own steps and the batch."""
+    needed = closure(facts.system, (r.state for g in facts.system.goals for r in reads(g.value)))
+    needed = frozenset(i.state for i in facts.system.inputs if i.state in needed or i.state not in facts.optional)
+    given = ", ".join(f"{facts.name(i.state)}={facts.name(i.state)}" for i in facts.system.inputs if i.state in needed)
+    keywords = ["horizon=horizon"] * _asks_horizon(facts) + ["lengths=lengths"] * facts.masked
+    lines = _taken(facts)
+    several = len(facts.system.goals) > 1
+    for position, (goal, steps) in enumerate(zip(facts.system.goals, facts.goals, strict=True)):
+        value = _goal(facts, goal, steps)
+        sign = "-" if goal.kind == "objective" else "+"
+        start = "return " if not several else "total = " if position == 0 else f"total = total {sign} "
+        lead = "-" if sign == "-" and (position == 0 or not several) else ""
+        lines += ["", f"# {show_goal(goal)}", f"{start}{lead}{value}"]
+    lines += ["return total"] * several
+    call = f"states = self.forward({', '.join([given, *keywords] if given else keywords)})"
+    preamble = _preamble(facts, lines)
+    doc = '"""The losses, less the objectives: each the mean over its steps and the batch."""'
+    return [f"def loss({_signature(facts, needed)}):", *_indented([doc, call, *preamble, *_tidy(lines)])]
+
+
+def _taken(facts: Facts) -> list[str]:
+    """The states that the goals read, from the dictionary, and numbers as they are."""
+    read = [r for g in facts.system.goals for r in reads(g.value)]
+    numbers = closure(facts.system, (r.state for r in read if r.state in facts.numbers))
+    lines = [line for e in facts.system.equations if _is_of(e, numbers) for line in once(facts, e)]
+    taken = {}
+    for r in read:
+        if r.state not in facts.numbers:
+            point = (r.state, r.context) in facts.given
+            key = show_state(r.state, r.context) if point else r.state
+            taken[key] = facts.name(r.state, r.context if point else ())
+    return [*lines, *(f'{name} = states["{key}"]' for key, name in taken.items())]
+
+
+def _is_of(equation: Equation, states: frozenset[str]) -> bool:
+    return any(t.state in states for t in equation.targets)
+
+
+def _goal(facts: Facts, goal: Goal, steps: Interval | None) -> str:
+    if steps is None:
+        return f"{within(_scalar(goal, bare(facts)), ATOM)}.mean()"
+    if grows(goal.value):
+        value = Code(f"torch.stack([{over_steps(facts, goal.value, steps)}])", 2, SCALAR)
+    else:
+        value = _scalar(goal, window(facts, steps))
+    if not facts.masked:
+        return f"{within(value, ATOM)}.mean()"
+    return f"average({value.text}, own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths))"
+
+
+def _scalar(goal: Goal, place: Place) -> Code:
+    return filled(translate(goal.value, place, RULES), place, SCALAR)
+
+
+def _tidy(lines: list[str]) -> list[str]:
+    """No blank line at an end, and no two together."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    return kept[:-1] if kept and not kept[-1] else kept
+
+
+# --- what generated code brings along ------------------------------------------------------------
+
+HELPERS = {
+    "own_steps": '''def own_steps(first, last, until, T, lengths):
+    """Which of the steps first .. T + last [time, batch] are not past an example's own T + until; None: all."""
+    if lengths is None:
+        return None
+    steps = torch.arange(first, max(first, T + last + 1), device=lengths.device)
+    return steps[:, None] <= lengths + until''',
+    "average": '''def average(value, own):
+    """The mean over batch and steps, over an example's own steps alone."""
+    return value.mean() if own is None else value[own].mean()''',
+    "row": '''def row(rows, place):
+    """The row at a place, or of each example that at its own place."""
+    return rows[place] if isinstance(place, int) else rows[place, torch.arange(len(place), device=place.device)]''',
+    "stacked": '''def stacked(rows, first, last, empty):
+    """Rows held by index as one tensor."""
+    return torch.stack([rows[t] for t in range(first, last + 1)]) if last >= first else empty''',
+    "eps_greedy": '''def eps_greedy(best, actions, eps):
+    """The best action, or with probability eps any."""
+    return torch.where(torch.rand(best.shape, device=best.device) < eps, torch.randint_like(best, actions), best)''',
+    "BatchNorm": '''class BatchNorm(nn.Module):
+    """Normalises channels (axis 1) over all rows; rows that `own` leaves out count in no statistic."""
+
+    def __init__(self, channels, eps, momentum):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x, own=None, frozen=False):
+        mean, variance = self.running_mean, self.running_var
+        counted = x if own is None else x[own.flatten()]
+        if self.training and counted.numel():
+            axes = [axis for axis in range(x.dim()) if axis != 1]
+            mean, variance = counted.mean(axes), counted.var(axes, unbiased=False)
+            self.remember(mean.detach(), variance.detach(), counted.numel() // counted.shape[1])
+        channels = [1, -1] + [1] * (x.dim() - 2)
+        weight, bias = (p.detach() if frozen else p for p in (self.weight, self.bias))
+        normal = (x - mean.view(channels)) * (variance.view(channels) + self.eps).rsqrt()
+        return normal * weight.view(channels) + bias.view(channels)
+
+    def remember(self, mean, variance, count):
+        """The running statistics move; their variance is the unbiased one."""
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * count / max(count - 1, 1), self.momentum)''',
+}
+"""Short functions that a page begins with if it uses them."""
