@@ -6,6 +6,7 @@ Nothing is judged here: `wellformed` looks at the finished tree.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -13,12 +14,14 @@ from lark import Token, Transformer
 
 from sqmagic.notation import syntax
 from sqmagic.notation.letters import ascii_name
-from sqmagic.notation.problems import Problem
+from sqmagic.notation.problems import Problem, quoted
 from sqmagic.notation.rejected import Rejected
 from sqmagic.notation.source import Placed, Span
 
 # lark's callbacks are untyped: a child is a token or a node that another method made
 Children: TypeAlias = list[Any]
+
+NO_BLOCK = "and several names head a macro; indent the lines that belong to it"
 
 _OPERATORS = {"-": "-", "−": "-", "–": "-", "+": "+", "/": "/", "@": "@"}
 
@@ -79,8 +82,8 @@ class Build(Transformer[Token, syntax.Program]):
         return tuple(_nodes(children))
 
     def item(self, children: Children) -> syntax.Item:
-        if len(children) > 1 and not children[2].isdecimal():
-            raise Rejected(Problem("SQ112", "a batch size is a whole number", place(children[2])))
+        if len(children) > 1 and not re.fullmatch("[1-9][0-9]{0,8}", children[2]):
+            raise Rejected(Problem("SQ112", "a batch size is a whole number, at least 1", place(children[2])))
         batch = int(children[2]) if len(children) > 1 else None
         return syntax.Item(children[0], batch, span=_span(children))
 
@@ -123,7 +126,7 @@ class Build(Transformer[Token, syntax.Program]):
         shape: Shape = children[2]
         name, span = _name(children[0]), _span(children[:3])
         if "COMMA" in shape.separators:
-            message = f"several names after `{name.text}:` are a macro's formals, and no indented block follows them"
+            message = f"{quoted(name.text + ':')} {NO_BLOCK}"
             raise Rejected(Problem("SQ108", message, span))
         if shape.separators.count("ARROW") > 1:
             raise Rejected(Problem("SQ108", "a parameter's shape has one `->`, from its input to its output", span))
@@ -163,8 +166,13 @@ class Build(Transformer[Token, syntax.Program]):
     def call(self, children: Children) -> syntax.Call:
         function, *arguments = _nodes(children)
         keywords = tuple(a for a in arguments if isinstance(a, syntax.Keyword))
-        positional = tuple(a for a in arguments if not isinstance(a, syntax.Keyword))
-        return syntax.Call(function, positional, keywords, span=_span(children))
+        named = {keyword.name for keyword in keywords}
+        if len(named) < len(keywords):
+            raise Rejected(Problem("SQ113", "an argument of this call is given twice by its name", _span(children)))
+        first = len(arguments) - len(keywords)
+        if any(isinstance(argument, syntax.Keyword) for argument in arguments[:first]):
+            raise Rejected(Problem("SQ113", "arguments by name stand after all others", keywords[0].span))
+        return syntax.Call(function, tuple(arguments[:first]), keywords, span=_span(children))
 
     def keyword(self, children: Children) -> syntax.Keyword:
         return syntax.Keyword(ascii_name(children[0]), children[2], span=_span(children))

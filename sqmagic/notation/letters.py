@@ -21,6 +21,7 @@ _LETTER_OF = {name: letter for letter, name in _GREEK.items()}
 _PLAIN = str.maketrans(_GREEK | _VARIANTS | {"′": "'", "″": "''", "−": "-", "–": "-"})
 _SUBSCRIPT_RUN = re.compile(f"[{''.join(map(re.escape, _SUBSCRIPTS))}]+")
 _SUBSCRIPTED = str.maketrans(_SUBSCRIPTS)
+_BLANKS = re.compile(r"(?<!\w)\s+|\s+(?!\w)")  # those between two words stay, to be refused
 _BRACES = re.compile(r"_\{(.*)\}('*)$", re.DOTALL)
 _WORD = re.compile(r"(?<![A-Za-z0-9'])[A-Za-z]+(?='*(?:_|$))")
 _TAIL = re.compile(r"(?<=[A-Za-z0-9'])_(?:([0-9]+|[aehijklmnoprstuvx])|\{([aehijklmnoprstuvx]?[+-][0-9]+)\})$")
@@ -35,7 +36,7 @@ def ascii_name(written: str) -> str:
         return str(written)
     plain = _SUBSCRIPT_RUN.sub(_lowered, written).translate(_PLAIN)
     if braces := _BRACES.search(plain):
-        context = "".join(braces[1].split())
+        context = _BLANKS.sub("", braces[1])
         return f"{plain[: braces.start()]}{braces[2]}_{{{context}}}"
     return plain
 

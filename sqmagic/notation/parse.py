@@ -1,23 +1,26 @@
-"""`parse`: from a cell's text to its tree, or every independent mistake in it."""
+"""`parse`: from a cell's text to its tree, or to every independent mistake in it."""
 
 from __future__ import annotations
 
-from sqmagic.notation.problems import NotationError, Problem
+from sqmagic.notation.explain import find_problems
+from sqmagic.notation.problems import NotationError
 from sqmagic.notation.reader import Stuck, read
 from sqmagic.notation.rejected import Rejected
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Program
+from sqmagic.notation.wellformed import judge
 
 
 def parse(text: str) -> Program:
-    """The tree of a program, as it was written and with places in `text`.
+    """The tree of a program as it was written, each node with its place in `text`.
 
-    Raises `NotationError` with every independent mistake that was found (at most 20).
+    Raises `NotationError` with every independent mistake, at most 20 of them (codes SQ1xx, see `codes`).
     """
     try:
-        return read(text)
-    except Stuck as stuck:
-        problem = Problem("SQ101", "this cannot stand here", stuck.at)
-    except Rejected as rejected:
-        problem = rejected.problem
-    raise NotationError([problem], Source.of(text))
+        program = read(text)
+        problems = judge(program)
+    except (Stuck, Rejected):
+        problems = find_problems(text)
+    if problems:
+        raise NotationError(problems, Source.of(text))
+    return program

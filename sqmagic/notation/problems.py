@@ -6,6 +6,7 @@ paste. `describe` turns it into the lines that a user sees; `NotationError` carr
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -43,6 +44,11 @@ def describe(problem: Problem, source: Source) -> list[str]:
     return lines
 
 
+def quoted(text: str, most: int = 40) -> str:
+    """A piece of the user's text as it stands within a message, cut if it is long."""
+    return f"`{text if len(text) <= most else text[: most - 1] + '…'}`"
+
+
 def _excerpt(span: Span, source: Source) -> list[str]:
     number = source.line_number(span.start)
     text = source.line(number)
@@ -50,15 +56,30 @@ def _excerpt(span: Span, source: Source) -> list[str]:
     width = max(1, min(span.stop, span.start + len(text) - column + 1) - span.start)
     start, shown = _window(text, column - 1, width)
     label = f"  line {number} | "
-    return [label + shown, " " * (len(label) + column - 1 - start) + "^" * min(width, len(shown))]
+    before = column - 1 - start
+    marked = shown[before : before + width]
+    return [(label + shown).rstrip(), " " * (len(label) + _cells(shown[:before])) + "^" * max(1, _cells(marked))]
+
+
+def _visible(text: str) -> str:
+    """The text with a blank for each tab and a mark for each control character, as long as before."""
+    return "".join(s if s.isprintable() else " " if s.isspace() else "\ufffd" for s in text)
+
+
+def _cells(text: str) -> int:
+    """How many cells a text takes where letters have one width: marks take none, wide letters two."""
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    return len(text) + wide - sum(unicodedata.combining(sign) > 0 for sign in text)
 
 
 def _window(text: str, column: int, width: int, most: int = 100) -> tuple[int, str]:
     """Where the shown part of a line begins, and that part: long lines are cut around the caret."""
     if len(text) <= most:
-        return 0, text.replace("\t", " ")
+        return 0, _visible(text)
     start = max(0, min(column - most // 4, len(text) - most))
-    return start, text[start : start + most].replace("\t", " ")
+    shown = _visible(text[start : start + most])
+    before, after = "…" if start > 0 else "", "…" if start + most < len(text) else ""
+    return start, before + shown[len(before) : most - len(after)] + after
 
 
 class NotationError(Exception):

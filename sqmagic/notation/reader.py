@@ -58,7 +58,8 @@ def logical_lines(text: str) -> list[Span]:
     wrap, end = (lark.get_terminal(name).pattern.to_regexp() for name in ("WRAP", "_NL"))
     whole = f"\n{text}\n"
     breaks = [m.span() for m in re.finditer(f"{wrap}|(?P<end>{end})", whole) if m["end"]]
-    return [Span(a[1] - 1, b[0] - 1) for a, b in pairwise(breaks)]
+    ends = ((start, start + len(whole[start:stop].rstrip())) for (_, start), (stop, _) in pairwise(breaks))
+    return [Span(start - 1, stop - 1) for start, stop in ends]
 
 
 def width(indentation: str) -> int:

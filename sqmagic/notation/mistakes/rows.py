@@ -1,0 +1,75 @@
+"""All rows in the order in which they are asked, and the last one that knows every place."""
+
+from __future__ import annotations
+
+from sqmagic.notation.mistakes import brackets, missing, signs
+from sqmagic.notation.mistakes.place import Mistake, Place, Row
+from sqmagic.notation.problems import quoted
+
+_WORDS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"NAME", "NUMBER", "LPAR"}), "an expression"),
+    (frozenset({"NAME"}), "a name"),
+    (frozenset({"NUMBER"}), "a number"),
+    (frozenset({"ARROW", "OPEN"}), "an arrow"),
+    (frozenset({"GOAL", "DOLLAR"}), "`=>` or `$`"),
+    (frozenset({"PLUS", "TIMES"}), "an operator"),
+    (frozenset({"CROSS"}), "`x`"),
+    (frozenset({"RPAR"}), "`)`"),
+    (frozenset({"CLOSE"}), "`]`"),
+    (frozenset({"BAR"}), "`|`"),
+    (frozenset({"COMMA"}), "`,`"),
+    (frozenset({"BIND"}), "`:=`"),
+    (frozenset({"COLON"}), "`:`"),
+    (frozenset({"ON"}), "`on`"),
+    (frozenset({"_INDENT"}), "an indented block"),
+    (frozenset({"_NL"}), "the end of the line"),
+)
+
+
+def _anything(place: Place) -> Mistake:
+    """The last row knows every place."""
+    rest = set(place.expected)
+    words = []
+    for terminals, word in _WORDS:
+        if terminals <= rest:
+            rest -= terminals
+            words.append(word)
+    could = f"; here could stand {', '.join(words[:-1])}{' or ' * (len(words) > 1)}{words[-1]}" if words else ""
+    subject = "the line cannot end here" if place.ended else f"{quoted(place.word)} cannot stand here"
+    return Mistake("SQ101", subject + could, place.start, place.stop)
+
+
+ROWS: tuple[Row, ...] = (
+    brackets.open_brace,
+    signs.backward_arrow,
+    signs.lame_arrow,
+    signs.power,
+    signs.statements_on_a_line,
+    signs.single_dash,
+    signs.unfinished,
+    signs.character,
+    missing.heading,
+    signs.single_equal,
+    signs.split_bind,
+    signs.long_goal,
+    signs.equal,
+    brackets.norm_bars,
+    missing.bare_heading,
+    brackets.arrow_within,
+    brackets.unclosed,
+    brackets.wrong_close,
+    missing.nothing_before,
+    missing.over_or_reset,
+    brackets.slice_end,
+    missing.colon,
+    missing.nothing_after,
+    brackets.comma,
+    brackets.item,
+    missing.size_sign,
+    missing.side_by_side,
+)
+
+
+def recognise(place: Place) -> Mistake:
+    """What is wrong at a place."""
+    return next((mistake for row in ROWS if (mistake := row(place)) is not None), None) or _anything(place)
