@@ -1,0 +1,76 @@
+"""What the board must know of states before it draws them: constants, which carry gradient, which have a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from sqmagic.equations.ops import OPS
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Position, Read, System, Weight, children
+
+
+def constants(system: System) -> frozenset[str]:
+    """Bare states made of numbers alone, such as `gamma`; a picture folds them into the operators that use them."""
+    found: set[str] = set()
+    for equation in system.equations:
+        if len(equation.targets) == 1 and not equation.targets[0].context and _is_number(equation.value, found):
+            found.add(equation.targets[0].state)
+    return frozenset(found)
+
+
+def _is_number(expr: Expr, known: set[str]) -> bool:
+    match expr:
+        case Const():
+            return True
+        case Read(state, context):
+            return state in known and not context
+        case Apply(op, args):
+            row = OPS[op]
+            return not row.effect and not row.parameters and all(_is_number(a, known) for a in args) and bool(args)
+        case Weight() | Position():
+            return False
+        case _:
+            assert_never(expr)
+
+
+def carrying(system: System) -> frozenset[str]:
+    """States through which a gradient reaches some parameter; `stop` around any other says nothing."""
+    layers = {layer.name for layer in system.layers}
+    found: set[str] = set()
+    size = -1
+    while len(found) != size:
+        size = len(found)
+        for equation in system.equations:
+            if any(carries(equation.value, frozenset(found), layers)):
+                found.update(t.state for t in equation.targets)
+    return frozenset(found)
+
+
+def carries(expr: Expr, known: frozenset[str], layers: set[str]) -> Iterator[bool]:
+    """True for each place in an expression from which a gradient goes on to a parameter."""
+    match expr:
+        case Read(state):
+            yield state in known
+        case Weight(_, frozen):
+            yield not frozen
+        case Apply(op, _, layer) if not OPS[op].blocks:
+            yield layer in layers and not expr.attribute("frozen", False)
+            for child in children(expr):
+                yield from carries(child, known, layers)
+        case Apply() | Const() | Position():
+            return
+        case _:
+            assert_never(expr)
+
+
+def coloured(system: System) -> tuple[str, ...]:
+    """The states that have a colour of their own, in program order: what equations define, numbers apart."""
+    plain = constants(system)
+    defined = dict.fromkeys(t.state for e in system.equations for t in e.targets)
+    return tuple(s for s in defined if s not in plain)
+
+
+def is_base_case(equation: Equation) -> bool:
+    """`0 -> h_0`, `reset() -> S_0`: a fixed point of a sequence, given by numbers or by the outside."""
+    at_points = all(any(isinstance(i, Fixed) for i in t.context) for t in equation.targets)
+    return at_points and bool(equation.targets) and not any(isinstance(n, Read) for n in children(equation.value))

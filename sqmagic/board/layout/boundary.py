@@ -1,0 +1,89 @@
+"""What stands at the edge of a region: inputs below, targets and outputs above, and where values of other steps enter
+and leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from sqmagic.board.layout.graph import Graph, Node, Side, Use, Value, connect
+from sqmagic.board.layout.normalise import value_label
+from sqmagic.equations.system import Running
+
+_GOALS = {"loss", "objective"}
+_OPPOSITE: dict[Side, Side] = {"left": "right", "right": "left"}
+
+
+def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = ()) -> Graph:
+    """The graph of a region's nodes with its boundary; `away` are states whose last value is used after the steps."""
+    nodes = _with_asides(nodes)
+    made = {value for node in nodes for value in node.outs}
+    indexed = {v.state: v for v in made if v.state and any(isinstance(i, Running) for i in v.context)}
+    used = list(dict.fromkeys(use.value for node in nodes for use in node.ins))
+    edge: list[Node] = []
+    leaving: dict[tuple[str, Side], None] = {}
+    for value in (v for v in used if v not in made):
+        side = value.side if timed and value.state in indexed else None
+        edge.append(_edge_node(value, side, nodes))
+        if side:
+            leaving[(value.state, _OPPOSITE[side])] = None
+    leaving |= {(state, "right"): None for state in away if state in indexed}
+    exits = [Node("exit", value_label(indexed[s]), (Use(indexed[s]),), (), side=side, state=s) for s, side in leaving]
+    shown = _circled(nodes, {state for state, _ in leaving}, set(away))
+    circles = [_circle(value) for value in shown]
+    return connect([*(_through(node, shown) for node in nodes), *edge, *circles, *exits], timed)
+
+
+def _edge_node(value: Value, side: Side | None, nodes: Sequence[Node]) -> Node:
+    label = value_label(value)
+    if side:
+        return Node("entry", label, outs=(value,), side=side, state=value.state)
+    uses = [(node, use) for node in nodes for use in node.ins if use.value == value]
+    is_target = all(_takes_target(node, use) for node, use in uses)
+    return Node("target" if is_target else "input", label, outs=(value,), state=value.state)
+
+
+def _takes_target(node: Node, use: Use) -> bool:
+    return node.kind == "aside" or (node.kind in _GOALS and use.held)
+
+
+def _with_asides(nodes: Sequence[Node]) -> list[Node]:
+    """Signs that only turn a given target into what the loss reads (`one_hot(y)`) stand beside the loss."""
+    users: dict[Value, list[tuple[int, Use]]] = {}
+    for n, node in enumerate(nodes):
+        for use in node.ins:
+            users.setdefault(use.value, []).append((n, use))
+    made = {value for node in nodes for value in node.outs}
+    out = list(nodes)
+    for n in reversed(range(len(nodes))):
+        node = nodes[n]
+        after = [(out[m], use) for value in node.outs for m, use in users.get(value, [])]
+        given = [value for use in node.ins for value in [use.value] if value not in made]
+        alone = len(given) == len(node.ins) == 1 and len(users[given[0]]) == 1
+        if node.kind == "pointwise" and alone and after and all(_takes_target(m, use) for m, use in after):
+            out[n] = replace(node, kind="aside")
+    return out
+
+
+def _circled(nodes: Sequence[Node], carried: set[str], away: set[str]) -> dict[Value, Value]:
+    """Circles are for what nothing else uses, and for predictions, which go on from there to their loss; the value
+    behind a circle has a name of its own."""
+    users: dict[Value, list[Node]] = {}
+    for node in nodes:
+        for use in node.ins:
+            users.setdefault(use.value, []).append(node)
+    made = [value for node in nodes if node.kind != "function" for value in node.outs if value.state]
+    unused = [v for v in made if v not in users and v.state not in away]
+    predicted = [v for v in made if v in users and v.state not in carried and all(n.kind in _GOALS for n in users[v])]
+    return {value: replace(value, number=-1) for value in made if value in unused or value in predicted}
+
+
+def _circle(value: Value) -> Node:
+    return Node("output", value_label(value), (Use(value),), (replace(value, number=-1),), state=value.state)
+
+
+def _through(node: Node, shown: dict[Value, Value]) -> Node:
+    """A goal reads a prediction from its circle."""
+    if node.kind not in _GOALS:
+        return node
+    return replace(node, ins=tuple(Use(shown.get(u.value, u.value), u.held) for u in node.ins))

@@ -1,0 +1,139 @@
+"""What is drawn, before it has a place: nodes, the values on their wires, and the nets that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqmagic.equations.system import Context, Fixed, Last, Range, Running, points
+
+Kind = Literal[
+    "layer",  # learned, with a tab for its name
+    "pointwise",  # on values: ×, +, tanh
+    "merge",  # concatenation: wires that join
+    "function",  # the outside: step, sample, a buffer
+    "aside",  # on a target alone: stands beside the loss
+    "loss",
+    "objective",
+    "input",
+    "output",
+    "target",
+    "entry",  # where a value of another step comes in
+    "exit",  # where it goes out
+]
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a wire carries: a state at a context, or, if `state` is empty, the intermediate result of that number."""
+
+    state: str
+    context: Context = ()
+    number: int = 0
+
+    @property
+    def side(self) -> Side | None:
+        """Where a value of another step comes from: earlier steps are left, later ones right."""
+        ends = [p for i in self.context for p in points(i)]
+        if any(isinstance(p, Last) or (isinstance(p, Running) and p.offset > 0) for p in ends):
+            return "right"
+        if any(isinstance(i, Range | Fixed) or (isinstance(i, Running) and i.offset < 0) for i in self.context):
+            return "left"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A word with what stands below it; `serif` for the names of states and parameters."""
+
+    base: str
+    below: str = ""
+    serif: bool = False
+
+    @property
+    def text(self) -> str:
+        """One string for both, to be parted again where it is painted."""
+        return self.base + lowered(self.below) if self.below else self.base
+
+
+NOTHING = Label("")
+LOWER, LEVEL = "_\u2060", "\u2060"
+"""What begins and ends a part that stands below in a text: DOT has no subscripts, `svg` sets them."""
+
+
+def lowered(text: str) -> str:
+    return f"{LOWER}{text}{LEVEL}"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A value as an operand; `held` says that no gradient passes here (a dashed wire)."""
+
+    value: Value
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A drawn thing. `tab` is a layer's name, `frame` the transforms of its update, `title` its statement."""
+
+    kind: Kind
+    label: Label
+    ins: tuple[Use, ...] = ()
+    outs: tuple[Value, ...] = ()
+    tab: Label | None = None
+    frame: str = ""
+    group: tuple[str, ...] = ()
+    title: str = ""
+    side: Side | None = None
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A value, the node that makes it and the nodes that use it (by number), each once."""
+
+    value: Value
+    source: int
+    sinks: tuple[int, ...]
+    held: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """`timed` graphs flow upwards inside a cell, others from left to right."""
+
+    nodes: tuple[Node, ...]
+    nets: tuple[Net, ...]
+    timed: bool
+    net_of: dict[Value, int] = field(hash=False)
+    inputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
+
+    def sources(self, node: int) -> tuple[int, ...]:
+        """The nodes that feed a node, in the order of its operands."""
+        return tuple(self.nets[n].source for n in self.inputs[node])
+
+    def users(self, node: int) -> tuple[int, ...]:
+        return tuple(s for n in self.outputs[node] for s in self.nets[n].sinks)
+
+
+def connect(nodes: Iterable[Node], timed: bool) -> Graph:
+    """Nets from the nodes' ins and outs. Every used value must have a source among the nodes."""
+    given = tuple(nodes)
+    source = {value: i for i, node in enumerate(given) for value in node.outs}
+    sinks: dict[Value, dict[int, bool]] = {}
+    for i, node in enumerate(given):
+        for use in node.ins:
+            sinks.setdefault(use.value, {})
+            sinks[use.value][i] = sinks[use.value].get(i, True) and use.held
+    nets = tuple(
+        Net(value, source[value], tuple(users), frozenset(i for i, held in users.items() if held))
+        for value, users in sinks.items()
+    )
+    net_of = {net.value: n for n, net in enumerate(nets)}
+    inputs = tuple(tuple(dict.fromkeys(net_of[u.value] for u in node.ins)) for node in given)
+    outputs = tuple(tuple(net_of[v] for v in node.outs if v in net_of) for node in given)
+    return Graph(given, nets, timed, net_of, inputs, outputs)

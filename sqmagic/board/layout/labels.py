@@ -1,0 +1,87 @@
+"""Where the names of values stand beside their wires: as near to where the value is made as there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from sqmagic.board.layout.coordinates import Box, Placed, Spot
+from sqmagic.board.layout.graph import Graph, Label
+from sqmagic.board.layout.normalise import value_label
+from sqmagic.board.layout.sizes import WIRE, label_width
+
+_NAMED_ELSEWHERE = {"input", "target", "output", "entry"}
+_STEP, _FAR, _CLEAR, _WORSE = 2.5, 160.0, 3.0, 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name and the room it takes: of a value, or (then `state` is empty) of a macro instance."""
+
+    state: str
+    label: Label
+    box: Box
+    role: Literal["value", "name"] = "value"
+
+
+def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...]:
+    """A tag for each named value that no circle names, clear of nodes, wires and the borders of groups; one that finds
+    no room is left out."""
+    taken = [placed.box(n) for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit"}]
+    taken += [_thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
+    taken += [side for box in borders for side in outline(box)]
+    out: list[Tag] = []
+    for net, drawn in enumerate(graph.nets):
+        sinks = {graph.nodes[s].kind for s in drawn.sinks}
+        if not drawn.value.state or graph.nodes[drawn.source].kind in _NAMED_ELSEWHERE or sinks == {"output"}:
+            continue
+        label = value_label(drawn.value)
+        size = (label_width(label, WIRE) + 2, WIRE + (7.0 if label.below else 2.0))
+        paths = [wire.corners for wire in placed.wires if wire.net == net]
+        room = next((b for b in _candidates(paths, size) if _free(b, taken, placed.cell)), None)
+        if room:
+            taken.append(room)
+            out.append(Tag(drawn.value.state, label, room))
+    return tuple(out)
+
+
+def _thick(a: Spot, b: Spot) -> Box:
+    return Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])).grown(2.2)
+
+
+def outline(box: Box) -> list[Box]:
+    """The four sides of a frame, as thick as they are drawn."""
+    corners = ((box.left, box.bottom), (box.right, box.bottom), (box.right, box.top), (box.left, box.top))
+    return [_thick(a, b) for a, b in zip(corners, (*corners[1:], corners[0]), strict=True)]
+
+
+def _free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:
+    if cell and (box.left < cell.left + 3 or box.right > cell.right - 3 or box.top > cell.top - 3):
+        return False
+    return not any(box.meets(other) for other in taken)
+
+
+def _candidates(paths: Sequence[Sequence[Spot]], size: Spot) -> Iterator[Box]:
+    """Beside each wire of the net, from its source onwards, rather right or above than left or below."""
+    places = {(at + worse, spot, upright, sign) for path in paths for at, spot, upright in _along(path)
+              for sign, worse in ((1, 0.0), (-1, _WORSE))}  # fmt: skip
+    width, height = size
+    for _, (x, y), upright, sign in sorted(places):
+        dx = sign * (width / 2 + _CLEAR + 1) if upright else 0.0
+        dy = 0.0 if upright else sign * (height / 2 + _CLEAR)
+        yield Box(x + dx - width / 2, y + dy - height / 2, x + dx + width / 2, y + dy + height / 2)
+
+
+def _along(path: Sequence[Spot]) -> Iterator[tuple[float, Spot, bool]]:
+    walked = 0.0
+    for (x, y), (u, v) in pairwise(path):
+        length = abs(u - x) + abs(v - y)
+        upright = x == u
+        at = 0.0
+        while at <= length and walked + at <= _FAR:
+            part = at / length if length else 0.0
+            yield walked + at, (round(x + (u - x) * part, 3), round(y + (v - y) * part, 3)), upright
+            at += _STEP
+        walked += length

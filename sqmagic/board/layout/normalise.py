@@ -1,0 +1,275 @@
+"""Equations and goals become nodes: one for each operator that a reader sees.
+
+An activation shares its layer's box, numbers are folded into the operator that uses them (`1−`, `×γ`), `stop` is a
+dashed wire, and a state that is merely another name is a merge of one wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from sqmagic.board.layout.glyphs import ACTIVATIONS, FOLDED, GLYPHS
+from sqmagic.board.layout.graph import NOTHING, Kind, Label, Node, Use, Value
+from sqmagic.board.names import MINUS, index_text, name, state_name
+from sqmagic.board.operators import Notes, formula
+from sqmagic.board.plain import write
+from sqmagic.equations.ops import OPS
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Layer, Position, Read, Weight, reads
+
+
+def nodes(
+    equations: Iterable[Equation],
+    goals: Iterable[Goal],
+    layers: Sequence[Layer],
+    known: Notes,
+    titles: Mapping[int, str],
+) -> list[Node]:
+    """The nodes of some equations and goals, in program order; `titles` are the lines of the user's text."""
+    bench = _Bench(known, {layer.name: layer for layer in layers})
+    for equation in equations:
+        bench.group, bench.title = equation.group, titles.get(equation.line, "")
+        _define(equation, bench)
+    for goal in goals:
+        bench.group, bench.title = (), titles.get(goal.line, "")
+        _aim(goal, bench)
+    return bench.nodes
+
+
+def value_label(value: Value) -> Label:
+    """A state's name as it stands on a wire or in a circle; a macro's local goes by its last name."""
+    parts = state_name(value.state, value.context)
+    return Label(parts.base, ",".join(parts.below), serif=True)
+
+
+def layer_label(layer: str, slow: bool = False) -> Label:
+    parts = name(layer)
+    short = len(parts.base.rstrip("\u2032")) == 1
+    return Label(parts.base + ("⁻" if slow else ""), ",".join(parts.below), serif=short)
+
+
+# --- one operator after the other ------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Bench:
+    """What is being built, and the statement that it is built from."""
+
+    known: Notes
+    layers: Mapping[str, Layer]
+    nodes: list[Node] = field(default_factory=list)
+    group: tuple[str, ...] = ()
+    title: str = ""
+
+    def add(self, kind: Kind, label: Label, ins: Sequence[Use], outs: Sequence[Value]) -> None:
+        self.nodes.append(Node(kind, label, tuple(ins), tuple(outs), group=self.group, title=self.title))
+
+    def fresh(self) -> Value:
+        return Value("", (), len(self.nodes))
+
+
+def _define(equation: Equation, bench: _Bench) -> None:
+    outs = tuple(Value(t.state, t.context) for t in equation.targets)
+    match equation.value:
+        case Apply(op) if GLYPHS[op].way == "function" or len(outs) != 1:
+            _function(equation.value, outs, bench)
+        case Apply(op) if GLYPHS[op].way != "held":
+            _operator(equation.value, outs[0], bench)
+        case value if len(outs) == 1:
+            _alias(value, outs[0], bench)
+        case value:
+            raise AssertionError(f"several states are given by one value: {value}")
+
+
+def _alias(value: Expr, out: Value, bench: _Bench) -> None:
+    """A state that is another one, or a number: a wire that goes on under a new name."""
+    if _folds(value, bench):
+        bench.add("pointwise", Label(_text(value, bench)), (), (out,))
+    else:
+        bench.add("merge", NOTHING, (_use(value, bench),), (out,))
+
+
+def _use(expr: Expr, bench: _Bench) -> Use:
+    """The wire on which an expression arrives."""
+    match expr:
+        case Read(state, context):
+            return Use(Value(state, context))
+        case Apply("stop", (inner,)):
+            return Use(_use(inner, bench).value, held=True)
+        case Apply(op) if GLYPHS[op].way == "function":
+            out = bench.fresh()
+            _function(expr, (out,), bench)
+            return Use(out)
+        case Apply():
+            return Use(_operator(expr, None, bench))
+        case Weight(parameter):
+            out = bench.fresh()
+            bench.add("layer", layer_label(parameter.removesuffix(".weight")), (), (out,))
+            return Use(out)
+        case Const() | Position():
+            out = bench.fresh()
+            bench.add("pointwise", Label(_text(expr, bench)), (), (out,))
+            return Use(out)
+        case _:
+            assert_never(expr)
+
+
+def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
+    """A node for an operator, after the nodes of its operands; gives the value that it makes."""
+    inner = expr.args[0] if len(expr.args) == 1 else None
+    match inner:
+        case Apply(op) if expr.op in ACTIVATIONS and _is_layer(inner):
+            word = _word(expr.op)
+            return _layer(inner, word if op == "dense" else f"{GLYPHS[op].text} {word}", out, bench)
+    if _is_layer(expr):
+        return _layer(expr, GLYPHS[expr.op].text, out, bench)
+    label, operands = _folded(expr, bench)
+    uses = [_use(a, bench) for a in operands]
+    made = out or bench.fresh()
+    kind = _KINDS[GLYPHS[expr.op].way]
+    bench.add(kind, label, uses, [made])
+    return made
+
+
+_KINDS: dict[str, Kind] = {"pointwise": "pointwise", "merge": "merge", "loss": "loss"}
+
+
+def _word(op: str) -> str:
+    return GLYPHS[op].text
+
+
+def _is_layer(expr: Apply) -> bool:
+    return GLYPHS[expr.op].way == "layer" or (expr.op == "matmul" and isinstance(expr.args[0], Weight))
+
+
+def _layer(expr: Apply, text: str, out: Value | None, bench: _Bench) -> Value:
+    owner, operands = expr.layer or "", expr.args
+    if expr.op == "matmul" and isinstance(expr.args[0], Weight):
+        owner, operands = expr.args[0].parameter.removesuffix(".weight"), expr.args[1:]
+    uses = [_use(a, bench) for a in operands]
+    made = out or bench.fresh()
+    own = layer_label(owner, bool(expr.attribute("target", False)))
+    frame = _transforms(bench.layers.get(owner), expr)
+    tab, label = (own, Label(text)) if text else (None, own)
+    bench.add("layer", label, uses, [made])
+    bench.nodes[-1] = replace(bench.nodes[-1], tab=tab, frame=frame, state=owner)
+    return made
+
+
+def _transforms(layer: Layer | None, expr: Apply) -> str:
+    """`clip_grad(0.5)`: what is written on hover where a layer's update is transformed."""
+    updates = [] if layer is None else [u.transform + _settings(u.settings) for u in layer.updates]
+    return ", ".join(updates + (["frozen"] if expr.attribute("frozen", False) else []))
+
+
+def _settings(settings: Sequence[tuple[str, object]]) -> str:
+    return f"({', '.join(f'{k}={v}' for k, v in settings)})" if settings else ""
+
+
+def _function(expr: Expr, outs: Sequence[Value], bench: _Bench) -> None:
+    assert isinstance(expr, Apply), "only a function has several results"
+    text = GLYPHS[expr.op].text + (f"_{expr.layer}" if expr.layer else "")
+    bench.add("function", Label(text), [_use(a, bench) for a in expr.args], outs)
+
+
+# --- numbers ---------------------------------------------------------------------------------------
+
+
+def _folds(expr: Expr, bench: _Bench) -> bool:
+    """Made of numbers alone: written on the operator that uses it."""
+    match expr:
+        case Const() | Position():
+            return True
+        case Read(state, context):
+            return state in bench.known.constants and not context
+        case Apply(op, args):
+            return bool(args) and not OPS[op].parameters and not OPS[op].effect and all(_folds(a, bench) for a in args)
+        case Weight():
+            return False
+        case _:
+            assert_never(expr)
+
+
+def _text(expr: Expr, bench: _Bench) -> str:
+    return index_text(expr.point) if isinstance(expr, Position) else write(formula(expr, bench.known)).replace(" ", "")
+
+
+def _folded(expr: Apply, bench: _Bench) -> tuple[Label, list[Expr]]:
+    """The operator's label with its numbers in it, and the operands that are left."""
+    text, numbers = GLYPHS[expr.op].text, [_folds(a, bench) for a in expr.args]
+    if all(numbers) or not any(numbers):
+        return Label(_named(expr, text)), list(expr.args)
+    left = [a for a, folds in zip(expr.args, numbers, strict=True) if not folds]
+    if expr.op in FOLDED:
+        form = FOLDED[expr.op][0 if numbers[0] else 1]
+        number = _text(expr.args[0 if numbers[0] else 1], bench)
+        return Label(form.format(number).replace(f"+{MINUS}", MINUS)), left
+    told = ",".join(_text(a, bench) for a, folds in zip(expr.args, numbers, strict=True) if folds)
+    return Label(f"[{told}]" if expr.op == "index" else f"{text} {told}"), left
+
+
+def _named(expr: Apply, text: str) -> str:
+    if expr.op == "slice":
+        return f"[{expr.attribute('start', 0)}:{expr.attribute('stop', 0)}]"
+    return text
+
+
+# --- goals -----------------------------------------------------------------------------------------
+
+
+def _aim(goal: Goal, bench: _Bench) -> None:
+    """A hexagon for each loss in the sum, or one for the objective, which `through` reaches in any case."""
+    if goal.kind == "loss":
+        for term in _terms(goal.value):
+            _lower(term, bench)
+        return
+    uses = [_use(goal.value, bench)]
+    live = set(reads(goal.value)) - {r for n in _stopped(goal.value) for r in reads(n)}
+    uses += [Use(Value(r.state, r.context)) for r in goal.through if r not in live]
+    bench.add("objective", Label("max"), uses, ())
+
+
+def _stopped(expr: Expr) -> list[Expr]:
+    match expr:
+        case Apply(op, args):
+            return [expr] if OPS[op].blocks else [n for a in args for n in _stopped(a)]
+        case Const() | Read() | Weight() | Position():
+            return []
+        case _:
+            assert_never(expr)
+
+
+def _terms(expr: Expr) -> list[Expr]:
+    out: list[Expr] = []
+    while isinstance(expr, Apply) and expr.op == "add":
+        expr, right = expr.args
+        out.append(right)
+    return [expr, *reversed(out)]
+
+
+def _lower(term: Expr, bench: _Bench) -> None:
+    """One loss: its prediction, its target on a dashed wire, its weight in the label or on a further wire."""
+    factors = _factors(term)
+    losses = [f for f in factors if isinstance(f, Apply) and OPS[f.op].loss]
+    if len(losses) != 1:
+        bench.add("loss", Label("loss"), [_use(term, bench)], ())
+        return
+    loss = losses[0]
+    weights = [f for f in factors if f is not loss]
+    told = "".join(_text(_inside(w), bench) for w in weights if _folds(_inside(w), bench))
+    uses = [_use(a, bench) for a in (*loss.args, *(w for w in weights if not _folds(_inside(w), bench)))]
+    text = GLYPHS[loss.op].text
+    bench.add("loss", Label(f"{told}·{text}" if told else text), uses, ())
+
+
+def _factors(expr: Expr) -> list[Expr]:
+    match expr:
+        case Apply("mul", (left, right)):
+            return [*_factors(left), *_factors(right)]
+        case _:
+            return [expr]
+
+
+def _inside(expr: Expr) -> Expr:
+    return expr.args[0] if isinstance(expr, Apply) and expr.op == "stop" else expr

@@ -1,0 +1,179 @@
+"""The whole picture: what comes before the steps, the cell, what comes after, each laid out and set side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqmagic.board.facts import coloured
+from sqmagic.board.layout.boundary import bounded
+from sqmagic.board.layout.columns import columns
+from sqmagic.board.layout.coordinates import Box, Placed, Spot, place
+from sqmagic.board.layout.frames import Group, around, groups, names, reaching_out, widened
+from sqmagic.board.layout.graph import Graph, Node, lowered
+from sqmagic.board.layout.labels import Tag, tags
+from sqmagic.board.layout.normalise import nodes
+from sqmagic.board.layout.rails import rails
+from sqmagic.board.layout.regions import Region, regions
+from sqmagic.board.layout.route import Plan
+from sqmagic.board.layout.rows import rows
+from sqmagic.board.layout.search import best
+from sqmagic.board.lines import lines, notes
+from sqmagic.board.plain import line_plain
+from sqmagic.board.theme import state_colours, text_width
+from sqmagic.equations.system import Last, Running, System, points, reads
+
+_BESIDE, _UNDER, _CAPTION, _CAPTION_SIZE, _NARROWEST = 26.0, 20.0, 18.0, 13.0, 420.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One region with its places."""
+
+    graph: Graph
+    placed: Placed
+    tags: tuple[Tag, ...]
+    groups: tuple[Group, ...]
+
+    def ground(self, spot: Spot) -> str:
+        """On what a spot lies: a group, the cell, or the page."""
+        x, y = spot
+        cell = self.placed.cell
+        if any(g.box.left < x < g.box.right and g.box.bottom < y < g.box.top for g in self.groups):
+            return "group"
+        return "cell" if cell is not None and cell.bottom < y < cell.top else "page"
+
+    def bounds(self) -> Box:
+        boxes = [self.placed.box(n) for n in range(len(self.graph.nodes))]
+        boxes += [around([Box(x, y, x, y) for x, y in wire.corners]) for wire in self.placed.wires]
+        boxes += [tag.box for tag in self.tags] + [g.box for g in self.groups]
+        return around([*boxes, *([self.placed.cell] if self.placed.cell else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The parts by name, lines of text under them, and the number of each state's colour."""
+
+    parts: dict[str, Part]
+    caption: tuple[tuple[str, Box], ...]
+    colours: Mapping[str, int]
+
+
+def scene(system: System, titles: Mapping[int, str]) -> Scene:
+    split = regions(system)
+    known = notes(system, {})
+
+    def drawn(region: Region) -> list[Node]:
+        return nodes(region.equations, region.goals, system.layers, known, titles)
+
+    found: dict[str, Part] = {}
+    if split.before:
+        found["b"] = _laid(bounded(drawn(split.before), timed=False))
+    if split.cell:
+        found["c"] = _laid(bounded(drawn(split.cell), timed=True, away=_away(split.after)))
+    if split.after:
+        found["a"] = _laid(bounded(drawn(split.after), timed=False))
+    parts = _side_by_side(found)
+    told = lines(replace(system, equations=split.told, goals=()), replace(known, linear=True))
+    caption = _caption([line_plain(line, small=lowered) for line in told], parts)
+    return Scene(parts, caption, state_colours(coloured(system)))
+
+
+def _laid(graph: Graph) -> Part:
+    own = rails(graph)
+    heights = rows(graph, own)
+    plan, routes = best(Plan(graph, own, heights, columns(graph, own, heights)))
+    placed = place(plan, routes)
+    boxes = groups(graph, placed)
+    placed = widened(placed, boxes)
+    inner = tags(graph, placed, [g.box for g in boxes])
+    inner += names(boxes, placed, inner, [placed.box(n) for n in range(len(graph.nodes))])
+    placed, outer = reaching_out(graph, placed)
+    return Part(graph, placed, inner + outer, boxes)
+
+
+def _away(region: Region) -> list[str]:
+    """States whose last value the part after the steps reads."""
+    values = [e.value for e in region.equations] + [g.value for g in region.goals]
+    found = (r for value in values for r in reads(value))
+    late = [r.state for r in found if any(isinstance(p, Last | Running) for i in r.context for p in points(i))]
+    return list(dict.fromkeys(late))
+
+
+# --- side by side --------------------------------------------------------------------------------------
+
+
+def _side_by_side(parts: Mapping[str, Part]) -> dict[str, Part]:
+    out: dict[str, Part] = {}
+    for name, part in parts.items():
+        if out:
+            right = max(p.bounds().right for p in out.values())
+            part = _shifted(part, right + _BESIDE - part.bounds().left, _lift(list(out.values()), part))
+        out[name] = part
+    return out
+
+
+def _lift(before: Sequence[Part], part: Part) -> float:
+    """What brings the first state that two parts share to one height; without one, their middles."""
+    own = dict(_meeting(part))
+    for earlier in reversed(before):
+        for state, y in _meeting(earlier):
+            if state in own:
+                return y - own[state]
+    whole, box = around([p.bounds() for p in before]), part.bounds()
+    return (whole.bottom + whole.top - box.bottom - box.top) / 2
+
+
+def _meeting(part: Part) -> Iterator[tuple[str, float]]:
+    """States that may go on in the next part, with their heights."""
+    for node, (_, y) in zip(part.graph.nodes, part.placed.spots, strict=True):
+        if node.kind in {"input", "output", "entry", "exit"}:
+            yield node.state, y
+
+
+def _shifted(part: Part, dx: float, dy: float) -> Part:
+    placed = part.placed
+
+    def spot(at: Spot) -> Spot:
+        return (at[0] + dx, at[1] + dy)
+
+    def box(at: Box) -> Box:
+        return Box(at.left + dx, at.bottom + dy, at.right + dx, at.top + dy)
+
+    moved = Placed(
+        tuple(map(spot, placed.spots)),
+        placed.extents,
+        tuple(replace(wire, corners=tuple(map(spot, wire.corners))) for wire in placed.wires),
+        tuple(map(spot, placed.crossings)),
+        box(placed.cell) if placed.cell else None,
+    )
+    found = tuple(replace(tag, box=box(tag.box)) for tag in part.tags)
+    return Part(part.graph, moved, found, tuple(replace(g, box=box(g.box)) for g in part.groups))
+
+
+# --- the caption -----------------------------------------------------------------------------------------
+
+
+def _caption(told: Sequence[str], parts: Mapping[str, Part]) -> tuple[tuple[str, Box], ...]:
+    """Constants and base cases in small letters under the picture."""
+    if not told or not parts:
+        return ()
+    whole = around([part.bounds() for part in parts.values()])
+    middle, top = (whole.left + whole.right) / 2, whole.bottom - _UNDER
+    out = []
+    for line in _filled(told, max(whole.right - whole.left, _NARROWEST)):
+        width = text_width(line, _CAPTION_SIZE)
+        out.append((line, Box(middle - width / 2, top - _CAPTION, middle + width / 2, top)))
+        top -= _CAPTION
+    return tuple(out)
+
+
+def _filled(texts: Sequence[str], width: float) -> Iterator[str]:
+    line = ""
+    for text in texts:
+        longer = f"{line}    {text}" if line else text
+        if line and text_width(longer, _CAPTION_SIZE) > width:
+            yield line
+            longer = text
+        line = longer
+    yield line

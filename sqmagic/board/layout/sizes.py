@@ -1,0 +1,57 @@
+"""How large a node is drawn, from our own widths of letters, so that every painter needs the same room. In points."""
+
+from __future__ import annotations
+
+from sqmagic.board.layout.graph import Label, Node
+from sqmagic.board.theme import text_width
+
+CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE = 20.0, 14.0, 14.0, 17.0, 13.0, 16.0, 14.0, 14.0
+"""Sizes of letters: in circles, layers, their tabs, signs, words in ellipses, functions, goals, on wires."""
+
+SMALL = 0.7
+"""How much smaller what stands below is."""
+
+
+def label_width(label: Label, size: float) -> float:
+    below = text_width(label.below, size * SMALL, serif=label.serif)
+    return text_width(label.base, size, serif=label.serif) + below
+
+
+def label_size(node: Node) -> float:
+    match node.kind:
+        case "layer":
+            return LAYER if node.tab else LAYER + 2
+        case "pointwise" | "aside":
+            return SIGN if len(node.label.base) == 1 else WORD
+        case "function":
+            return BOX
+        case "loss" | "objective":
+            return GOAL
+        case _:
+            return CIRCLE
+
+
+def tab_width(node: Node) -> float:
+    return max(20.0, label_width(node.tab, TAB) + 10) if node.tab else 0.0
+
+
+def extent(node: Node) -> tuple[float, float]:
+    """Width and height."""
+    text = label_width(node.label, label_size(node))
+    match node.kind:
+        case "layer":
+            return tab_width(node) + max(32.0 if node.tab else 48.0, text + (14 if node.tab else 22)), 32.0
+        case "pointwise" | "aside" if len(node.label.base) == 1:
+            return 30.0, 30.0
+        case "pointwise" | "aside":
+            return max(40.0, text + 18), 28.0
+        case "merge":
+            return 4.0, 4.0
+        case "function":
+            return max(70.0, text + 30), 36.0
+        case "loss" | "objective":
+            return max(60.0, text + 32), 34.0
+        case "input" | "output" | "target":
+            return max(44.0, text + 14), max(44.0, text + 14)
+        case _:
+            return 0.0, 0.0

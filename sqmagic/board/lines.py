@@ -1,0 +1,76 @@
+"""A system as lines of equations, in program order, each loss and objective after the equation of its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqmagic.board.facts import carrying, coloured, constants
+from sqmagic.board.formula import Atom, Formula, Script, fence, letter, listed, row, word
+from sqmagic.board.operators import PRODUCT, SUM, Notes, formula, state_formula
+from sqmagic.board.theme import STATES, state_colours
+from sqmagic.equations.system import Apply, Equation, Expr, Goal, Range, Read, Running, System, points, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One equation or goal: `left relation right`, the line of the user's text (0: made by a rule), its shape.
+
+    A call for its effect has no left side.
+    """
+
+    left: Formula | None
+    relation: str
+    right: Formula
+    line: int
+    state: str | None = None
+
+
+def lines(system: System, known: Notes) -> tuple[Line, ...]:
+    """Every equation in program order, each goal after the equation of its line, or at the end."""
+    goals: dict[int, list[Line]] = {}
+    for goal in system.goals:
+        goals.setdefault(goal.line, []).append(_goal(goal, known))
+    last = {equation.line: equation for equation in system.equations}
+    told: list[Line] = []
+    for equation in system.equations:
+        told.append(_equation(equation, known))
+        if equation.line and last[equation.line] is equation:
+            told += goals.pop(equation.line, [])
+    return (*told, *(goal for rest in goals.values() for goal in rest))
+
+
+def _equation(equation: Equation, known: Notes) -> Line:
+    left = listed([state_formula(t.state, t.context, known) for t in equation.targets]) if equation.targets else None
+    state = equation.targets[0].state if len(equation.targets) == 1 else None
+    match equation.value:
+        case Apply("sample", (policy,)):
+            return Line(left, "∼", formula(policy, known), equation.line, state)
+        case Apply("gauss"):
+            normal = row(Atom("𝒩", "letter"), fence(listed([Atom("0", "number"), letter("I")])))
+            return Line(left, "∼", normal, equation.line, state)
+        case value:
+            return Line(left, "=", formula(value, known), equation.line, state)
+
+
+def _goal(goal: Goal, known: Notes) -> Line:
+    index = running_index(goal.value)
+    left = Script(letter("ℓ"), word(index)) if index else letter("ℓ")
+    sign, least = ("+=", SUM) if goal.kind == "loss" else ("−=", PRODUCT)
+    return Line(left, sign, formula(goal.value, known, least), goal.line)
+
+
+def running_index(expr: Expr) -> str | None:
+    """The index over which an expression runs, if any."""
+    found = (p.index for n in walk(expr) if isinstance(n, Read) for i in n.context for p in points(i)
+             if isinstance(p, Running) and not isinstance(i, Range))  # fmt: skip
+    return next(found, None)
+
+
+def notes(system: System, shapes: Mapping[str, tuple[int, ...]], *, linear: bool = False) -> Notes:
+    """What the printer must know: gathered once from the system and, if they are known, its states' shapes."""
+    plain = constants(system)
+    scalars = plain | {state for state, shape in shapes.items() if shape == (1,)}
+    owners = frozenset(layer.name for layer in system.layers)
+    colours = {state: STATES[number][0] for state, number in state_colours(coloured(system)).items()}
+    return Notes(plain, scalars, carrying(system), owners, colours, linear)
