@@ -1,0 +1,77 @@
+"""What a net is told of its program: plain values, and functions that the compiler lends it.
+
+A net knows nothing of the compiler. What waits for data is behind `settle`; what a net tells about itself is behind
+functions without arguments. If all of them can be pickled (`functools.partial` of functions of a module), so can a net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from torch import nn
+
+Shape = tuple[int, ...]
+
+
+class DataShape(NamedTuple):
+    """The shape of one example at one step; `classes` is one more than the largest of whole numbers."""
+
+    shape: Shape
+    integer: bool = False
+    classes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """An input: its name in the notation, in Python and as a reader sees it (`x_t`).
+
+    `first` is the index of its first row, `last` of its last, counted from T. `shape` is None while it is not known.
+    `why` is the chain of reasons for it. `optional` says that no prediction needs it.
+    """
+
+    state: str
+    name: str
+    label: str
+    indexed: bool
+    kind: Literal["real", "class", "action"] = "real"
+    first: int = 1
+    last: int = 0
+    shape: Shape | None = None
+    classes: int | None = None
+    why: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told."""
+
+    source: str | None
+    inputs: tuple[InputSpec, ...]
+    missing: tuple[str, ...] = ()
+
+
+Transforms = tuple[tuple[str, Mapping[str, float]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A program, as a net needs it.
+
+    `names` gives each state's Python name. `settle` takes the shapes of the data that are known and may raise the
+    compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
+    modules that the program calls, by name; `goals` the losses and objectives as text.
+    """
+
+    name: str
+    names: Mapping[str, str]
+    settle: Callable[[Mapping[str, DataShape]], Settled]
+    notation: Callable[[], str]
+    elaborated: Callable[[], str]
+    latex: Callable[[], str]
+    diagram: Callable[[], object]
+    goals: tuple[str, ...] = ()
+    updates: Mapping[str, Transforms] = field(default_factory=dict)
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)

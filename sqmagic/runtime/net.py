@@ -1,0 +1,387 @@
+"""A compiled program as a torch module: called, trained, stepped, and asked about itself.
+
+The generated class computes; `Net` reads what it is given, waits for data where the program leaves shapes open, and
+presents states by their names. The two share their tables of parameters and submodules, so that those bear the names
+of the notation (`F.weight`), and nothing that a program names can shadow a method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sqmagic.runtime import generated, inputs, training
+from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled
+from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
+from sqmagic.runtime.history import History
+from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.states import States
+
+_TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
+
+
+class Memory(NamedTuple):
+    """What `step` remembers between steps, for `batch` examples."""
+
+    batch: int
+    rows: Any
+
+
+class Net(nn.Module):
+    """A program that runs. `net(x=…)` gives its states, `net.fit(x=…, y=…)` trains it."""
+
+    _blueprint: Blueprint
+    _settled: Settled
+    _code: nn.Module | None  # not a submodule: the net shares its tables
+    _like: Tensor  # of the dtype and on the device that parameters are made with
+    _kept: dict[str, Tensor]  # weights that wait for parameters
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__()
+        self._blueprint = blueprint
+        self._like = torch.empty(0)
+        self._kept = {}
+        self._code = None
+        self._settle(blueprint.settle({}))
+
+    # --- calling ---------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> States:
+        """The states. Indexed inputs are [time, batch, *shape], others [batch, *shape]; a scalar may omit its 1.
+
+        Inputs are keywords (`O_prime` for `O'`) or one mapping; those that no prediction needs may be left out.
+        `lengths` tells how many steps each example has. Raises InputError where something does not fit.
+        """
+        ready = self._ready(_together(data, given), lengths, "forward", "a call")
+        code, keywords = self._settled_code(), self._keywords("forward", ready, horizon)
+        values = generated.call(code, "forward", **keywords)
+        return States(values, generated.rows(code), self._blueprint.names, self._steps(ready, horizon), ready.lengths)
+
+    def loss(
+        self,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Tensor:
+        """The scalar that the losses and objectives add up to: the losses less the objectives."""
+        self._must_have_goals()
+        ready = self._ready(_together(data, given), lengths, "loss", "the loss")
+        found: Tensor = generated.call(self._settled_code(), "loss", **self._keywords("loss", ready, horizon))
+        return found
+
+    def step(
+        self, memory: Memory | None, data: Mapping[str, Any] | None = None, /, **given: Any
+    ) -> tuple[Memory, States]:
+        """One step of a sequence: `memory` (None at the first) and the inputs at the step, each [batch, *shape].
+
+        Gives the memory for the next step and the states at this one. Inputs that are not indexed are read at the
+        first step. Raises UnsupportedError for a program that looks ahead.
+        """
+        specs = tuple(_of_one_step(spec) for spec in self._settled.inputs)
+        data_ = inputs.read(specs, _together(data, given))
+        self._settle_by(specs, data_)
+        code = self._settled_code()
+        why = generated.whole(code)
+        if why is not None:
+            raise UnsupportedError(f"this program cannot go step by step: {why}")
+        needed = generated.needs(code, "forward")
+        if memory is not None:
+            needed = frozenset(s.state for s in self._settled.inputs if s.indexed and s.state in needed)
+        specs = tuple(_of_one_step(spec) for spec in self._settled.inputs)
+        ready = inputs.fit(specs, data_, self._reference(), needed, "a step")
+        rows = [ready.tensors[s.state] for s in self._settled.inputs if s.indexed and s.state in needed]
+        if memory is None:
+            bare = [ready.tensors[s.state] for s in self._settled.inputs if not s.indexed and s.state in needed]
+            memory = Memory(len((rows + bare or [torch.empty(1)])[0]), generated.call(code, "start", *rows, *bare))
+        if rows and len(rows[0]) != memory.batch:
+            raise InputError(f"{len(rows[0])} examples are given, but the memory is of {memory.batch}")
+        after, values = generated.call(code, "step", memory.rows, *rows)
+        return Memory(memory.batch, after), States(values, {}, self._blueprint.names)
+
+    def fit(
+        self,
+        data: Any = None,
+        /,
+        *,
+        epochs: int = 10,
+        batch: int = 32,
+        lr: float = 1e-3,
+        optimizer: Any = None,
+        validation: Any = None,
+        shuffle: bool = True,
+        seed: int | None = None,
+        lengths: Any = None,
+        horizon: int | None = None,
+        batch_first: bool = False,
+        progress: bool = True,
+        **given: Any,
+    ) -> History:
+        """Trains on tensors, arrays (as keywords, or one mapping) or on a loader of batches; returns how it went.
+
+        A loader gives mappings, or tuples in the order of the inputs, laid out as for a call ([time, batch, *shape]),
+        or with `batch_first` as loaders stack them. `optimizer` is "adam", "sgd", or a class or function called with
+        the parameters and `lr`; transforms in the program (`adam_opt`, `clip_grad`) go before. `validation` is a
+        mapping or a loader. Ctrl-C, or the stop button, ends training and keeps the weights; so does the first loss
+        that is not finite, which keeps the last good ones.
+        """
+        self._must_have_goals()
+        settings = training.Settings(
+            epochs, batch, lr, optimizer, shuffle, seed, horizon, batch_first, progress, self._blueprint.updates
+        )
+        source = data if not isinstance(data, Mapping | None) else _together(data, given)
+        if source is data and given:
+            raise InputError("a loader brings all inputs: nothing else can be given besides")
+        return training.train(self, source, lengths, validation, settings)
+
+    # --- about itself ----------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The generated code, which runs on its own with torch alone."""
+        self._settled_code()
+        assert self._settled.source is not None, "settled code has a source"
+        return self._settled.source
+
+    def to_source(self, language: str = "torch") -> str:
+        """The generated code in a language; there is "torch"."""
+        if language != "torch":
+            raise UnsupportedError(f'there is no generated code in "{language}"; there is: "torch"')
+        return self.source
+
+    @property
+    def notation(self) -> str:
+        """The program in its canonical form."""
+        return self._blueprint.notation()
+
+    @property
+    def elaborated(self) -> str:
+        """The program filled in, each line that a rule made or changed marked by the rule."""
+        return self._blueprint.elaborated()
+
+    @property
+    def latex(self) -> str:
+        """The equations."""
+        return self._blueprint.latex()
+
+    @property
+    def diagram(self) -> Any:
+        """The picture."""
+        return self._blueprint.diagram()
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What the program takes, as far as it is known."""
+        return self._settled.inputs
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all shapes are known, so that there are parameters."""
+        return self._code is not None
+
+    def settle(self, data: Mapping[str, Any] | None = None, /, **given: Any) -> Net:
+        """Makes the parameters from the shapes of data, without computing anything."""
+        self._settle_by(self._settled.inputs, inputs.read(self._settled.inputs, _together(data, given)))
+        self._settled_code()
+        return self
+
+    def __repr__(self) -> str:
+        takes = ", ".join(f"{s.label} {_shape_text(s)}" for s in self._settled.inputs)
+        if not self.is_settled:
+            return f"{self._blueprint.name}({takes}), whose parameters wait for {_listed(self._settled.missing)}"
+        count = sum(p.numel() for p in self.parameters())
+        return f"{self._blueprint.name}({takes}) with {count:,} parameters"
+
+    # --- parameters ------------------------------------------------------------------------------
+
+    def keep_weights(self, other: Net) -> tuple[str, ...]:
+        """Takes over from another net every parameter and buffer of the same name and shape; gives their names.
+
+        Where this net's shapes are not known yet, it takes them as soon as they are.
+        """
+        self._kept = {name: value.detach().clone() for name, value in other.state_dict().items()}
+        return self._take_kept() if self.is_settled else ()
+
+    def named_parameters(self, *args: Any, **keywords: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        self._settled_code()
+        return super().named_parameters(*args, **keywords)
+
+    def state_dict(self, *args: Any, **keywords: Any) -> Any:
+        self._settled_code()
+        return super().state_dict(*args, **keywords)
+
+    def load_state_dict(self, *args: Any, **keywords: Any) -> Any:
+        self._settled_code()
+        return super().load_state_dict(*args, **keywords)
+
+    def train(self, mode: bool = True) -> Net:
+        super().train(mode)
+        if self._code is not None:
+            self._code.training = mode
+        return self
+
+    def _apply(self, *args: Any, **keywords: Any) -> Net:
+        """What `to`, `double`, `cuda` do; before there are parameters it is remembered for them."""
+        super()._apply(*args, **keywords)  # type: ignore[no-untyped-call]
+        self._like = args[0](self._like)
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Net:
+        other = Net.__new__(Net)
+        memo[id(self)] = other
+        for key, value in self.__dict__.items():
+            other.__dict__[key] = value if key in ("_blueprint", "_settled") else deepcopy(value, memo)
+        return other
+
+    def __reduce__(self) -> Any:
+        weights = dict(self.state_dict()) if self.is_settled else {}
+        frozen = [n for n, p in self.named_parameters() if not p.requires_grad] if self.is_settled else []
+        return _restored, (self._blueprint, self._settled, weights, frozen, self.training, self._like)
+
+    # --- within ----------------------------------------------------------------------------------
+
+    def _settle(self, settled: Settled) -> None:
+        self._settled = settled
+        if settled.source is None:
+            return
+        code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
+        code.to(device=self._like.device, dtype=self._like.dtype)
+        for table in _TABLES:
+            self.__dict__[table] = code.__dict__[table]
+        self.__dict__["_code"] = code
+        self.train(self.training)
+        self._take_kept()
+
+    def _take_kept(self) -> tuple[str, ...]:
+        own = self.state_dict()
+        same = {n: v for n, v in self._kept.items() if n in own and own[n].shape == v.shape}
+        self._kept = {}
+        with torch.no_grad():
+            for name, value in same.items():
+                own[name].copy_(value)
+        return tuple(same)
+
+    def _settle_by(self, specs: tuple[InputSpec, ...], data: Data) -> None:
+        """Where shapes are open, the data may tell them."""
+        if not self.is_settled:
+            self._settle(self._blueprint.settle(inputs.measured(specs, data)))
+
+    def _settled_code(self) -> nn.Module:
+        if self._code is None:
+            raise UnsettledError(_not_settled(self._settled))
+        return self._code
+
+    def _ready(self, given: Mapping[str, Any], lengths: Any, method: str, purpose: str) -> Data:
+        """What was given, checked and laid out for a method of the generated code."""
+        data = inputs.read(self._settled.inputs, given, lengths)
+        return self._fitted(data, method, purpose)
+
+    def _fitted(self, data: Data, method: str, purpose: str) -> Data:
+        self._settle_by(self._settled.inputs, data)
+        code = self._settled_code()
+        if data.lengths is not None and not generated.takes(code, "forward", "lengths"):
+            why = (
+                "it reads a range up to T" if any(s.indexed for s in self._settled.inputs) else "nothing runs over time"
+            )
+            raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
+        needed = generated.needs(code, method)
+        return inputs.fit(self._settled.inputs, data, self._reference(), needed, purpose)
+
+    def _keywords(self, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
+        code = self._settled_code()
+        names = generated.arguments(code)
+        keywords: dict[str, Any] = {
+            names[state]: tensor
+            for state, tensor in ready.tensors.items()
+            if generated.takes(code, method, names[state])
+        }
+        if ready.lengths is not None:
+            keywords["lengths"] = ready.lengths
+        if generated.takes(code, method, "horizon"):
+            steps = self._steps(ready, horizon)
+            if steps < 1:
+                raise InputError("no input runs over time: say how many steps there are, `horizon=…`")
+            keywords["horizon"] = steps
+        return keywords
+
+    def _steps(self, ready: Data, horizon: int | None) -> int:
+        for spec in self._settled.inputs:
+            if spec.indexed and spec.state in ready.tensors:
+                return inputs.horizon(spec, ready.tensors[spec.state])
+        return horizon or 0
+
+    def _reference(self) -> Tensor:
+        """A tensor of the net's dtype and device."""
+        return next((p for p in self.parameters() if p.is_floating_point()), self._like)
+
+    def _must_have_goals(self) -> None:
+        if not self._blueprint.goals:
+            raise UnsupportedError("this program has no `=>` and no `$`: there is nothing to learn")
+
+
+def _together(data: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    if data is not None and not isinstance(data, Mapping):
+        raise InputError(f"inputs are given by name, as `net(x=…)` or a mapping, not as {type(data).__name__}")
+    return {**(data or {}), **given}
+
+
+def _of_one_step(spec: InputSpec) -> InputSpec:
+    """An input over time, as one step has it."""
+    return replace(spec, indexed=False)
+
+
+def _shape_text(spec: InputSpec) -> str:
+    if spec.kind != "real" and spec.classes is not None:
+        return f"{spec.kind}({spec.classes})"
+    return "?" if spec.shape is None else "x".join(map(str, spec.shape))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(f"`{name}`" for name in names) or "data"
+
+
+def _not_settled(settled: Settled) -> str:
+    labels = [s for s in settled.inputs if s.state in settled.missing or s.label in settled.missing]
+    declare = "; ".join(f"`{s.label} : …`" for s in labels) or "the sizes that are open"
+    call = ", ".join(f"{s.name}={s.name}" for s in settled.inputs)
+    like = ",".join(s.name for s in settled.inputs)
+    return (
+        f"the net has no parameters yet: the shape of {_listed(settled.missing)} is not known\n"
+        f"  declare it in the program: {declare}\n"
+        f"  or show the net data once: net.settle({call}), or `%%seqnet … --like {like}`"
+    )
+
+
+def _restored(
+    blueprint: Blueprint,
+    settled: Settled,
+    weights: Mapping[str, Tensor],
+    frozen: list[str],
+    training_mode: bool,
+    like: Tensor,
+) -> Net:
+    net = Net.__new__(Net)
+    nn.Module.__init__(net)
+    net._blueprint, net._like, net._kept, net._code = blueprint, like, {}, None
+    net._settle(settled)
+    net.train(training_mode)
+    if weights:
+        net.load_state_dict(weights, assign=False)
+    for name, parameter in net.named_parameters() if weights else ():
+        parameter.requires_grad_(name not in frozen)
+    return net

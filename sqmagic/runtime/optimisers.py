@@ -1,0 +1,86 @@
+"""What moves the weights: the optimiser given to `fit`, and the transforms that a program puts on its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from sqmagic.runtime.blueprint import Transforms
+from sqmagic.runtime.errors import InputError
+
+_NAMED: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """Optimisers of disjoint groups of parameters, and the groups whose gradient is clipped before."""
+
+    parts: tuple[torch.optim.Optimizer, ...]
+    clipped: tuple[tuple[tuple[nn.Parameter, ...], float], ...]
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        for parameters, most in self.clipped:
+            nn.utils.clip_grad_norm_(parameters, most)
+        for part in self.parts:
+            part.step()
+
+
+def optimiser(
+    parameters: Mapping[str, nn.Parameter], updates: Mapping[str, Transforms], chosen: Any, lr: float
+) -> Optimiser:
+    """Each layer's own optimiser where the program names one, and `chosen` for all other parameters."""
+    own: list[torch.optim.Optimizer] = []
+    clipped: list[tuple[tuple[nn.Parameter, ...], float]] = []
+    taken: set[str] = set()
+    for layer, transforms in updates.items():
+        names = [n for n, p in parameters.items() if (n == layer or n.startswith(f"{layer}.")) and p.requires_grad]
+        group = tuple(parameters[n] for n in names)
+        for transform, settings in transforms if group else ():
+            if transform == "clip_grad":
+                clipped.append((group, settings.get("max_norm", 1.0)))
+            elif transform in _OWN:
+                own.append(_OWN[transform](group, settings))
+                taken.update(names)
+    rest = [p for n, p in parameters.items() if n not in taken and p.requires_grad]
+    first = [_made(chosen, rest, lr)] if rest else []
+    return Optimiser((*first, *own), tuple(clipped))
+
+
+def _made(chosen: Any, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+    if isinstance(chosen, torch.optim.Optimizer):
+        return chosen
+    if isinstance(chosen, str) and chosen not in _NAMED:
+        raise InputError(
+            f'there is no optimizer "{chosen}"; there are {", ".join(_NAMED)}, and any class of torch.optim'
+        )
+    factory = torch.optim.Adam if chosen is None else _NAMED[chosen] if isinstance(chosen, str) else chosen
+    if not callable(factory):
+        raise InputError("`optimizer` is a name, or a class or function that is called with parameters and lr=…")
+    made: torch.optim.Optimizer = factory(parameters, lr=lr)
+    return made
+
+
+def _adam(group: Sequence[nn.Parameter], settings: Mapping[str, float]) -> torch.optim.Optimizer:
+    betas = (settings.get("beta1", 0.9), settings.get("beta2", 0.999))
+    return torch.optim.Adam(group, lr=settings.get("lr", 1e-3), betas=betas, eps=settings.get("eps", 1e-8))
+
+
+def _sgd(group: Sequence[nn.Parameter], settings: Mapping[str, float]) -> torch.optim.Optimizer:
+    return torch.optim.SGD(group, lr=settings.get("lr", 1e-2), momentum=settings.get("momentum", 0.0))
+
+
+_OWN = {"adam_opt": _adam, "sgd_opt": _sgd}
+"""Transforms that are optimisers of their own."""

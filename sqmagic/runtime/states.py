@@ -1,0 +1,116 @@
+"""What a call gives back: every state by its name, as an attribute or an item, where it is defined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+_POINT = re.compile(r"(?P<state>.+)_(?:(?P<digits>\d+)|\{(?P<braced>-?\d+)\})")
+
+
+class States(Mapping[str, Tensor]):
+    """The states of one call.
+
+    `out["h"]` (or `out.h`, where Python can say the name) is [batch, *shape], or [time, batch, *shape] with rows 1 to T
+    for a state over time: NaN outside of its domain, and past the end of an example that is shorter. Base cases are
+    `out["h_0"]`. `values` hold a state's rows from index `rows[state][0]` to T + `rows[state][1]`.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, Tensor],
+        rows: Mapping[str, tuple[int, int]],
+        names: Mapping[str, str],
+        horizon: int = 0,
+        lengths: Tensor | None = None,
+    ) -> None:
+        self._values = dict(values)
+        self._rows = {state: r for state, r in rows.items() if state in values}
+        self._by_name = {name: state for state, name in names.items() if state in values and "." not in state}
+        self._horizon = horizon
+        self._lengths = lengths
+
+    def domain(self, state: str) -> tuple[int, int] | None:
+        """The first and the last step from 1 to T at which a state over time is defined; None for one that is not."""
+        if state not in self._values:
+            raise KeyError(self._unknown(state))
+        if state not in self._rows:
+            return None
+        first, last = self._rows[state]
+        return max(first, 1), min(self._horizon + last, self._horizon)
+
+    def __getitem__(self, state: str) -> Tensor:
+        if state in self._rows:
+            return self._window(state)
+        if state in self._values:
+            return self._values[state]
+        return self._point(state)
+
+    def __getattr__(self, name: str) -> Tensor:
+        by_name = self.__dict__.get("_by_name", {})
+        if name in by_name:
+            return self[by_name[name]]
+        if name in self.__dict__.get("_values", {}):
+            return self[name]
+        raise AttributeError(self._unknown(name) if by_name else name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._by_name})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._values)
+
+    def __repr__(self) -> str:
+        width = max((len(s) for s in self._values), default=0)
+        return "\n".join([f"{len(self._values)} states", *(f"  {s:<{width}}  {self._line(s)}" for s in self._values)])
+
+    def _line(self, state: str) -> str:
+        shape, found = tuple(self._values[state].shape), self.domain(state)
+        if found is None:
+            return f"[{', '.join(map(str, shape))}]"
+        sizes = ", ".join(map(str, (self._horizon, *shape[1:])))
+        where = "" if found == (1, self._horizon) else f"  defined on {found[0]}..{found[1]}"
+        return f"[{sizes}]{where}" if found[0] <= found[1] else f"[{sizes}]  defined nowhere: too few steps"
+
+    def _window(self, state: str) -> Tensor:
+        """Rows 1 to T; nothing that is put in carries gradient, so nothing poisons one."""
+        value, (first, last) = self._values[state], self._rows[state]
+        value = value[max(0, 1 - first) : len(value) - max(0, last)]
+        before, after = min(max(0, first - 1), self._horizon), 0
+        after = self._horizon - before - len(value)
+        if before or after:
+            value = value if value.is_floating_point() else value.to(torch.get_default_dtype())
+            parts = [value.new_full((before, *value.shape[1:]), torch.nan), value]
+            value = torch.cat([*parts, value.new_full((after, *value.shape[1:]), torch.nan)])
+        return value if self._lengths is None else self._shortened(value, last)
+
+    def _shortened(self, value: Tensor, last: int) -> Tensor:
+        assert self._lengths is not None, "some examples are shorter"
+        steps = torch.arange(1, self._horizon + 1, device=value.device)
+        own = steps[:, None] <= self._lengths + min(last, 0)
+        if bool(own.all()):
+            return value
+        value = value if value.is_floating_point() else value.to(torch.get_default_dtype())
+        return torch.where(own.reshape(*own.shape, *[1] * (value.dim() - 2)), value, torch.nan)
+
+    def _point(self, name: str) -> Tensor:
+        """`a_0`: a row by its index, also one before the window."""
+        found = _POINT.fullmatch(name)
+        state = found["state"] if found else ""
+        if found and state in self._rows:
+            place = int(found["digits"] or found["braced"]) - self._rows[state][0]
+            if 0 <= place < len(self._values[state]):
+                return self._values[state][place]
+        raise KeyError(self._unknown(name))
+
+    def _unknown(self, name: str) -> str:
+        return f"there is no state `{name}` here; there are {', '.join(self._values)}"

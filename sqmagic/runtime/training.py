@@ -1,0 +1,229 @@
+"""`fit`: steps of an optimiser over batches, which can be interrupted, and which stop before they do harm.
+
+Before each step the weights are copied, so that an interrupt never leaves half a step, and a loss that is not finite
+finds the weights of the last step whose loss was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sqmagic.runtime import generated
+from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
+from sqmagic.runtime.blueprint import Transforms
+from sqmagic.runtime.errors import InputError
+from sqmagic.runtime.history import History
+from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.optimisers import Optimiser, optimiser
+
+if TYPE_CHECKING:
+    from sqmagic.runtime.net import Net
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    epochs: int
+    batch: int
+    lr: float
+    optimizer: Any
+    shuffle: bool
+    seed: int | None
+    horizon: int | None
+    batch_first: bool
+    progress: bool
+    updates: Mapping[str, Transforms]
+
+
+class _NotFinite(Exception):
+    """Training must stop here; the text says why."""
+
+
+def train(net: Net, source: Any, lengths: Any, validation: Any, settings: Settings) -> History:
+    """Trains a net and puts it back into the mode in which it was."""
+    if settings.epochs < 0 or settings.batch < 1:
+        raise InputError("`epochs` must not be negative, and `batch` at least 1")
+    data = _batches(net, source, lengths, settings)
+    held_out = None if validation is None else _batches(net, validation, None, settings)
+    moves = optimiser(dict(net.named_parameters()), settings.updates, settings.optimizer, settings.lr)
+    history, was_training = History(), net.training
+    with _own_chance(settings.seed), _bar(data, settings) as bar:
+        try:
+            _epochs(net, data, held_out, moves, history, bar, settings)
+        except KeyboardInterrupt:
+            history.interrupted = True
+        except _NotFinite as reason:
+            history.stopped = str(reason)
+            if settings.progress:
+                bar.write(f"stopped: {reason}")
+        finally:
+            moves.zero_grad()
+            net.train(was_training)
+    return history
+
+
+def _batches(net: Net, source: Any, lengths: Any, settings: Settings) -> Batches:
+    def fitted(data: Data) -> Data:
+        return net._fitted(data, "loss", "the loss")
+
+    if isinstance(source, Mapping):
+        data = named(source, net.inputs) if lengths is None else named({**source, "lengths": lengths}, net.inputs)
+        if not data.tensors:
+            raise InputError("there is no data to learn from: give the inputs by name")
+        ready = fitted(data)
+        return Held(net.inputs, ready, settings.batch)
+    if lengths is not None:
+        raise InputError("a loader gives `lengths` with each batch, in a mapping")
+    if isinstance(source, torch.Tensor) or not hasattr(source, "__iter__"):
+        raise InputError(f"fit takes inputs by name, or a loader, not {type(source).__name__}")
+    if not net.is_settled:
+        fitted(opened(next(iter(source)), net.inputs, settings.batch_first))
+    return Loaded(net.inputs, source, settings.batch_first, fitted)
+
+
+@contextmanager
+def _own_chance(seed: int | None) -> Iterator[None]:
+    """With a seed, everything drawn while training follows from it, and nothing outside is changed."""
+    with torch.random.fork_rng() if seed is not None else nullcontext():
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _bar(data: Batches, settings: Settings) -> Iterator[Any]:
+    from tqdm.auto import tqdm
+
+    total = None if data.count is None else data.count * settings.epochs
+    with tqdm(total=total, disable=not settings.progress, unit="step", leave=True) as bar:
+        yield bar
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+
+def _epochs(
+    net: Net,
+    data: Batches,
+    held_out: Batches | None,
+    moves: Optimiser,
+    history: History,
+    bar: Any,
+    settings: Settings,
+) -> None:
+    good = _Weights(net)
+    for epoch in range(settings.epochs):
+        net.train()
+        history.begin()
+        for batch in data.epoch(settings.shuffle):
+            loss = _step(net, batch, moves, good, len(history.losses) + 1, settings)
+            history.add(loss, _examples(batch, net))
+            bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.4g}", refresh=False)
+            bar.update()
+        if held_out is not None:
+            history.validation.append(_mean_loss(net, held_out, settings))
+    if not good.are_finite():
+        good.restore()
+        raise _NotFinite(f"after step {len(history.losses)} some weights are not finite; the step was taken back")
+
+
+def _step(net: Net, batch: Data, moves: Optimiser, good: _Weights, number: int, settings: Settings) -> float:
+    """One step: the loss, its gradient, and the weights moved; taken back as a whole if it is interrupted."""
+    before = _Weights(net)
+    try:
+        moves.zero_grad()
+        loss = _loss(net, batch, settings)
+        value = float(loss.detach())
+        if not torch.isfinite(loss):
+            reason = f"the loss of step {number} is {value}: {_culprit(net, batch, before, settings)}"
+            (good if number > 1 else before).restore()
+            raise _NotFinite(f"{reason}\n  the weights are those of the last step whose loss was finite")
+        loss.backward()  # type: ignore[no-untyped-call]
+        bad = [n for n, p in net.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
+        if bad:
+            before.restore()
+            raise _NotFinite(f"at step {number} the gradient of `{bad[0]}` is not finite; no step was made")
+        good.take(before)
+        moves.step()
+    except KeyboardInterrupt:
+        before.restore()
+        raise
+    return value
+
+
+def _loss(net: Net, batch: Data, settings: Settings) -> Tensor:
+    found: Tensor = generated.call(net._settled_code(), "loss", **net._keywords("loss", batch, settings.horizon))
+    return found
+
+
+def _examples(batch: Data, net: Net) -> int:
+    spec = next(s for s in net.inputs if s.state in batch.tensors)
+    return batch.tensors[spec.state].shape[int(spec.indexed)]
+
+
+def _mean_loss(net: Net, data: Batches, settings: Settings) -> float:
+    """The loss over all batches, without learning from them."""
+    net.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for batch in data.epoch(False):
+            examples = _examples(batch, net)
+            total, count = total + float(_loss(net, batch, settings)) * examples, count + examples
+    return total / count
+
+
+# --- weights, and what turned --------------------------------------------------------------------
+
+
+class _Weights:
+    """A copy of all parameters and buffers."""
+
+    def __init__(self, net: Net) -> None:
+        self._own = [*net.parameters(), *net.buffers()]
+        self._copies = [value.detach().clone() for value in self._own]
+
+    def take(self, other: _Weights) -> None:
+        self._copies = other._copies
+
+    def restore(self) -> None:
+        with torch.no_grad():
+            for value, copy in zip(self._own, self._copies, strict=True):
+                value.copy_(copy)
+
+    def are_finite(self) -> bool:
+        return all(bool(torch.isfinite(v).all()) for v in self._own if v.is_floating_point())
+
+
+def _culprit(net: Net, batch: Data, before: _Weights, settings: Settings) -> str:
+    """The first state, in the order of the program, that is not finite, at its first step."""
+    before.restore()
+    code = net._settled_code()
+    with torch.no_grad():
+        states = generated.call(code, "forward", **net._keywords("forward", batch, settings.horizon))
+    rows = generated.rows(code)
+    for state, value in states.items():
+        steps = _not_finite_steps(value, rows.get(state), batch.lengths)
+        if steps is not None:
+            where = "" if state not in rows else f" at t = {steps}"
+            what = "NaN" if bool(value.isnan().any()) else "infinite"
+            given = " in the data" if any(s.state == state for s in net.inputs) else ""
+            return f"the first state that is not finite is `{state}`{where}, {what}{given}"
+    return "every state is finite, so it is the loss itself that is not"
+
+
+def _not_finite_steps(value: Tensor, rows: tuple[int, int] | None, lengths: Tensor | None) -> int | None:
+    """The first index at which a state is not finite (0 for one that is not over time), or None."""
+    bad = ~torch.isfinite(value)
+    if rows is None:
+        return 0 if bool(bad.any()) else None
+    bad = bad.flatten(2).any(-1) if bad.dim() > 2 else bad
+    index = torch.arange(len(value), device=value.device) + rows[0]
+    if lengths is not None:
+        bad = bad & (index[:, None] <= lengths + rows[1])
+    found = index[bad.any(-1)]
+    return int(found[0]) if len(found) else None
