@@ -3,33 +3,53 @@
     text --parse--> Syntax --elaborate--> System --logits--> System --infer, settle--> System --emit--> torch source
                                             + dependence, domains, shapes: facts beside it
 
-`understand` is all that needs no shapes; `settle` what needs them, and so waits for data where the text leaves shapes
-open; `compile` binds the two to a `Net`.
+`understand` is all that needs no shapes, `generate` what needs them, and so waits for data where the text leaves shapes
+open. `compile` binds the two to a `Net`, and is the only one that loads torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
+from sqmagic.board.diagram import Diagram, picture
+from sqmagic.board.latex import latex
 from sqmagic.calculus.logits import logits
+from sqmagic.emit.torch.facts import optional_inputs
+from sqmagic.emit.torch.names import python_name
+from sqmagic.emit.torch.write import emit, refused
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.lints import lints
-from sqmagic.equations.shapes import DataShape, Shapes, infer, settle
-from sqmagic.equations.system import Size, System
+from sqmagic.equations.ops import TRANSFORMS
+from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
+from sqmagic.equations.show import show_goal, show_state
+from sqmagic.equations.system import Fixed, Point, Running, System
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
+from sqmagic.notation.show import show
 from sqmagic.notation.source import Source
-from sqmagic.notation.syntax import Program
+from sqmagic.notation.syntax import Macro, Program
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from sqmagic.runtime.blueprint import InputSpec, Settled
+    from sqmagic.runtime.net import Net
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A program whose names, time and goals are right. `warnings` do not keep it from running."""
+    """A program whose names, time and goals are right. `warnings` do not keep it from running.
+
+    `taken` are the names of what it takes from the kernel: integers for sizes, macros, torch modules.
+    """
 
     source: Source
     program: Program
@@ -60,7 +80,7 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
     return Understood(source, program, elaborated, system, held, taken, tuple(problems))
 
 
-def _refuse(problems: list[Problem], source: Source) -> None:
+def _refuse(problems: Sequence[Problem], source: Source) -> None:
     """Errors end it here; the warnings that stand beside them are told too."""
     if any(problem.severity == "error" for problem in problems):
         raise NotationError(problems, source) from None
@@ -70,5 +90,219 @@ def _sizes_taken(system: System, kernel: Kernel) -> tuple[str, ...]:
     """The integers of the kernel that serve as sizes."""
     groups = [i.sizes for i in system.inputs] + [d.sizes for d in system.declared]
     groups += [sizes for layer in system.layers for sizes in (layer.sizes_in, layer.sizes_out)]
-    named = {size.value for sizes in groups for size in sizes or () if isinstance(size, Size)}
+    named = {size.value for sizes in groups for size in sizes or ()}
     return tuple(sorted(str(name) for name in named if name in kernel.integers))
+
+
+# --- what needs shapes ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What tells shapes besides the program: integers of the kernel, the width of what is free, and how to ask a
+    torch module for the shape that it gives."""
+
+    integers: Mapping[str, int] = field(default_factory=dict)
+    width: int = 64
+    measure: Measure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them."""
+
+    shapes: Shapes
+    source: str | None
+    missing: tuple[str, ...] = ()
+
+
+def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape]) -> Generated:
+    """The torch source of a program, for the shapes of data that are known.
+
+    Raises NotationError where shapes clash, and where the program needs what torch code cannot have.
+    """
+    system = logits(known.system)
+    _refuse(refused(system), known.source)
+    shapes = partial(infer, system, sizes=sizes.integers, data=data, measure=sizes.measure, source=known.source)
+    told = shapes(width=None)
+    _refuse(told.problems, known.source)
+    missing = _untold(system, told)
+    if missing:
+        return Generated(told, None, missing)
+    found = shapes(width=sizes.width)
+    _refuse(found.problems, known.source)
+    settled = settle(system, found)
+    order = dependence(settled, known.source)
+    return Generated(found, emit(settled, found, order, domains(settled, order), name))
+
+
+def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
+    """The inputs whose width, or number of values, only data can tell."""
+    names = [i.state for i in system.inputs]
+    uncounted = shapes.integers - shapes.classes.keys()
+    return tuple(n for n in names if n in shapes.open_states or n in uncounted)
+
+
+# --- the net -------------------------------------------------------------------------------------
+
+
+def compile(
+    text: str,
+    *,
+    name: str = "net",
+    horizon: int | None = None,
+    width: int = 64,
+    env: object = None,
+    namespace: Mapping[str, object] | None = None,
+    macros: Mapping[str, Macro] | None = None,
+    like: Mapping[str, object] | None = None,
+) -> Net:
+    """A program as a torch module that trains.
+
+    `horizon` is the number of steps where no input tells it, `width` the width of what nothing else fixes. Integers of
+    `namespace` serve as sizes and torch modules as functions, by their names; `macros` are those of earlier programs;
+    `like` gives data for inputs whose shapes the program leaves open. Raises NotationError, with a place, for every
+    independent mistake of the program.
+    """
+    kernel = kernel_of(namespace or {}, macros or {})
+    return build(
+        understand(text, kernel), name=name, horizon=horizon, width=width, env=env, namespace=namespace, like=like
+    )
+
+
+def kernel_of(namespace: Mapping[str, object], macros: Mapping[str, Macro]) -> Kernel:
+    """What a program may take from a namespace: its integers, its torch modules, and macros."""
+    integers = {n: int(v) for n, v in namespace.items() if isinstance(v, int) and not isinstance(v, bool)}
+    return Kernel(macros, frozenset(_modules(namespace)), integers)
+
+
+def _modules(namespace: Mapping[str, object]) -> dict[str, Module]:
+    """The torch modules of a namespace; without torch there are none. A net is no function: it gives all its states."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    from sqmagic.runtime.net import Net
+
+    return {n: v for n, v in namespace.items() if isinstance(v, torch.nn.Module) and not isinstance(v, Net)}
+
+
+def build(
+    known: Understood,
+    *,
+    name: str = "net",
+    horizon: int | None = None,
+    width: int = 64,
+    env: object = None,
+    namespace: Mapping[str, object] | None = None,
+    like: Mapping[str, object] | None = None,
+) -> Net:
+    """The net of a program that is understood; see `compile`."""
+    from sqmagic.runtime.blueprint import Blueprint
+    from sqmagic.runtime.errors import UnsupportedError
+    from sqmagic.runtime.measure import given_shape
+    from sqmagic.runtime.net import Net
+
+    if env is not None:
+        raise UnsupportedError("an environment cannot be bound to a program yet")
+    taken = {n: m for n, m in _modules(namespace or {}).items() if n in known.taken}
+    integers = kernel_of(namespace or {}, {}).integers
+    sizes = Sizes(integers, width, partial(given_shape, taken) if taken else None)
+    blueprint = Blueprint(
+        name=name,
+        names={state: python_name(state) for state in _states(known.system)},
+        settle=partial(_settle, name, known, sizes),
+        notation=partial(show, known.program),
+        elaborated=partial(elaborated_text, known, sizes),
+        latex=partial(latex, known.system),
+        diagram=partial(drawn, name, known),
+        goals=tuple(show_goal(goal) for goal in known.system.goals),
+        updates=_updates(known.system),
+        modules=taken,
+    )
+    net = Net(blueprint)
+    return net.settle(like) if like else net
+
+
+def _states(system: System) -> list[str]:
+    return [i.state for i in system.inputs] + [t.state for e in system.equations for t in e.targets]
+
+
+def _updates(system: System) -> dict[str, tuple[tuple[str, dict[str, float]], ...]]:
+    """Each layer's transforms with all their settings."""
+    return {
+        layer.name: tuple(
+            (u.transform, {n: float(v) for n, v in {**dict(TRANSFORMS[u.transform]), **dict(u.settings)}.items()})
+            for u in layer.updates
+        )
+        for layer in system.layers
+        if layer.updates
+    }
+
+
+def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, object]) -> Settled:
+    """What a net asks when it is given data: the generated source, or what is missing for it."""
+    from sqmagic.runtime.blueprint import Settled
+
+    told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
+    made = generate(name, known, sizes, told)
+    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing)
+
+
+def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:
+    from sqmagic.runtime.blueprint import InputSpec
+
+    optional = optional_inputs(known.system)
+    for item in known.system.inputs:
+        context = (Running(known.system.indices[0].name),) if item.indexed else ()
+        yield InputSpec(
+            state=item.state,
+            name=python_name(item.state),
+            label=show_state(item.state, context),
+            indexed=item.indexed,
+            kind="class" if item.kind == "real" and item.state in shapes.integers else item.kind,
+            first=_number(item.first),
+            last=_number(item.last),
+            shape=shapes.states.get(item.state),
+            classes=shapes.classes.get(item.state),
+            why=tuple(shapes.reason(item.state)),
+            optional=item.state in optional,
+        )
+
+
+def _number(point: Point) -> int:
+    """A row's index; that of the last row is counted from T."""
+    return point.value if isinstance(point, Fixed) else point.offset
+
+
+# --- what a net tells of itself ------------------------------------------------------------------
+
+
+def elaborated_text(known: Understood, sizes: Sizes) -> str:
+    """The filled-in program; shapes that the text itself settles are among what is filled in."""
+    system = known.system
+    shapes = infer(system, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
+    declared = {d.state for d in system.declared} | {i.state for i in system.inputs if i.sizes is not None}
+    index = system.indices[0].name if system.indices else ""
+    running = {t.state for e in system.equations for t in e.targets if t.context} | {
+        i.state for i in system.inputs if i.indexed
+    }
+    lines = [
+        (f"{show_state(state, (Running(index),) if state in running else ())} : {' x '.join(map(str, shape))}", "shape")
+        for state, shape in shapes.states.items()
+        if state not in declared and not shapes.problems
+    ]
+    return known.elaborated.text(tuple(lines))
+
+
+def drawn(name: str, known: Understood) -> Diagram:
+    return picture(known.system, title=name, rows=rows(known), prefix=f"sq-{known_digest(known)}")
+
+
+def rows(known: Understood) -> tuple[tuple[int, str], ...]:
+    """The numbered lines of the text, for those who show them beside what became of them."""
+    return tuple((n, line) for n, line in enumerate(known.source.text.split("\n"), 1) if line.strip())
+
+
+def known_digest(known: Understood) -> str:
+    """A short name for the text, so that two pictures on one page have ids of their own."""
+    return sha256(show(known.program).encode()).hexdigest()[:8]
