@@ -58,4 +58,4 @@ def test_a_repair_pasted_in_reads(path: Path) -> None:
 
 def test_every_code_has_a_case() -> None:
     told = {problem.code for path in MISTAKES for problem in rejection(path).problems}
-    assert told >= CODES.keys()
+    assert {code for code in told if code.startswith("SQ1")} == CODES.keys()

@@ -94,7 +94,7 @@ def _moved(problem: Problem, by: int) -> Problem:
 def explain(line: str, below: str, stuck: Stuck) -> Problem:
     """What is wrong with a statement that does not read, where `below` stands for the block under it."""
     mistake = recognise(_place(line, below, stuck))
-    span = Span(mistake.start, mistake.stop)
+    span = Span(mistake.start, max(mistake.stop, mistake.start + 1))
     return Problem(mistake.code, mistake.message, span, repair=_repaired(line, below, mistake))
 
 

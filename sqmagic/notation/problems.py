@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqmagic.notation.source import NOWHERE, Source, Span
@@ -20,8 +20,9 @@ Severity = Literal["error", "warning"]
 class Problem:
     """One thing that is wrong, or (as a warning) likely to be.
 
-    `message` is one sentence; `notes` are further lines (a chain of reasons, a numeric example); `repair` is
-    the repaired line or lines.
+    `message` is one sentence; `notes` are further lines (a chain of reasons, a numeric example). Where there is a
+    likely repair, `repair` is the repaired line or lines, or `instead` is what should stand in place of the span, or
+    `before` a line to put before it; `repaired` gives the text to paste.
     """
 
     code: str
@@ -30,6 +31,22 @@ class Problem:
     notes: tuple[str, ...] = ()
     repair: str | None = None
     severity: Severity = "error"
+    instead: str | None = field(default=None, kw_only=True)
+    before: str | None = field(default=None, kw_only=True)
+
+
+def repaired(problem: Problem, source: Source) -> str | None:
+    """The repaired line or lines, ready to paste; None where nothing is offered."""
+    if problem.repair is not None or problem.span == NOWHERE:
+        return problem.repair
+    number = source.line_number(problem.span.start)
+    line, column = source.line(number), source.column(problem.span.start) - 1
+    if problem.before is not None:
+        indent = line[: len(line) - len(line.lstrip())]
+        return f"{indent}{problem.before}\n{line}"
+    if problem.instead is not None:
+        return line[:column] + problem.instead + line[column + problem.span.stop - problem.span.start :]
+    return None
 
 
 def describe(problem: Problem, source: Source) -> list[str]:
@@ -38,9 +55,10 @@ def describe(problem: Problem, source: Source) -> list[str]:
     if problem.span != NOWHERE:
         lines += _excerpt(problem.span, source)
     lines += [f"  {note}" for note in problem.notes]
-    if problem.repair is not None:
+    text = repaired(problem, source)
+    if text is not None:
         lines += ["  write instead:"]
-        lines += [f"    {line}" for line in problem.repair.split("\n")]
+        lines += [f"    {line}" for line in text.split("\n")]
     return lines
 
 

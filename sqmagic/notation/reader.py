@@ -23,8 +23,8 @@ from sqmagic.notation.syntax import Program
 
 DEEPEST = 100  # brackets within brackets, and operators within operators: no pass over a tree meets Python's limit
 
-_BLANKS = r"[ \t\r\f\v\u00a0\u2000-\u200b\u202f\u3000\ufeff]*"
-_FIRST_LINE = re.compile(rf"(?:{_BLANKS}(?:#[^\n]*)?\n)*({_BLANKS})")
+_BLANK = " \t\r\f\v\u00a0" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u3000\ufeff"  # as in grammar.lark
+_FIRST_LINE = re.compile(rf"(?:[{_BLANK}]*(?:#[^\n]*)?\n)*([{_BLANK}]*)")
 _WITHOUT_WIDTH = str.maketrans("", "", "\r\u200b\ufeff")
 
 
@@ -58,7 +58,7 @@ def logical_lines(text: str) -> list[Span]:
     wrap, end = (lark.get_terminal(name).pattern.to_regexp() for name in ("WRAP", "_NL"))
     whole = f"\n{text}\n"
     breaks = [m.span() for m in re.finditer(f"{wrap}|(?P<end>{end})", whole) if m["end"]]
-    ends = ((start, start + len(whole[start:stop].rstrip())) for (_, start), (stop, _) in pairwise(breaks))
+    ends = ((start, start + len(whole[start:stop].rstrip(_BLANK))) for (_, start), (stop, _) in pairwise(breaks))
     return [Span(start - 1, stop - 1) for start, stop in ends]
 
 

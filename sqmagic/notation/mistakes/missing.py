@@ -47,8 +47,9 @@ def nothing_before(place: Place) -> Mistake | None:
 
 
 def over_or_reset(place: Place) -> Mistake | None:
-    word = re.match(r"(over|reset|return)(?=\s|$)", place.left)
-    if word is None or ("ARROW" in place.expected and place.left != word[0]):
+    word = re.match(r"(over|reset)(?=[ \t]+\w|$)", place.left)
+    alone = word is not None and place.left == word[0]
+    if word is None or (place.kind not in ("NAME", "NUMBER") if alone else "ARROW" in place.expected):
         return None
     if word[0] == "over":
         return Mistake(
