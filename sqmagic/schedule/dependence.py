@@ -67,12 +67,13 @@ def dependence(system: System, source: Source | None = None) -> Dependence:
     known = definers(system)
     found = tuple(readings(e.value, known) for e in system.equations)
     goals = tuple(readings(g.value, known) for g in system.goals)
-    problems = list(_several_indices(system))
+    several = _several_indices(system)
+    problems = list(several)
     components: list[Component] = []
     for members in _ordered(system, found):
         component, faults = _classified(system, found, members, known, source)
         components.append(component)
-        problems += faults
+        problems += faults if not several else ()
     return Dependence(tuple(components), found, goals, known, tuple(problems))
 
 
@@ -177,6 +178,6 @@ def _several_indices(system: System) -> Sequence[Problem]:
         for state, context in placed:
             if len(context) > 1:
                 message = f"`{show_state(state, context)}` has two indices, and only one can be computed over so far"
-                note = "give each layer a name of its own, as `a_t` and `b_t`."
+                note = "write the layers out, each with a number: `h_{t,1}`, `h_{t,2}`."
                 return [Problem("SQ407", message, equation.span, notes=(note,))]
     return []
