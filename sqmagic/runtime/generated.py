@@ -42,6 +42,12 @@ def rows(module: nn.Module) -> dict[str, tuple[int, int]]:
     return found
 
 
+def goals(module: nn.Module) -> list[tuple[int, int] | None]:
+    """For each goal, the first step at which it counts, and the last counted from T; None for one not over time."""
+    found: list[tuple[int, int] | None] = vars(type(module)).get("goals", [])
+    return found
+
+
 def whole(module: nn.Module) -> str | None:
     """Why a program cannot go step by step, or None if it can."""
     found: str | None = vars(type(module)).get("whole")

@@ -81,9 +81,7 @@ class Net(nn.Module):
     ) -> Tensor:
         """The scalar that the losses and objectives add up to: the losses less the objectives."""
         self._must_have_goals()
-        ready = self._ready(_together(data, given), lengths, "loss", "the loss")
-        found: Tensor = generated.call(self._settled_code(), "loss", **self._keywords("loss", ready, horizon))
-        return found
+        return self._loss(self._ready(_together(data, given), lengths, "loss", "the loss"), horizon)
 
     def step(
         self, memory: Memory | None, data: Mapping[str, Any] | None = None, /, **given: Any
@@ -301,6 +299,16 @@ class Net(nn.Module):
             raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
         needed = generated.needs(code, method)
         return inputs.fit(self._settled.inputs, data, self._reference(), needed, purpose)
+
+    def _loss(self, ready: Data, horizon: int | None) -> Tensor:
+        """The loss of data that are laid out; a goal that counts at no step has no mean."""
+        steps = self._steps(ready, horizon) if ready.lengths is None else int(ready.lengths.max())
+        for text, counted in zip(self._blueprint.goals, generated.goals(self._settled_code()), strict=False):
+            if counted is not None and steps + counted[1] < counted[0]:
+                where = f"{counted[0]} to T{counted[1]:+d}" if counted[1] else f"{counted[0]} to T"
+                raise InputError(f"`{text}` counts at the steps {where}: with T = {steps} there are none")
+        found: Tensor = generated.call(self._settled_code(), "loss", **self._keywords("loss", ready, horizon))
+        return found
 
     def _keywords(self, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
         code = self._settled_code()

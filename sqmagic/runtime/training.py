@@ -157,8 +157,7 @@ def _step(net: Net, batch: Data, moves: Optimiser, good: _Weights, number: int, 
 
 
 def _loss(net: Net, batch: Data, settings: Settings) -> Tensor:
-    found: Tensor = generated.call(net._settled_code(), "loss", **net._keywords("loss", batch, settings.horizon))
-    return found
+    return net._loss(batch, settings.horizon)
 
 
 def _examples(batch: Data, net: Net) -> int:

@@ -44,7 +44,10 @@ def window(facts: Facts, steps: Interval) -> Place:
         text = f"torch.arange({first}, {end(last + 1)}, dtype={facts.like}.dtype, device={facts.like}.device)"
         return Code(f"{text}[:, None, None].expand(-1, batch, 1)", 2, SCALAR)
 
-    own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)"
+    own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)" if facts.masked else None
+    if steps.first < 1:
+        lengths = "lengths" if facts.masked else "None"
+        own = f"window_steps({steps.first}, {steps.last}, T, batch, {lengths})"
     return _place(facts, (count(steps), "batch"), read, position, own)
 
 
@@ -74,7 +77,7 @@ def step(facts: Facts, held: frozenset[str], rows: Mapping[Read, str], steps: In
             return Code(text, 0, SCALAR, "number", SUM if p.offset else ATOM)
         return _position(facts, p)
 
-    own = f"None if lengths is None else t <= lengths{signed(steps.last)}"
+    own = f"None if lengths is None else t <= lengths{signed(steps.last)}" if facts.masked else None
     return _place(facts, ("batch",), read, position, own)
 
 
@@ -85,8 +88,7 @@ def _place(
     position: Callable[[Point], Code],
     own: str | None = None,
 ) -> Place:
-    masked = own if facts.masked else None
-    return Place(sizes, facts.like, facts.owners, facts.parameters, read, position, masked)
+    return Place(sizes, facts.like, facts.owners, facts.parameters, read, position, own)
 
 
 # --- what stands still ---------------------------------------------------------------------------

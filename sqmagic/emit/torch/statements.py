@@ -197,11 +197,16 @@ def _held_at_first(facts: Facts, loop: _Loop, state: str) -> list[str]:
     name = facts.name(state)
     before = [f"{k}: {facts.name(state, c)}" for k, c in base_cases(facts, state)]
     after = [f"{end(k)}: {row}" for k, row in _after(facts, loop, state)]
-    held = f"{name} = {{{', '.join(before + after)}}}"
-    if all(row != f"{name}_end" for _, row in _after(facts, loop, state)):
-        return [held]
-    sizes = ", ".join(["batch", *map(str, facts.shapes[state])])
-    return [*beside(f"{name}_end = {facts.like}.new_zeros({sizes})", f"{state} is 0 past its last step"), held]
+    lines = [f"{name} = {{{', '.join(before + after)}}}"]
+    if any(row == f"{name}_end" for _, row in _after(facts, loop, state)):
+        sizes = ", ".join(["batch", *map(str, facts.shapes[state])])
+        zero = beside(f"{name}_end = {facts.like}.new_zeros({sizes})", f"{state} is 0 past its last step")
+        lines = [*zero, *lines]
+    if loop.backward and facts.masked and len(after) > 1:
+        first, last = (end(k) for k in (_after(facts, loop, state)[0][0], _after(facts, loop, state)[-1][0]))
+        past = [f"    {line}" for line in _past_own_end(facts, loop, state)[1:]]
+        lines += ["if lengths is not None:", f"    for t in range({first}, {last}):", *past]
+    return lines
 
 
 def _after(facts: Facts, loop: _Loop, state: str) -> list[tuple[int, str]]:

@@ -29,14 +29,22 @@ INDENT = "    "
 
 
 def refused(system: System) -> tuple[Problem, ...]:
-    """What torch code cannot have: SQ501 an environment or buffer, SQ502 the slowly moving copy of a layer."""
+    """What torch code cannot have: SQ701 an environment or buffer, SQ702 the slowly moving copy of a layer, SQ703
+    statistics over the window of what is computed step by step.
+    """
     problems: dict[str, Problem] = {}
     for node in (n for e in _exprs(system) for n in walk(e) if isinstance(n, Apply)):
         if node.op in REFUSED:
-            problems.setdefault(node.op, Problem("SQ501", REFUSED[node.op], node.span))
+            problems.setdefault(node.op, Problem("SQ701", REFUSED[node.op], node.span))
         if node.attribute("target", False):
             message = f"`target({node.layer})` needs a training loop with a slowly moving copy, which there is not yet"
-            problems.setdefault("target", Problem("SQ502", message, node.span))
+            problems.setdefault("target", Problem("SQ702", message, node.span))
+    for equation in system.equations:
+        if grows(equation.value) and any(isinstance(n, Apply) and n.op == "batch_norm" for n in walk(equation.value)):
+            message = (
+                "`batch_norm` stands in one line with a range that grows: give the range's result a name of its own"
+            )
+            problems.setdefault("batch_norm", Problem("SQ703", message, equation.span))
     return tuple(problems.values())
 
 
@@ -91,6 +99,9 @@ def _tables(facts: Facts) -> list[str]:
     if rows:
         lines.append("# the index of a state's first row, and of its last one counted from T")
         lines.append(f"rows = {_dictionary({k: repr(v) for k, v in rows.items()})}")
+    if any(facts.goals):
+        lines.append("# the first step at which each goal counts, and the last counted from T")
+        lines.append(f"goals = [{', '.join(repr((s.first, s.last)) if s else 'None' for s in facts.goals)}]")
     return "\n".join(lines).split("\n")
 
 
@@ -283,6 +294,12 @@ HELPERS = {
         return None
     steps = torch.arange(first, max(first, T + last + 1), device=lengths.device)
     return steps[:, None] <= lengths + until''',
+    "window_steps": '''def window_steps(first, last, T, batch, lengths):
+    """Which of the steps first .. T + last [time, batch] are in the window, and not past an example's own T + last."""
+    steps = torch.arange(first, max(first, T + last + 1))[:, None]
+    if lengths is None:
+        return ((steps >= 1) & (steps <= T)).expand(-1, batch)
+    return (steps >= 1).to(lengths.device) & (steps.to(lengths.device) <= lengths + last)''',
     "average": '''def average(value, own):
     """The mean over batch and steps, over an example's own steps alone."""
     return value.mean() if own is None else value[own].mean()''',

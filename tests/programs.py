@@ -1,0 +1,314 @@
+"""Programs that use every operator and every way of reading over time, for tests of what is computed."""
+
+from __future__ import annotations
+
+PROGRAMS: dict[str, str] = {
+    "mlp": """
+X --[M_1|relu]-> h_1 --[M_2]-> p => y
+X : 4
+y : 2
+""",
+    "mlp_softmax": """
+X --[M_1|relu]-> h_1 --[M_2|softmax]-> p => one_hot(y)
+X : 4
+y : class(3)
+""",
+    "sigmoid": """
+X --[M|sigmoid]-> p => y
+X : 4
+y : 3
+""",
+    "rnn": """
+0 -> h_0
+X_t|h_{t-1} --[Enc|tanh]-> h_t --[Gen]-> p => y_t
+X_t : 3
+y_t : 2
+""",
+    "gru": """
+x_t : 3
+y_t : class(4)
+0.5 -> h_0
+h_{t-1}|x_t -> c_t
+c_t --[R|sigmoid]-> r_t
+c_t --[Z|sigmoid]-> z_t
+x_t|(h_{t-1}*r_t) --[H|tanh]-> l_t
+h_{t-1} * (1 - z_t) + z_t*l_t -> h_t
+h_t --[G|softmax]-> p_t => y_t
+""",
+    "macro": """
+Enc: h_{t-1},x_t
+    h_{t-1}|x_t --[R|sigmoid]-> r_t
+    x_t|(h_{t-1}*r_t) --[H|tanh]-> h_t
+    return h_t
+x_t : 3
+0 -> a_0
+0 -> b_0
+a_{t-1},x_t --[Enc_1]-> a_t
+b_{t-1},a_t --[Enc_2]-> b_t
+b_t --[G]-> p_t => y_t
+y_t : 2
+""",
+    "learned_base": """
+x_t : 3
+b : param(5)
+b -> h_0
+x_t|h_{t-1} --[M|tanh]-> h_t --[G]-> p => y_t
+y_t : 1
+""",
+    "base_from_bare": """
+x_t : 3
+z : 4
+z --[Start|tanh]-> h_0
+x_t|h_{t-1} --[M|tanh]-> h_t --[G]-> p => y_t
+y_t : 1
+""",
+    "last": """
+x_t : 3
+0 -> h_0
+x_t|h_{t-1} --[M|tanh]-> h_t
+h_T --[G|softmax]-> p => y
+y : class(4)
+""",
+    "base_from_sequence": """
+x_t : 3
+x_1 --[A]-> h_1
+x_t|h_{t-1} --[M|tanh]-> h_t
+h_T - h_1 -> d
+""",
+    "second_order": """
+x_t : 2
+0 -> h_{-1}
+1 -> h_0
+0.3*h_{t-1} - 0.2*h_{t-2} + x_t -> h_t
+w : param(2)
+w*h_t -> p_t => y_t
+y_t : 2
+""",
+    "advantage": """
+O_t : 3
+r_t : 1
+d_t : 1
+a_t : action(2)
+0.99 -> gamma
+0.95 -> lam
+O_t --[Value]-> V_t
+V_t => r_t + gamma*stop(V_{t+1})*(1-d_t)
+V_{t+1}*gamma*(1-d_t) + r_t - V_t -> TD_t
+TD_t + gamma*lam*(1-d_t)*A_{t+1} -> A_t
+O_t --[Policy|softmax]-> pi_t $ A_t * log(pi_t[a_t])
+""",
+    "returns": """
+r_t : 1
+0.9 -> gamma
+r_t --[V]-> V_t
+V_T -> G_T
+r_t + gamma*G_{t+1} -> G_t
+V_t => G_t
+""",
+    "given_end": """
+x_t : 2
+1 -> b_{T+1}
+0.5*b_{t+1} + x_t -> b_t
+w : param(2)
+w*b_t -> p_t => x_t
+""",
+    "end_two": """
+x_t : 2
+1 -> b_{T+1}
+2 -> b_{T+2}
+0.5*b_{t+1} - 0.3*b_{t+2} + x_t -> b_t
+w : param(2)
+w*b_t -> p_t => x_t
+""",
+    "ahead_two": """
+x_t : 2
+0.5*b_{t+1} - 0.3*b_{t+2} + x_t -> b_t
+w : param(2)
+w*b_t -> p_t => x_t
+""",
+    "bidirectional": """
+x_t : 3
+0 -> f_0
+0 -> b_{T+1}
+x_t|f_{t-1} --[F|tanh]-> f_t
+x_t|b_{t+1} --[B|tanh]-> b_t
+f_t|b_t --[G]-> p => y_t
+y_t : 2
+""",
+    "attention": """
+x_t : 3
+x_t --[Q]-> q_t
+x_t --[K]-> k_t
+x_t --[V]-> v_t
+softmax(k_{1:t} @ q_t) @ v_{1:t} -> a_t
+a_t --[G]-> p => y_t
+y_t : 2
+""",
+    "window": """
+x_t : 3
+sum(x_{t-2:t}) -> s_t
+mean(r_{t-3:t}) -> m_t
+r_t : 1
+s_t --[G]-> p => y_t
+y_t : 2
+""",
+    "recurrent_attention": """
+x_t : 3
+0 -> h_0
+h_{t-1}|x_t --[K]-> k_t
+softmax(k_{1:t} @ k_t) @ k_{1:t} -> a_t
+a_t|x_t --[F|tanh]-> h_t
+h_t => y_t
+""",
+    "to_the_end": """
+r_t : 1
+sum(r_{t:T}) -> R_t
+max(r_{1:T}) -> m
+R_t * m -> z_t
+r_t --[V]-> V_t => R_t
+""",
+    "shifts": """
+x_t : 2
+x_{t-1} - x_{t+1} -> d_t
+d_{t-1} * x_t -> e_t --[G]-> p_t => x_{t+1}
+""",
+    "row_zero": """
+a_{0:T} : 2
+x_t : 2
+a_{t-1} + x_t -> s_t
+0 -> h_0
+0.5*h_{t-1} + s_t -> h_t
+w : param(2)
+w*h_t -> p_t => a_t
+""",
+    "image": """
+X : 2 x 6 x 6
+y : class(3)
+X --[conv_K(size=3)|relu|max_pool]-> f --[flatten|M|softmax]-> p => y
+""",
+    "video": """
+X_t : 1 x 6 x 6
+X_t --[conv_K(size=3, stride=2, pad=1)|relu|avg_pool(3)|flatten]-> f_t
+0 -> h_0
+f_t|h_{t-1} --[M|tanh]-> h_t --[G]-> p => y_t
+y_t : 2
+X_t * g_t -> z_t
+g_t : 1
+""",
+    "embed": """
+c_t : class(6)
+0 -> h_0
+c_t --[embed_E]-> e_t
+e_t|h_{t-1} --[M|tanh]-> h_t --[G|softmax]-> p_t => c_{t+1}
+""",
+    "norms": """
+x_t : 4
+x_t --[M|layer_norm|batch_norm]-> z_t --[G]-> p => y_t
+y_t : 2
+""",
+    "norm_in_scan": """
+x_t : 4
+0 -> h_0
+x_t|h_{t-1} --[M|batch_norm_N|tanh]-> h_t --[G]-> p => y_t
+y_t : 2
+""",
+    "norm_of_state": """
+x_t : 4
+0 -> h_0
+x_t|h_{t-1} --[M|tanh]-> h_t --[batch_norm_N|G]-> p => y_t
+y_t : 2
+""",
+    "norm_image": """
+X_t : 2 x 4 x 4
+X_t --[batch_norm_N|flatten|G]-> p => y_t
+y_t : 2
+""",
+    "functions": """
+x_t : 4
+exp(-x_t) + log(x_t) - sqrt(x_t) / square(x_t) -> a_t
+abs(a_t) * sin(x_t) + cos(x_t) * gelu(a_t) -> b_t
+softplus(30*a_t) + max(a_t, b_t) - min(a_t, 0.3) + max(0.1, b_t) -> c_t
+where(a_t, b_t, 1) + where(x_t, 2, 3) + clip(a_t, -0.5, 0.5) + clip(a_t, -x_t, x_t) -> d_t
+log_softmax(c_t)|softmax(d_t) -> e_t
+sum(a_t) + mean(b_t) + norm(c_t) + max(d_t) - min(e_t) -> f_t
+e_t[2] + e_t[1:4] -> g_t
+one_hot(argmax(a_t)) * a_t -> h_t
+split(e_t) -> i_t, j_t
+outer(a_t, b_t) @ c_t + transpose(outer(a_t, b_t)) @ d_t -> k_t
+a_t @ outer(b_t, c_t) + (a_t @ b_t) -> l_t
+entropy(softmax(a_t)) + log_prob(softmax(b_t), argmax(a_t)) + a_t[argmax(b_t)] -> m_t
+outer(a_t, b_t)[argmax(c_t)] + outer(a_t, b_t)[1] -> n_t
+flatten(outer(a_t, b_t) @ outer(c_t, d_t)) -> o_t
+sum(outer(a_t, b_t)) -> q_t
+t * x_t + T - 2*t -> s_t
+0.5 -> gamma
+gamma*x_t + gamma/3 - (gamma - 0.2) -> u_t
+exp(gamma) * x_t -> v_t
+""",
+    "losses": """
+x_t : 3
+w_t : 1
+y_t : 3
+x_t --[A]-> a_t => y_t
+x_t --[B]-> b_t ==[mae]=> y_t
+x_t --[C]-> c_t ==[huber(0.4)]=> y_t
+x_t --[D|softmax]-> d_t => softmax(y_t)
+x_t --[E|sigmoid]-> e_t => sigmoid(y_t)
+x_t --[F]-> f_t ==[w_t*mse]=> y_t
+x_t --[G]-> g_t ==[0.5*mse]=> y_t
+x_t --[H]-> k_t $ -sum(square(k_t)) * w_t
+""",
+    "time_constant": """
+x_t : 3
+z : 3
+z --[M]-> s
+s -> p_t
+x_t|s -> c_t
+z * x_t -> d_t
+1 -> o_t
+o_t|z -> e_t
+e_t --[G]-> q_t => y_t
+y_t : 2
+""",
+    "reset": """
+x_t : 3
+cut_t : 1
+0 -> h_0
+x_t|h_{t-1} --[M|tanh]-> h_t
+reset h on cut
+h_t --[G]-> p => y_t
+y_t : 2
+""",
+    "frozen": """
+x_t : 3
+x_t --[M]-> a_t --[freeze(M_2)|tanh]-> b_t => y_t
+y_t : 2
+nograd(M)(x_t) -> c_t
+""",
+    "matrix": """
+x_t : 3
+(M @ x_t) + b -> a_t
+b : param(4)
+M : 3 -> 4
+a_t => y_t
+A : param(4, 4)
+A @ a_t -> c_t
+A @ A -> B
+B @ c_t -> d_t
+""",
+    "keywords": """
+lambda_t : 2
+O'_t : 2
+lambda_t + O'_t -> T_destination_t --[Train|tanh]-> self_t => torch_t
+torch_t : 2
+""",
+    "guarded": """
+x_t : 2
+0 -> h_0
+1 -> h_1
+h_{t-1} + x_t -> p_t
+0.5*p_t + h_{t-2} -> h_t
+w : param(2)
+w*h_t -> q_t => x_t
+""",
+}
