@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from sqmagic.board.diagram import Diagram, picture
 from sqmagic.board.latex import latex
-from sqmagic.calculus.logits import logits
+from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.write import emit, refused
@@ -71,7 +71,11 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
     elaborated = elaborate(program, source, kernel)
     system = elaborated.system
     order = dependence(system, source)
-    problems = [*elaborated.problems, *order.problems]
+    problems = list(elaborated.problems)
+    if _wrong(problems):  # what depends on lines that were left out is not to be trusted
+        problems += [p for p in order.problems if p.code == "SQ401"]
+    else:
+        problems += order.problems
     _refuse(problems, source)
     held = domains(system, order)
     problems += [*held.problems, *check(system, source), *lints(system, source)]
@@ -82,8 +86,12 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
 
 def _refuse(problems: Sequence[Problem], source: Source) -> None:
     """Errors end it here; the warnings that stand beside them are told too."""
-    if any(problem.severity == "error" for problem in problems):
-        raise NotationError(problems, source) from None
+    if _wrong(problems):
+        raise NotationError(list(dict.fromkeys(problems)), source) from None
+
+
+def _wrong(problems: Sequence[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
 
 
 def _sizes_taken(system: System, kernel: Kernel) -> tuple[str, ...]:
@@ -121,7 +129,7 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
 
     Raises NotationError where shapes clash, and where the program needs what torch code cannot have.
     """
-    system = logits(known.system)
+    system = known.system
     _refuse(refused(system), known.source)
     shapes = partial(infer, system, sizes=sizes.integers, data=data, measure=sizes.measure, source=known.source)
     told = shapes(width=None)
@@ -131,9 +139,11 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
         return Generated(told, None, missing)
     found = shapes(width=sizes.width)
     _refuse(found.problems, known.source)
-    settled = settle(system, found)
-    order = dependence(settled, known.source)
-    return Generated(found, emit(settled, found, order, domains(settled, order), name))
+    lowered = logits(settle(system, found))
+    order = dependence(lowered, known.source)
+    named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
+    whole = replace(found, states={**found.states, **named})
+    return Generated(found, emit(lowered, whole, order, domains(lowered, order), name))
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:

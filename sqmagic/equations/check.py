@@ -1,4 +1,4 @@
-"""What a System must keep to be run, beyond time and shapes: goals have gradients, one index runs, nothing lies idle.
+"""What a System must keep to be run, beyond time and shapes: goals have gradients, nothing lies idle.
 
 Time is checked by `schedule.dependence`, shapes by `shapes`; this page says nothing of either.
 """
@@ -13,27 +13,11 @@ from sqmagic.equations.ops import OPS
 from sqmagic.equations.show import show
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Read, System, Weight, children, reads, walk
 from sqmagic.notation.problems import Problem
-from sqmagic.notation.source import NOWHERE, Source, Span
+from sqmagic.notation.source import Source
 
 
 def check(system: System, source: Source) -> tuple[Problem, ...]:
-    return (*_indices(system), *_goals(system, source), *_idle(system))
-
-
-def _indices(system: System) -> Iterator[Problem]:
-    """Programs over several running indices are read and shown, not run."""
-    if len(system.indices) > 1:
-        extra = system.indices[1]
-        yield Problem(
-            "SQ501",
-            f"two running indices (`{system.indices[0].name}` and `{extra.name}`) cannot be run yet",
-            next((e.span for e in system.equations if any(len(t.context) > 1 for t in e.targets)), _somewhere(system)),
-            notes=(f"write the states of `{extra.name}` out, each with a fixed index: `h_{{t,1}}`, `h_{{t,2}}`.",),
-        )
-
-
-def _somewhere(system: System) -> Span:
-    return system.equations[0].span if system.equations else NOWHERE
+    return (*_goals(system, source), *_idle(system))
 
 
 # --- gradients -----------------------------------------------------------------------------------
@@ -89,14 +73,15 @@ def _goals(system: System, source: Source) -> Iterator[Problem]:
 def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, system: System, source: Source) -> Problem:
     what = "loss" if goal.kind == "loss" else "objective"
     through = " and ".join(f"`{show(r)}`" for r in goal.through)
-    blocked = next((b for b in _blockers(goal, paths)), None)
+    blocked = next((b for b in _blockers(goal, system, paths)), None)
     if blocked is not None:
         form = q_learning(goal, system, source)
+        no_buffer = form is not None and not has_buffer(system)
         return Problem(
             "SQ511",
             f"the gradient of this {what} is identically zero: it is blocked by `{_outline(blocked)}`",
             goal.span,
-            notes=() if has_buffer(system) or form is None else (_NO_BUFFER,),
+            notes=(_NO_BUFFER,) * no_buffer + (_NOGRAD,) * (blocked.op == "stop"),
             repair=form,
         )
     states = {r.state for r in goal.through}
@@ -107,32 +92,39 @@ def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, sys
             return Problem(
                 "SQ512",
                 f"the objective mentions {through} only through `{show(hidden)}`: its gradient is zero",
-                goal.span,
+                goal.value.span,
                 notes=("in `p $ e` only occurrences of p itself carry gradient.",),
-                repair=f"{through.strip('`')} $ {inlined}",
+                instead=inlined,
             )
         return Problem("SQ512", f"the objective does not mention {through}: its gradient is zero", goal.span)
     made = through or "the prediction"
     return Problem("SQ513", f"the gradient of this {what} is zero: no parameter makes {made}", goal.span)
 
 
+_NOGRAD = "`nograd(F)(x)` is `stop(F(x))`: no gradient reaches F or x."
+
 _NO_BUFFER = "`Add_B` and `Get_B` are not used: without a buffer each step is learned from once, in its order."
 
 
-def _blockers(goal: Goal, paths: _Paths) -> Iterator[Apply]:
-    """The outermost operators that block the way to what is trained; `stop` put in by a goal's rule is none."""
-    states = {r.state for r in goal.through}
+def _blockers(goal: Goal, system: System, paths: _Paths) -> Iterator[Apply]:
+    """The operators that block the way from a goal to what is trained, the nearest first.
 
-    def go(expr: Expr) -> Iterator[Apply]:
+    A `stop` in the goal itself was put there by the goal's own rule, and is none.
+    """
+    definitions = {t.state: e.value for e in system.equations for t in e.targets}
+    seen: set[str] = set()
+    waiting: list[tuple[Expr, bool]] = [(goal.value, True)]
+    while waiting:
+        expr, own = waiting.pop(0)
         if isinstance(expr, Apply) and OPS[expr.op].blocks:
-            mine = {r.state for r in reads(expr)}
-            if expr.op != "stop" and mine & (states | paths.trained):
+            held = any(paths.carries(n) or (isinstance(n, Apply) and n.layer) for n in walk(expr))
+            if held and not (own and expr.op == "stop"):
                 yield expr
-            return
-        for child in children(expr):
-            yield from go(child)
-
-    yield from go(goal.value)
+            continue
+        if isinstance(expr, Read) and expr.state not in seen and expr.state in definitions:
+            seen.add(expr.state)
+            waiting.append((definitions[expr.state], False))
+        waiting += [(child, own) for child in children(expr)]
 
 
 def _outline(expr: Apply) -> str:

@@ -34,7 +34,7 @@ from sqmagic.equations.system import System
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_statement
 from sqmagic.notation.source import Source, unplaced
-from sqmagic.notation.syntax import Macro, Program, Return, Statement
+from sqmagic.notation.syntax import Macro, Program, Statement
 
 __all__ = ["Elaborated", "Kernel", "elaborate"]
 
@@ -109,7 +109,7 @@ def _prepare(lines: tuple[Line, ...], macros: dict[str, Macro], kernel: Kernel) 
 
 
 def _repeated(program: Program) -> list[Problem]:
-    """A macro defined twice in one cell, and `return` outside of macros."""
+    """Macros that are defined twice in one cell."""
     seen: set[str] = set()
     problems: list[Problem] = []
     for statement in program.statements:
@@ -118,9 +118,6 @@ def _repeated(program: Program) -> list[Problem]:
                 if name.text in seen:
                     problems.append(Problem("SQ217", f"macro `{name.text}` is defined twice", name.span))
                 seen.add(name.text)
-            case Return():
-                note = "what a program gives back are its states."
-                problems.append(Problem("SQ218", "`return` stands in a macro", statement.span, notes=(note,)))
             case _:
                 pass
     return problems

@@ -49,8 +49,7 @@ def _unreadable(name: Name, running: tuple[str, ...]) -> Problem | None:
     except BadContext as bad:
         known = " and ".join(f"`{i}`" for i in running) or "`t`"
         note = f"a context is {known} at a constant distance, a number, or a range of these."
-        repair = None if running else f"over {str(bad)[:1]}"
-        return Problem("SQ203", f"`{bad}` is no context in `{name.text}`", name.span, notes=(note,), repair=repair)
+        return Problem("SQ203", f"`{bad}` is no context in `{name.text}`", name.span, notes=(note,))
     return None
 
 

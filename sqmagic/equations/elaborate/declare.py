@@ -125,7 +125,7 @@ def _size(expression: Expression) -> Size:
         case Name(text):
             return Size(text)
         case Call(Name(text)):
-            known = "`class(n)`, `action(n)`, `param(n)` or `buffer(n, batch=m)`"
+            known = "there are `class(n)`, `action(n)`, `param(n)` and `buffer(n, batch=m)`."
             raise Fault(Problem("SQ232", f"`{text}(…)` is no kind of declaration", expression.span, notes=(known,)))
         case _:
             text = show_expression(expression)

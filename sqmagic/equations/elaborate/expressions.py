@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import assert_never
 
 from sqmagic.equations.elaborate.declare import Declarations
@@ -15,7 +17,7 @@ from sqmagic.equations.ops import ALIASES, OPS, TRANSFORMS, Op
 from sqmagic.equations.system import Apply, Const, Expr, Layer, Position, Read, Update, Value, Weight
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
-from sqmagic.notation.source import Span
+from sqmagic.notation.source import NOWHERE, Span
 from sqmagic.notation.syntax import (
     Bar,
     Binary,
@@ -219,7 +221,8 @@ def _arity(op: Op, layer: str | None, e: Call) -> Problem:
     if op.most != op.least:
         takes = f"at least {takes}" if op.most is None else f"{takes} or {words.get(op.most, str(op.most))}"
     shown = layer if op.name == "dense" and layer else op.name
-    repair = None
     if op.parameters and count > 1:
-        repair = f"{' | '.join(show_expression(a) for a in e.arguments)} --[{shown}]-> …"
-    return Problem("SQ236", f"`{shown}` takes {takes}, not {count}", e.span, repair=repair)
+        together = reduce(or_, (a.span for a in e.arguments), NOWHERE)
+        joined = " | ".join(show_expression(a) for a in e.arguments)
+        return Problem("SQ236", f"`{shown}` takes {takes}, not {count}", together, instead=joined)
+    return Problem("SQ236", f"`{shown}` takes {takes}, not {count}", e.span)

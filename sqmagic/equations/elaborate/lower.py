@@ -37,6 +37,7 @@ from sqmagic.equations.system import (
     walk,
 )
 from sqmagic.notation.problems import Problem
+from sqmagic.notation.show import show_expression
 from sqmagic.notation.source import NOWHERE, Source
 from sqmagic.notation.syntax import Binary, Binding, Expression, Name, Over, Pipeline, Raise, Regress
 
@@ -127,7 +128,8 @@ def _statement(line: Line, lowering: Lowering, source: Source, found: _Found) ->
         case Pipeline(call, ()):
             effect = lowering.value(call)
             if not (isinstance(effect, Apply) and OPS[effect.op].effect):
-                raise Fault(Problem("SQ202", "the result of this call is not given a name", line.span))
+                text = show_expression(call)
+                raise Fault(Problem("SQ202", f"`{text}` is not given a name", line.span, instead=f"{text} -> name"))
             found.equations.append(Equation((), effect, line.group, number, span=line.span))
         case _:
             pass

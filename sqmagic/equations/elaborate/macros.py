@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 from sqmagic.equations.elaborate.functions import Instance, Module, meaning
 from sqmagic.equations.elaborate.inside import Book, Inside, Work
@@ -160,8 +162,8 @@ def _returned(macro: Macro, body: tuple[Line, ...]) -> Expression:
     if len(found) != 1:
         what = "returns nothing" if not found else "returns more than once"
         last = defined(body[-1].statement) if body else ()
-        repair = f"    return {last[-1].text}" if not found and last else None
-        raise Fault(Problem("SQ211", f"macro `{macro.name.text}` {what}", macro.name.span, repair=repair))
+        note = (f"end its block with `return {last[-1].text}`.",) if not found and last else ()
+        raise Fault(Problem("SQ211", f"macro `{macro.name.text}` {what}", macro.name.span, notes=note))
     return found[0]
 
 
@@ -176,9 +178,9 @@ def _bound(
             Problem(
                 "SQ213",
                 f"macro `{macro.name.text}` takes {len(formals)} arguments ({', '.join(formals)}), not {given}",
-                call.span,
+                reduce(or_, (a.span for a in call.arguments), NOWHERE) if call.arguments else call.span,
                 notes=("`a | b` is one argument, `a, b` are two.",) if given == 1 and len(formals) > 1 else (),
-                repair=_as_tuple(call, len(formals)),
+                instead=_as_tuple(call, len(formals)),
             )
         )
     if target is not None and target == returned:
@@ -201,11 +203,11 @@ def _bound(
 
 
 def _as_tuple(call: Call, count: int) -> str | None:
-    """`x | h --[Enc]-> …` where Enc takes two: the same with a comma."""
+    """`x | h` where the macro takes two: the same with a comma."""
     members = getattr(call.arguments[0], "parts", ()) if len(call.arguments) == 1 else ()
     if len(members) != count:
         return None
-    return f"{', '.join(show_expression(m) for m in members)} --[{show_expression(call.function)}]-> …"
+    return ", ".join(show_expression(m) for m in members)
 
 
 def _named_arguments(
@@ -285,6 +287,8 @@ def _outside(name: Name, macro: Macro) -> Problem:
         "SQ216",
         f"macro `{macro.name.text}` reads `{name.text}`, which is neither an argument nor made inside",
         name.span,
-        notes=("a macro reads nothing outside but constants.",),
-        repair=f"{macro.name.text}: {formals}, {name.text}",
+        notes=(
+            "a macro reads nothing outside but constants; make it an argument:",
+            f"  {macro.name.text}: {formals}, {name.text}",
+        ),
     )

@@ -106,5 +106,5 @@ def _fault(pipeline: Pipeline) -> Problem | None:
     if not pipeline.parts and not isinstance(pipeline.source, Call):
         text = show_expression(pipeline.source)
         what = "a concatenation" if isinstance(pipeline.source, Bar) else f"`{text}`"
-        return Problem("SQ202", f"{what} is not given a name", pipeline.source.span, repair=f"{text} -> name")
+        return Problem("SQ202", f"{what} is not given a name", pipeline.source.span, instead=f"{text} -> name")
     return None

@@ -41,7 +41,7 @@ def _reset(
                 "SQ228",
                 f"`{name.text}` is reset, but it has no base case to start from",
                 line.span,
-                repair=f"0 -> {spell(state, (Fixed(0),))}",
+                before=f"0 -> {spell(state, (Fixed(0),))}",
             )
         )
     fresh: Expr = base if not reads(base) else Read(state, (Fixed(0),))

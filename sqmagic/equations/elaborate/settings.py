@@ -32,22 +32,20 @@ def settings(
 ) -> tuple[tuple[str, Value], ...]:
     """The settings of one use, sorted, defaults left out. `positional` fill `known` in order."""
     defaults = dict(known)
-    given: dict[str, Value] = {}
-    for (name, _), value in zip(known, positional, strict=False):
-        given[name] = setting(value, kernel)
+    given: list[tuple[str, Expression]] = [(n, value) for (n, _), value in zip(known, positional, strict=False)]
     for keyword in keywords:
         if keyword.name not in defaults:
             has = "has no settings" if not known else "has " + ", ".join(f"`{n}`" for n in defaults)
             raise Fault(Problem("SQ234", f"`{function}` has no setting `{keyword.name}`; it {has}", keyword.span))
-        given[keyword.name] = setting(keyword.value, kernel)
-    checked = {name: _like(value, defaults[name], name, function) for name, value in given.items()}
-    return tuple(sorted((n, v) for n, v in checked.items() if v != defaults[n]))
+        given.append((keyword.name, keyword.value))
+    found = {n: _like(setting(value, kernel), defaults[n], f"`{n}` of `{function}`", value) for n, value in given}
+    return tuple(sorted((n, v) for n, v in found.items() if v != defaults[n]))
 
 
-def _like(value: Value, default: Value, name: str, function: str) -> Value:
+def _like(value: Value, default: Value, what: str, written: Expression) -> Value:
     """The value as the setting's kind: a float where the default is one. Words stand only where a word may."""
     if isinstance(default, float) and isinstance(value, int | float):
         return float(value)
     if isinstance(value, str) and not isinstance(default, str):
-        raise Fault(Problem("SQ235", f"`{name}` of `{function}` is a number, and `{value}` is none in the kernel"))
+        raise Fault(Problem("SQ235", f"{what} is a number, and `{value}` is none in the kernel", written.span))
     return value

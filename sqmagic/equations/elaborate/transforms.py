@@ -52,14 +52,14 @@ def _spread(e: Expression, macros: dict[str, Macro], kernel: Kernel) -> Expressi
             return _applied(function, arguments, keywords, (), macros, kernel)
         case Call(Name(name), (first, *_)) if name in TRANSFORMS:
             text = show_expression(first)
-            repair = f"stop({text})" if name == "nograd" else f"{name}(F)(…)"
+            instead = f"stop({text})" if name == "nograd" else None
             raise Fault(
                 Problem(
                     "SQ205",
                     f"`{name}` is a transform: it takes a function, not the value `{text}`",
                     e.span,
                     notes=("`stop(x)` is a value held fixed; `nograd(F)(x)` is F on x without its gradient.",),
-                    repair=repair,
+                    instead=instead,
                 )
             )
         case _:

@@ -35,12 +35,13 @@ def carried_over(system: System, facts: Facts, source: Source) -> Iterator[Probl
             continue
         flag = facts.flags[-1]
         here = show(Read(state, equation.targets[0].context))
-        yield warning(
+        yield Problem(
             "SQ614",
             f"`{here}` is carried from one episode into the next: nothing resets it where `{flag}` is set",
-            equation,
+            equation.span,
             (f"an episode that ends at step 2: `{here}` at step 3 still remembers steps 1 and 2.",),
-            f"reset {state} on {flag}",
+            severity="warning",
+            before=f"reset {state} on {flag}",
         )
 
 

@@ -89,7 +89,7 @@ def bootstraps_across_done(system: System, facts: Facts, source: Source) -> Iter
         (e, e.value, show(Read(e.targets[0].state, e.targets[0].context))) for e in system.equations if e.targets
     ]
     places += [
-        (g, g.value.args[1], f"the target of {show(g.through[0])}")
+        (g, g.value.args[1], f"the target of `{show(g.through[0])}`")
         for g in system.goals
         if id(g) not in backward and g.kind == "loss" and g.through and isinstance(g.value, Apply)
     ]
@@ -98,7 +98,7 @@ def bootstraps_across_done(system: System, facts: Facts, source: Source) -> Iter
         for reward in (r for t in found for f in t.factors for r in [f] if _is_read_of(r, facts.reward)):
             for term in found:
                 if term.positive and not _ends(term, facts) and (carried := _later_value(term, reward, facts)):
-                    yield _across(at, name, term, carried, reward, found, facts)
+                    yield _across(at, name, term, carried, reward, found, facts, source)
 
 
 def _is_read_of(expr: Expr, state: str) -> bool:
@@ -122,7 +122,14 @@ def _ends(term: Term, facts: Facts) -> bool:
 
 
 def _across(
-    at: Equation | Goal, name: str, term: Term, carried: Read, reward: Expr, found: tuple[Term, ...], facts: Facts
+    at: Equation | Goal,
+    name: str,
+    term: Term,
+    carried: Read,
+    reward: Expr,
+    found: tuple[Term, ...],
+    facts: Facts,
+    source: Source,
 ) -> Problem:
     assert facts.done is not None and isinstance(reward, Read), "the rule has found both"
     flag = Read(facts.done, reward.context)
@@ -137,7 +144,9 @@ def _across(
             f"an episode that ends with reward 1 before one worth 10: with gamma 0.9 its last step is worth 1, "
             f"but here 1 + 0.9 * 10 = 10. Multiply `{show(carried)}` by `1 - {show(flag)}`.",
         ),
-        f"{show(repaired)} -> {name}" if isinstance(at, Equation) else None,
+        f"{show(repaired)} -> {name}"
+        if isinstance(at, Equation)
+        else f"{_head(at, source, '=>')}{show(at.through[0])} => {show(repaired)}",
     )
 
 
