@@ -32,6 +32,22 @@ def test_an_expression_is_shown_as_where_it_stands_alone(expression: Expression)
     assert show(Program((Binding(a, expression),))) == f"a := {show_expression(expression)}\n"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f(" * 97 + "a" + ")" * 97,
+        "a" + " + a" * 100,
+        "-(" * 97 + "a" + ")" * 97,
+        "a" + "[0]" * 97,
+        "f(x=(a|" * 32 + "a" + "))" * 32,
+    ],
+)
+def test_what_is_as_deep_as_may_be_is_shown_and_compared(text: str) -> None:
+    program = parse(f"{text} -> a")
+    assert parse(show(program)) == program
+    assert hash(program) == hash(parse(f"{text} -> a"))
+
+
 @given(names())
 def test_a_name_in_unicode_leads_back_to_ascii(name: Name) -> None:
     assert ascii_name(unicode_name(name.text)) == name.text

@@ -43,9 +43,9 @@ class Stuck(Exception):
 def read(text: str) -> Program:
     """The tree of a text, judged by the grammar alone. Raises `Stuck` or `Rejected` at the first mistake."""
     first = _FIRST_LINE.match(text)
-    indentation = first[1] if first else ""
+    assert first is not None
     try:
-        tree = grammar().parse(f"\n{text}\n{indentation}")
+        tree = grammar().parse(f"\n{text}\n{first[1]}")
     except UnexpectedInput as error:
         raise _stuck(error) from None
     assert isinstance(tree, Program)

@@ -80,7 +80,7 @@ def _walk(statement: Statement) -> Iterator[Problem]:
     waiting: list[tuple[Node, int]] = [(statement, 0)]
     while waiting:
         node, depth = waiting.pop()
-        if depth > DEEPEST:
+        if depth > DEEPEST + 1:
             yield Problem("SQ109", f"this is more than {DEEPEST} operators deep; give a part of it a name", node.span)
             return
         yield from _local(node)

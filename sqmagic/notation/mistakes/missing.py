@@ -51,15 +51,11 @@ def over_or_reset(place: Place) -> Mistake | None:
     alone = word is not None and place.left == word[0]
     if word is None or (place.kind not in ("NAME", "NUMBER") if alone else "ARROW" in place.expected):
         return None
-    if word[0] == "over":
-        return Mistake(
-            "SQ115", "a running index is declared by `over n`, or `over t, n = 1:4`", place.start, place.stop
-        )
-    if word[0] == "reset":
-        return Mistake(
-            "SQ115", "states start anew by `reset h on cut`, or `reset h, c on cut`", place.start, place.stop
-        )
-    return None
+    message = {
+        "over": "a running index is declared by `over n`, or `over t, n = 1:4`",
+        "reset": "states start anew by `reset h on cut`, or `reset h, c on cut`",
+    }[word[0]]
+    return Mistake("SQ115", message, place.start, place.stop)
 
 
 def colon(place: Place) -> Mistake | None:
