@@ -127,10 +127,9 @@ class Generated:
 def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape]) -> Generated:
     """The torch source of a program, for the shapes of data that are known.
 
-    Raises NotationError where shapes clash, and where the program needs what torch code cannot have.
+    Raises NotationError where shapes clash. The program must need nothing that torch code cannot have.
     """
     system = known.system
-    _refuse(refused(system), known.source)
     shapes = partial(infer, system, sizes=sizes.integers, data=data, measure=sizes.measure, source=known.source)
     told = shapes(width=None)
     _refuse(told.problems, known.source)
@@ -228,6 +227,8 @@ def build(
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
+        horizon=horizon,
+        refused="; ".join(problem.message for problem in refused(known.system)),
     )
     net = Net(blueprint)
     return net.settle(like) if like else net
@@ -253,6 +254,8 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
     """What a net asks when it is given data: the generated source, or what is missing for it."""
     from sqmagic.runtime.blueprint import Settled
 
+    if refused(known.system):
+        return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told)
     return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import sqmagic
+from sqmagic.emit.torch.write import refused
 from sqmagic.notation.problems import NotationError, Problem, describe, repaired
 from sqmagic.notation.reader import logical_lines
 from sqmagic.notation.source import Source
@@ -25,6 +26,8 @@ def said(text: str) -> tuple[Sequence[Problem], str]:
     """What a cell's author is told: its errors, or else its warnings, or what keeps it from becoming torch code."""
     try:
         known = understand(text)
+        if refused(known.system) and not known.warnings:
+            raise NotationError(refused(known.system), known.source)
         if known.system.equations and not known.warnings:
             generate("net", known, Sizes(), {})
         told = "\n\n".join("\n".join(describe(w, known.source)) for w in known.warnings)

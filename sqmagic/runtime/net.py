@@ -200,6 +200,8 @@ class Net(nn.Module):
 
     def __repr__(self) -> str:
         takes = ", ".join(f"{s.label} {_shape_text(s)}" for s in self._settled.inputs)
+        if self._blueprint.refused:
+            return f"{self._blueprint.name}({takes}), which is shown and cannot run: {self._blueprint.refused}"
         if not self.is_settled:
             return f"{self._blueprint.name}({takes}), whose parameters wait for {_listed(self._settled.missing)}"
         count = sum(p.numel() for p in self.parameters())
@@ -276,10 +278,12 @@ class Net(nn.Module):
 
     def _settle_by(self, specs: tuple[InputSpec, ...], data: Data) -> None:
         """Where shapes are open, the data may tell them."""
-        if not self.is_settled:
+        if not self.is_settled and not self._blueprint.refused:
             self._settle(self._blueprint.settle(inputs.measured(specs, data)))
 
     def _settled_code(self) -> nn.Module:
+        if self._blueprint.refused:
+            raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
             raise UnsettledError(_not_settled(self._settled))
         return self._code
@@ -331,7 +335,7 @@ class Net(nn.Module):
         for spec in self._settled.inputs:
             if spec.indexed and spec.state in ready.tensors:
                 return inputs.horizon(spec, ready.tensors[spec.state])
-        return horizon or 0
+        return horizon or self._blueprint.horizon or 0
 
     def _reference(self) -> Tensor:
         """A tensor of the net's dtype and device."""

@@ -90,7 +90,7 @@ def _why_base(facts: Facts, running: list[Equation], still: frozenset[str]) -> s
 def _first(facts: Facts, running: list[Equation]) -> int:
     """The index of the first step."""
     inputs = [facts.stored[i.state].first for i in facts.system.inputs if i.indexed and i.state not in facts.optional]
-    return min(inputs or [facts.computed[t.state].first for e in running for t in e.targets])
+    return min(inputs or [facts.computed[t.state].first for e in running for t in e.targets], default=1)
 
 
 def _lookback(running: list[Equation]) -> dict[str, int]:

@@ -64,6 +64,7 @@ def lower(
         except Fault as fault:
             placed = fault.problem.span != NOWHERE
             found.problems.append(fault.problem if placed else replace(fault.problem, span=line.span))
+            lost |= {names.state(name.text)[0] for name in defined(line.statement)}
     found.problems += duplicates(found.equations, names)
     equations = with_resets(lines, tuple(found.equations), lowering, found.problems)
     open_states, faults = inputs(equations, found.goals, declarations, names, lost)
