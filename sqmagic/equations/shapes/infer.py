@@ -1,0 +1,207 @@
+"""`infer`: the shapes of a System. Declarations come first, then structure, then `width`.
+
+What is certain is drawn first, whatever the order of the equations. Then, one kind after another and each for the
+whole program at once, come the assumptions of `Level`: a state is a vector; what is joined to scalars only is a
+scalar; what is free in a sum or a product is equal to the rest; what is still free takes `width`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqmagic.equations.shapes.builder import Builder, Measure
+from sqmagic.equations.shapes.classes import SOFT, STATE, WIDE, Given, Reason
+from sqmagic.equations.shapes.dimension import Dimension, Shape, Steps
+from sqmagic.equations.shapes.facts import DataShape, Shapes
+from sqmagic.equations.shapes.integers import integers, read_as_one_hot
+from sqmagic.equations.shapes.proof import Proof, problem
+from sqmagic.equations.shapes.read import read_system
+from sqmagic.equations.shapes.unknowns import Fault, Form, Level, Side, Unknowns
+from sqmagic.equations.shapes.waiting import AtMost, Scalar
+from sqmagic.equations.system import System
+from sqmagic.notation.source import NOWHERE, Source, Span
+
+_ASSUMED = (Level.INDEX, Level.SCALAR)
+_GUESSED = (Level.ROWS, Level.FACTOR, Level.SUM, Level.PRODUCT)
+
+
+def infer(
+    system: System,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    data: Mapping[str, DataShape] | None = None,
+    width: int | None = 64,
+    measure: Measure | None = None,
+    source: Source | None = None,
+) -> Shapes:
+    """The shapes of all states and parameters, by unification across the whole program (NOTATION.md, C.3).
+
+    `sizes` are integers of the kernel for declared names, `data` what is known of inputs, `measure` tells the shape
+    that a torch module gives (or None), `source` is the text that spans point into, for line numbers. Without `width`
+    what the data must tell stays open. Raises nothing for what a user wrote: see `Shapes.problems`.
+    """
+    data = data or {}
+    whole = integers(system, data)
+    b = build(read_as_one_hot(system, whole), sizes or {}, data, width, measure, source)
+    solve(b, width)
+    return _found(b, whole)
+
+
+def build(
+    system: System,
+    sizes: Mapping[str, int],
+    data: Mapping[str, DataShape],
+    width: int | None,
+    measure: Measure | None,
+    source: Source | None,
+) -> Builder:
+    undeclared = frozenset(i.state for i in system.inputs if i.sizes is None) - data.keys()
+    b = read_system(system, sizes, data, measure, source, undeclared if width is None else frozenset())
+    b.outside = [state for state in b.outside if state not in data]
+    return b
+
+
+def solve(b: Builder, width: int | None) -> None:
+    """Draws what is certain, then assumes, one level at a time, until nothing is left to assume."""
+    b.unknowns.drain()
+    if width is None and _waits_for_data(b):
+        for rule in b.unknowns.waiting():
+            if isinstance(rule, Scalar):
+                rule.refuse_vector(b.unknowns)
+        return
+    while _assume(b.unknowns, width):
+        b.unknowns.drain()
+
+
+def _waits_for_data(b: Builder) -> bool:
+    """Whether something that the data will tell is open: an input's width, or the number of an integer's values."""
+    known = b.unknowns.dimensions
+    outside = [form for state in b.outside if (form := b.states[state]) is not None]
+    if any(known.get(form.last) is None for form in outside):
+        return True
+    counts = {known.find(t.classes) for t in outside if t.classes is not None and known.get(t.classes) is None}
+    if any(known.marked(count, WIDE) for count in counts):
+        return True
+    rules = [rule for rule in b.unknowns.waiting() if isinstance(rule, AtMost)]
+    return any(known.get(rule.most) is None and known.find(rule.least) in counts for rule in rules)
+
+
+def _assume(unknowns: Unknowns, width: int | None) -> bool:
+    """One step; the order is that of the words in C.3."""
+    return (
+        unknowns.assume(Level.VECTOR)
+        or _vectors(unknowns, soft=False)
+        or any(unknowns.assume(level) for level in _ASSUMED)
+        or _scalars(unknowns)
+        or any(unknowns.assume(level) for level in _GUESSED)
+        or _vectors(unknowns, soft=True)
+        or (width is not None and _width(unknowns, width))
+    )
+
+
+def _vectors(unknowns: Unknowns, soft: bool) -> bool:
+    """A state is a vector unless something else is said."""
+    leads = unknowns.leads
+    free = [a for a in leads.open_roots() if not leads.made(a) and (soft or not leads.marked(a, SOFT))]
+    return _all_vectors(unknowns, free)
+
+
+def _all_vectors(unknowns: Unknowns, free: list[int]) -> bool:
+    why = Reason("a state is a vector unless something else is said")
+    for lead in free:
+        unknowns.equal_leads(lead, unknowns.none, why)
+    return bool(free)
+
+
+def _scalars(unknowns: Unknowns) -> bool:
+    """What nothing but numbers and scalars go into is a scalar."""
+    known = unknowns.dimensions
+    free = [a for a in known.open_roots() if known.marked(a, STATE) and not known.marked(a, WIDE) and not known.made(a)]
+    return _give(unknowns, free, 1, Reason("nothing but numbers goes into it"))
+
+
+def _width(unknowns: Unknowns, width: int) -> bool:
+    """What is still free takes `width`; first what nothing else is going to make known."""
+    known = unknowns.dimensions
+    unknowns.waiting()
+    if unknowns.refuse_undecided():
+        return True
+    free = [a for a in known.open_roots() if known.marked(a, WIDE | STATE)]
+    why = Reason("{0} is the width of what nothing else settles", (str(width),))
+    roots = [a for a in free if not known.made(a)]
+    return (
+        _give(unknowns, roots, width, why)
+        or _all_vectors(unknowns, unknowns.leads.open_roots())
+        or _give(unknowns, free, width, why)
+    )
+
+
+def _give(unknowns: Unknowns, free: list[int], size: int, why: Reason) -> bool:
+    for dimension in free:
+        unknowns.give(dimension, size, Given(why))
+    return bool(free)
+
+
+# --- what was found ------------------------------------------------------------------------------
+
+
+def _found(b: Builder, whole: frozenset[str]) -> Shapes:
+    states = {state: _shape(b.unknowns, form) if form is not None else (1,) for state, form in b.states.items()}
+    parameters = {name: _shape(b.unknowns, form) for name, form in b.parameters.items()}
+    for fault in _varying(b):
+        b.unknowns.fault(fault)
+    problems = tuple(dict.fromkeys(problem(b.unknowns, fault) for fault in b.unknowns.faults))
+    b.unknowns.rest()
+    return Shapes(
+        states={name: shape for name, shape in states.items() if shape is not None},
+        parameters={name: shape for name, shape in parameters.items() if shape is not None},
+        classes=dict(_classes(b)),
+        integers=whole,
+        open_states=tuple(name for name, shape in states.items() if shape is None),
+        open_parameters=tuple(name for name, shape in parameters.items() if shape is None),
+        problems=problems,
+        proof=Proof(b.unknowns, {state: form for state, form in b.states.items() if form is not None}),
+    )
+
+
+def _shape(unknowns: Unknowns, form: Form) -> Shape | None:
+    """A shape without open or varying axes; where only the rank is open it is a vector."""
+    axes = unknowns.axes(form) or (form.last,)
+    sizes = tuple(unknowns.dimensions.get(a) for a in axes)
+    found = tuple(size for size in sizes if isinstance(size, int))
+    return found if len(found) == len(sizes) else None
+
+
+def _classes(b: Builder) -> Iterator[tuple[str, int]]:
+    for state, form in b.states.items():
+        count = b.unknowns.dimensions.get(form.classes) if form is not None and form.classes is not None else None
+        if isinstance(count, int):
+            yield state, count
+
+
+def _varying(b: Builder) -> Iterator[Fault]:
+    """States and parameters have one shape; what a range stacks has one within an expression only."""
+    spans = {t.state: (e.line, e.span) for e in reversed(b.system.equations) for t in e.targets}
+    for state, form in b.states.items():
+        size = _varies(b.unknowns, form) if form is not None else None
+        if form is not None and size is not None:
+            line, span = spans.get(state, (0, NOWHERE))
+            yield _no_shape(b.unknowns, b.written(state), form, size, line, span)
+    for name, form in b.parameters.items():
+        size = _varies(b.unknowns, form)
+        if size is not None:
+            yield _no_shape(b.unknowns, name, form, size, 0, NOWHERE)
+
+
+def _varies(unknowns: Unknowns, form: Form) -> Steps | None:
+    sizes: list[Dimension | None] = [unknowns.dimensions.get(a) for a in unknowns.axes(form) or (form.last,)]
+    return next((size for size in sizes if isinstance(size, Steps)), None)
+
+
+def _no_shape(unknowns: Unknowns, name: str, form: Form, size: Steps, line: int, span: Span) -> Fault:
+    runs = any(index.islower() for index, _ in size.parts)
+    changes = "changes from step to step" if runs else "depends on the length of the window"
+    text = unknowns.text(form)
+    clash = f"`{{0}}` would have shape {{a}}, which {changes}: such a value must stay within one expression"
+    axis = next(a for a in unknowns.axes(form) or (form.last,) if unknowns.dimensions.get(a) == size)
+    return Fault(Reason("", (name,), line, span, clash, ("{0} is", ""), "SQ303"), (Side(text, axis),))

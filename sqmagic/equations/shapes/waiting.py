@@ -1,0 +1,262 @@
+"""The rules that wait until enough is known: broadcasting, rows of a range, integers that choose, torch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqmagic.equations.shapes.classes import Reason, Said
+from sqmagic.equations.shapes.dimension import Dimension, Shape
+from sqmagic.equations.shapes.unknowns import Fault, Form, Kind, Level, Unknowns, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Waiting):
+    """As soon as the ranks of `shapes` and the sizes of `dimensions` are known, `then` is called."""
+
+    shapes: tuple[Form, ...]
+    then: Callable[[], None]
+    dimensions: tuple[int, ...] = ()
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        if any(unknowns.leads.get(s.lead) is None for s in self.shapes):
+            return Level.WAIT
+        if any(unknowns.dimensions.get(d) is None for d in self.dimensions):
+            return Level.WAIT
+        self.then()
+        return Level.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast(Waiting):
+    """An operator that works component by component: a scalar meets any shape, all other operands are equal.
+
+    `sums` says that equality is the rule and a scalar beside a vector the exception (`+`, `-`, max, min); in products
+    the scalar is as good a guess, so what is free waits longer.
+    """
+
+    operands: tuple[Form, ...]
+    result: Form
+    said: tuple[Said, ...]
+    why: Reason
+    sums: bool
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        kinds = [unknowns.kind(o) for o in self.operands]
+        vectors = [i for i, kind in enumerate(kinds) if kind is Kind.VECTOR]
+        free = [i for i, kind in enumerate(kinds) if kind is Kind.UNKNOWN]
+        if vectors:
+            self._alike(unknowns, vectors)
+        elif free and unknowns.kind(self.result) is Kind.SCALAR:
+            self._scalars(unknowns, free, None)
+            return Level.DONE
+        if not free:
+            if not vectors:
+                unknowns.make_scalar(self.result, self._like(0), ((self.said[0], self.operands[0].last),))
+            return Level.DONE
+        if all(unknowns.leads.get(o.lead) == () for o in self.operands):
+            unknowns.equal_leads(self.result.lead, unknowns.none, self._like(0))
+        if not vectors and len({unknowns.key(self.operands[i]) for i in free}) == 1:
+            self._result(unknowns, free[0])
+            if not self.sums or len(free) == len(kinds):
+                return Level.DONE
+        return self._level(unknowns, bool(vectors), free)
+
+    def _level(self, unknowns: Unknowns, beside_vector: bool, free: list[int]) -> Level:
+        for i in free:
+            lead = self.operands[i].lead
+            if unknowns.leads.get(lead) is None and unknowns.leads.made(lead):
+                return Level.WAIT
+        if beside_vector:
+            return Level.VECTOR if self.sums else Level.FACTOR
+        if self.sums:
+            return Level.SUM if len(free) == len(self.operands) else Level.SCALAR
+        return Level.PRODUCT
+
+    def assume(self, unknowns: Unknowns, level: Level) -> None:
+        free = [i for i, o in enumerate(self.operands) if unknowns.kind(o) is Kind.UNKNOWN]
+        known = [i for i in range(len(self.operands)) if i not in free]
+        if level is Level.SCALAR:
+            self._scalars(unknowns, free, next(iter(known), None))
+            unknowns.make_scalar(self.result, self._like(0))
+        elif level in (Level.VECTOR, Level.FACTOR):
+            first = next(i for i in known if unknowns.kind(self.operands[i]) is Kind.VECTOR)
+            self._alike(unknowns, [first, *free])
+        else:
+            self._alike(unknowns, free)
+
+    def _alike(self, unknowns: Unknowns, which: list[int]) -> None:
+        first = which[0]
+        for i in which[1:]:
+            if unknowns.key(self.operands[first]) != unknowns.key(self.operands[i]):
+                unknowns.equal(self.operands[first], self.operands[i], self._equal(first, i))
+        self._result(unknowns, first)
+
+    def _result(self, unknowns: Unknowns, i: int) -> None:
+        if unknowns.key(self.result) != unknowns.key(self.operands[i]):
+            unknowns.equal(self.operands[i], self.result, self._like(i))
+
+    def _scalars(self, unknowns: Unknowns, which: list[int], beside: int | None) -> None:
+        """`beside` is the scalar that decides it; without one it is the result."""
+        other = self.why.about[0] if beside is None else self.said[beside]
+        last = self.result.last if beside is None else self.operands[beside].last
+        for i in which:
+            about = (self.said[i], other, *self.why.about)
+            link = "`{1}` is a scalar, and `{0}` with it"
+            clash = "`{0}` ({a}) must be a scalar in `{2}`, as `{1}` is"
+            why = self.why._replace(about=about, link=link, clash=clash, heads=("{0} is", "{1} is"))
+            unknowns.make_scalar(self.operands[i], why, ((other, last),))
+
+    def _equal(self, i: int, j: int) -> Reason:
+        link = "{3} makes `{0}` and `{1}` equal"
+        return self.why._replace(link=link, about=(self.said[i], self.said[j], *self.why.about))
+
+    def _like(self, i: int) -> Reason:
+        link = "`{1}` has the shape of `{0}`"
+        clash = "`{0}` ({a}) cannot be in `{1}`, which must be {b}"
+        return self.why._replace(link=link, clash=clash, about=(self.said[i], *self.why.about))
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost(Waiting):
+    """How many values an integer has is at most the width that it chooses from, and exactly that if nothing says."""
+
+    least: int
+    most: int
+    why: Reason
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        least, most = unknowns.dimensions.get(self.least), unknowns.dimensions.get(self.most)
+        if most is None:
+            return Level.WAIT if least is None else Level.INDEX
+        if isinstance(least, int) and isinstance(most, int):
+            if least > most:
+                unknowns.fault(Fault(self.why, (unknowns.side(self.least), unknowns.side(self.most))))
+            return Level.DONE
+        return Level.WAIT
+
+    def assume(self, unknowns: Unknowns, level: Level) -> None:
+        if unknowns.dimensions.get(self.most) is None:
+            unknowns.equal_dimensions(self.least, self.most, self.why)
+
+    def rank(self, unknowns: Unknowns) -> int:
+        """The integer with the most values decides, and the others are within it."""
+        least = unknowns.dimensions.get(self.least)
+        return -least if isinstance(least, int) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Waiting):
+    """A range of states: scalars make a vector, vectors a matrix with a row for each index, in front of their axes."""
+
+    state: Form
+    count: int
+    result: Form
+    why: Reason
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        lead, last = unknowns.leads.get(self.state.lead), unknowns.dimensions.get(self.state.last)
+        if lead is None:
+            return Level.WAIT
+        if lead == () and last is None:
+            return Level.ROWS
+        if lead == () and last == 1:
+            unknowns.equal(self.result, Form(unknowns.none, self.count), self.why._replace(link=""))
+        else:
+            self._matrix(unknowns)
+        return Level.DONE
+
+    def assume(self, unknowns: Unknowns, level: Level) -> None:
+        self._matrix(unknowns)
+
+    def _matrix(self, unknowns: Unknowns) -> None:
+        lead = unknowns.leads.get(self.state.lead)
+        assert lead is not None, "a range of a state whose rank is not known waits"
+        rows = unknowns.of((self.count, *lead, self.state.last), self.why)
+        unknowns.equal(self.result, rows, self.why._replace(link=""))
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Waiting):
+    """A goal has one value for each example and step. `made` is the sum or product that it is, if it is one."""
+
+    form: Form
+    why: Reason
+    made: Broadcast | None = None
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        if unknowns.kind(self.form) is Kind.SCALAR:
+            return Level.DONE
+        if unknowns.kind(self.form) is Kind.VECTOR and unknowns.dimensions.get(self.form.last) is not None:
+            self.refuse(unknowns)
+            return Level.DONE
+        return Level.SCALAR
+
+    def assume(self, unknowns: Unknowns, level: Level) -> None:
+        if unknowns.kind(self.form) is Kind.VECTOR:
+            self.refuse(unknowns)
+        else:
+            unknowns.make_scalar(self.form, self.why)
+
+    def refuse_vector(self, unknowns: Unknowns) -> None:
+        """For a program whose data are not known yet: what is surely no scalar never will be."""
+        if unknowns.kind(self.form) is Kind.VECTOR:
+            self.refuse(unknowns)
+
+    def refuse(self, unknowns: Unknowns) -> None:
+        clash = self.why.clash
+        if unknowns.dimensions.get(self.form.last) is not None:
+            clash += " ({a})"
+        if self.made is not None and {unknowns.kind(o) for o in self.made.operands} == {Kind.SCALAR, Kind.VECTOR}:
+            clash += ": a vector meets a scalar"
+        side = unknowns.side(self.form.last, self.form)
+        unknowns.fault(Fault(self.why._replace(clash=clash, code="SQ304"), (side,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Waiting):
+    """What is passed to the environment is one number, unless it is known to be more."""
+
+    form: Form
+    why: Reason
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        return Level.INDEX if unknowns.kind(self.form) is Kind.UNKNOWN else Level.DONE
+
+    def assume(self, unknowns: Unknowns, level: Level) -> None:
+        unknowns.make_scalar(self.form, self.why)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Waiting):
+    """A torch module of the kernel: someone who can call it tells the shape of its result."""
+
+    layer: str
+    arguments: tuple[Form, ...]
+    result: Form
+    measure: Callable[[str, tuple[Shape, ...]], Shape | None] | None
+    why: Reason
+
+    def advance(self, unknowns: Unknowns) -> Level:
+        shapes = [whole_numbers(unknowns.shape(a)) for a in self.arguments]
+        given = tuple(s for s in shapes if s is not None)
+        if self.measure is None or len(given) < len(shapes):
+            return Level.WAIT
+        found = self.measure(self.layer, given)
+        if found is None:
+            return Level.WAIT
+        axes = tuple(unknowns.number(n, self.why) for n in found or (1,))
+        unknowns.equal(self.result, unknowns.of(axes, self.why), self.why)
+        return Level.DONE
+
+    def undecided(self, unknowns: Unknowns) -> Fault | None:
+        if unknowns.shape(self.result) is not None or any(unknowns.shape(a) is None for a in self.arguments):
+            return None
+        clash = "the shape of what the module `{1}` gives is not known"
+        return Fault(self.why._replace(clash=clash, code="SQ307"))
+
+
+def whole_numbers(shape: tuple[Dimension, ...] | None) -> Shape | None:
+    """A shape none of whose axes varies."""
+    found = tuple(n for n in shape or () if isinstance(n, int))
+    return found if shape is not None and len(found) == len(shape) else None
