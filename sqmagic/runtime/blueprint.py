@@ -62,8 +62,8 @@ class Blueprint:
 
     `names` gives each state's Python name. `settle` takes the shapes of the data that are known and may raise the
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
-    modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps where
-    no input tells it. `refused` says why the program is shown and not run, if it is.
+    modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
+    where no input tells it. `refused` says why the program is shown and not run, if it is.
     """
 
     name: str
