@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from sqmagic.board.diagram import Diagram, picture
 from sqmagic.board.latex import latex
+from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
@@ -26,7 +27,7 @@ from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.lints import lints
 from sqmagic.equations.ops import TRANSFORMS
-from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
+from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System
 from sqmagic.notation.parse import parse
@@ -224,6 +225,7 @@ def build(
         elaborated=partial(elaborated_text, known, sizes),
         latex=partial(latex, known.system),
         diagram=partial(drawn, name, known),
+        bundle=partial(shown, name, known),
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
@@ -258,7 +260,7 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
         return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told)
-    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing)
+    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states)
 
 
 def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:
@@ -309,6 +311,12 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
 
 def drawn(name: str, known: Understood) -> Diagram:
     return picture(known.system, title=name, rows=rows(known), prefix=f"sq-{known_digest(known)}")
+
+
+def shown(name: str, known: Understood, shapes: Mapping[str, Shape]) -> dict[str, str]:
+    """What a notebook shows of a program, by mime type."""
+    text = show(known.program)
+    return bundle(known.system, text, rows=rows(known), shapes=shapes, title=name, prefix=f"sq-{known_digest(known)}")
 
 
 def rows(known: Understood) -> tuple[tuple[int, str], ...]:

@@ -46,11 +46,15 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told."""
+    """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
+
+    `shapes` are those of the states, as far as they are known.
+    """
 
     source: str | None
     inputs: tuple[InputSpec, ...]
     missing: tuple[str, ...] = ()
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
@@ -63,7 +67,8 @@ class Blueprint:
     `names` gives each state's Python name. `settle` takes the shapes of the data that are known and may raise the
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
-    where no input tells it. `refused` says why the program is shown and not run, if it is.
+    where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known. `refused`
+    says why the program is shown and not run, if it is.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Blueprint:
     elaborated: Callable[[], str]
     latex: Callable[[], str]
     diagram: Callable[[], object]
+    bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)
     modules: Mapping[str, nn.Module] = field(default_factory=dict)

@@ -207,6 +207,10 @@ class Net(nn.Module):
         count = sum(p.numel() for p in self.parameters())
         return f"{self._blueprint.name}({takes}) with {count:,} parameters"
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
+        """What a notebook shows: the picture and the equations, with the shapes that are known."""
+        return self._blueprint.bundle(self._settled.shapes)
+
     # --- parameters ------------------------------------------------------------------------------
 
     def keep_weights(self, other: Net) -> tuple[str, ...]:
