@@ -66,6 +66,7 @@ clean: ## remove what the other targets made, the environment included
 # The environment is made anew from what the two files ask whenever one of them changes.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "sqmagic needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	@echo "Installing into $(VENV): the first time takes a few minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lab]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lab]'
 	@touch $@
