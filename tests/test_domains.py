@@ -11,7 +11,6 @@ from systems import (
     Example,
     at,
     bare,
-    dense,
     dqn,
     end,
     examples,
@@ -27,7 +26,7 @@ from systems import (
 )
 
 from sqmagic.equations.interpret import UNDEFINED, interpret
-from sqmagic.equations.system import Const, Fixed, Goal, Input, Last, Position, Range, Running, System
+from sqmagic.equations.system import Const, Fixed, Input, Last, Position, Range, Running, System
 from sqmagic.schedule.domains import Domains, Interval, domains
 
 STEPS = range(-15, 30)
@@ -92,8 +91,12 @@ def test_the_window_bounds_what_nothing_else_bounds() -> None:
 
 def test_generalised_advantages() -> None:
     assert intervals(gae().system) == {
-        **{"O": (1, 0), "r": (1, 0), "d": (1, 0), "V": (1, 0)},
-        **{"TD": (1, -1), "A": (1, -1)},
+        "O": (1, 0),
+        "r": (1, 0),
+        "d": (1, 0),
+        "V": (1, 0),
+        "TD": (1, -1),
+        "A": (1, -1),
     }
     assert found(gae().system).goals == (Interval(1, -1),)
     assert found(gae().system).horizon == 2

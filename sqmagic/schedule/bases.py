@@ -35,7 +35,7 @@ def lowest(state: str, start: int, known: Definers) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """At its first step an equation with base cases reads what begins only at `begins`."""
+    """At its first step an equation reads what begins only at `begins`."""
 
     equation: int
     reading: Reading
@@ -71,10 +71,10 @@ def starts(
         bounds = [_earliest(r, _begins(r, first, known)) for r in internal[number]]
         first[number] = max([*bounds, *([outside[number]] if number in outside else [])])
     shortfalls = []
-    for number in based:
+    for number in (*based, *free):
         for reading in internal[number]:
             begins = _begins(reading, first, known)
-            if _earliest(reading, begins) > first[number]:
+            if _earliest(reading, begins) > first[number] or _never(reading, begins):
                 shortfalls.append(Shortfall(number, reading, first[number], begins))
     return Starts(first, tuple(shortfalls))
 
@@ -99,6 +99,15 @@ def _earliest(reading: Reading, begins: int) -> int:
             return begins - offset
         case _:
             raise AssertionError("a recurrence that looks back reads at a distance or up to it")
+
+
+def _never(reading: Reading, begins: int) -> bool:
+    """Whether a range begins before what it reads does."""
+    match reading.read.context:
+        case (Range(Fixed(value), _),):
+            return value < begins
+        case _:
+            return False
 
 
 # --- what is missing -----------------------------------------------------------------------------
