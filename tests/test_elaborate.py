@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from strategies import programs
 
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.show import show, show_equation
 from sqmagic.equations.system import Apply, Fixed, Last, Layer, Read, Running, Size, Target, Update
 from sqmagic.notation.parse import parse
+from sqmagic.notation.problems import NotationError
+from sqmagic.notation.show import show as show_program
 from sqmagic.notation.source import Source
+from sqmagic.notation.syntax import Program
+from sqmagic.pipeline import understand
 
 GOLDEN = Path(__file__).parent / "golden"
 T = (Running("t"),)
@@ -289,10 +295,20 @@ def test_a_reset_reads_the_base_value_in_what_makes_the_state() -> None:
     text = "0 -> h_0\nh_{t-1}|x_t -> c_t\nc_t --[M]-> h_t\nh_{t-1} * 2 -> u_t\nreset h on cut"
     assert equations(text) == [
         "h_0 = 0",
-        "c_t = where(cut, 0, h_{t-1}) | x_t",
+        "c_t = where(cut_t, 0, h_{t-1}) | x_t",
         "h_t = M(c_t)",
         "u_t = h_{t-1} * 2",
     ]
+
+
+@settings(max_examples=150)
+@given(programs())
+def test_any_program_that_parses_is_understood_or_refused_in_words(program: Program) -> None:
+    text = show_program(program)
+    try:
+        understand(text)
+    except NotationError as error:
+        assert error.problems
 
 
 # --- the filled-in program is a program ----------------------------------------------------------

@@ -31,7 +31,7 @@ def _reset(
 ) -> tuple[Equation, ...]:
     """In what makes `h_t` within a step, `h_{t-1}` is read as h's base value where the flag is set."""
     state = lowering.names.state(name.text)[0]
-    flag = lowering.value(on)
+    flag = _flag(on, lowering)
     base = next(
         (e.value for e in equations for t in e.targets if t.state == state and t.context[:1] == (Fixed(0),)), None
     )
@@ -56,6 +56,13 @@ def _reset(
     return tuple(
         replace(e, value=change(e.value)) if any(t.state in inside for t in e.targets) else e for e in equations
     )
+
+
+def _flag(on: Name, lowering: Lowering) -> Expr:
+    """`cut` is `cut_t`, unless the program defines a bare cut."""
+    flag = lowering.value(on)
+    bare = isinstance(flag, Read) and not flag.context and flag.state not in lowering.names.bare
+    return replace(flag, context=lowering.names.here()) if bare and isinstance(flag, Read) else flag
 
 
 def _made_within_a_step(state: str, equations: tuple[Equation, ...]) -> set[str]:
