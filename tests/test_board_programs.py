@@ -1,9 +1,21 @@
-"""Programs for the board's tests, built by hand: what elaboration makes of the seed's texts, and some odd ones."""
+"""Programs for the board's tests, built by hand, and what holds for the picture of each and of any other program."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import combinations, pairwise
+from pathlib import Path
 
+import pytest
+from hypothesis import given, settings
+from systems import Example, examples
+
+from sqmagic.board.layout.coordinates import Box
+from sqmagic.board.layout.scene import Part, Scene, scene
+from sqmagic.board.layout.sizes import label_size, label_width, tab_width
+from sqmagic.board.theme import SANS, text_width
+from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.equations.system import (
     Apply,
     Const,
@@ -20,6 +32,8 @@ from sqmagic.equations.system import (
     System,
     Target,
 )
+from sqmagic.notation.parse import parse
+from sqmagic.notation.source import Source
 
 T = (RunningIndex("t"),)
 
@@ -285,3 +299,101 @@ PROGRAMS: dict[str, Callable[[], System]] = {
     "two_memories": two_memories,
     "convolutional": convolutional,
 }
+
+
+@cache
+def laid(program: System) -> Scene:
+    """A program's places; layouts are asked for more than once."""
+    return scene(program, {})
+
+
+# --- what holds for every picture --------------------------------------------------------------------
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*/program.sqn"))
+
+
+def sound(part: Part) -> None:
+    """Everything is drawn, nothing lies on anything else, and every word is inside its box."""
+    graph, placed = part.graph, part.placed
+    solid = [n for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit", "merge"}]
+    assert len(placed.wires) == sum(len(net.sinks) for net in graph.nets)
+    for a, b in combinations(solid, 2):
+        assert not placed.box(a).meets(placed.box(b)), (graph.nodes[a].label, graph.nodes[b].label)
+    for wire in placed.wires:
+        ends = {graph.nets[wire.net].source, wire.sink}
+        for piece in pieces(wire.corners):
+            assert not any(piece.meets(placed.box(n)) for n in solid if n not in ends)
+    for n in solid:
+        node, width = graph.nodes[n], placed.extents[n][0]
+        turned = not graph.timed and node.kind == "function"
+        room = width - tab_width(node)
+        assert turned or label_width(node.label, label_size(node)) <= room
+    for a, b in combinations([tag.box for tag in part.tags], 2):
+        assert not a.meets(b)
+
+
+def pieces(corners: tuple[tuple[float, float], ...]) -> Iterator[Box]:
+    for (x, y), (u, v) in pairwise(corners):
+        assert x == u or y == v
+        yield Box(min(x, u), min(y, v), max(x, u), max(y, v)).grown(0.5)
+
+
+def straight(part: Part) -> None:
+    """A rail leaves at the height at which it came, and one that goes through bends nowhere."""
+    heights: dict[tuple[str, str], float] = {}
+    for node, (_, y) in zip(part.graph.nodes, part.placed.spots, strict=True):
+        if node.side:
+            heights.setdefault((node.state, node.side), y)
+    for (state, side), y in heights.items():
+        if side == "right":
+            assert heights.get((state, "left"), y) == y
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_is_drawn_soundly(program: str) -> None:
+    for part in laid(PROGRAMS[program]()).parts.values():
+        sound(part)
+
+
+@pytest.mark.parametrize("program", ["rnn", "gru", "gru_two_layers", "lstm", "lstm_generator", "td", "two_memories"])
+def test_rails_are_straight(program: str) -> None:
+    straight(laid(PROGRAMS[program]()).parts["c"])
+
+
+@pytest.mark.parametrize(("program", "most"), [("lstm", 1), ("gru", 1), ("gru_two_layers", 2), ("a2c_gae", 10)])
+def test_wires_cross_as_seldom_as_in_olahs_pictures(program: str, most: int) -> None:
+    assert len(laid(PROGRAMS[program]()).parts["c"].placed.crossings) <= most
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
+def test_a_program_of_the_seed_is_drawn_even_with_its_faults(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    meant = elaborate(parse(text), Source.of(text), Kernel()).system
+    for part in laid(meant).parts.values():
+        sound(part)
+
+
+@settings(max_examples=15)
+@given(examples())
+def test_any_program_is_drawn_soundly(example: Example) -> None:
+    for part in scene(example.system, {}).parts.values():
+        sound(part)
+
+
+def test_letters_are_given_about_the_room_that_they_take() -> None:
+    """Advances of DejaVu Sans and of a Times italic, in thousandths of the size."""
+    sans = {
+        "σ": 634,
+        "tanh": 2272,
+        "softmax": 4038,
+        "1−": 1474,
+        "one_hot": 3999,
+        "MSE": 2129,
+        "×γλ": 2021,
+        "step": 2163,
+    }
+    serif = {"h": 500, "W": 833, "t−1": 1453, "1,t−1": 2203, "Gen": 1666, "T+1": 1731}
+    assert SANS.startswith("DejaVu Sans")
+    for words, is_serif in ((sans, False), (serif, True)):
+        for word, advance in words.items():
+            assert advance * 0.97 <= text_width(word, 1000, serif=is_serif) <= advance * 1.25

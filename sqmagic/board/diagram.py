@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import graphviz  # type: ignore[import-untyped]
-
 from sqmagic.board.dot import About, dot
 from sqmagic.board.layout.scene import Scene, scene
-from sqmagic.board.paint import paint
+from sqmagic.board.paint import Source, paint, source
 from sqmagic.board.prose import prose
 from sqmagic.board.svg import Theme, finished
 from sqmagic.equations.system import System
@@ -37,9 +35,9 @@ class Diagram:
         return dot(self.scene, self.prefix)
 
     @property
-    def dot(self) -> graphviz.Source:
+    def dot(self) -> Source:
         """Paint it again with any Graphviz: `diagram.dot.render(neato_no_op=2, format="pdf")`."""
-        return graphviz.Source(self._dot[0], engine="neato")
+        return source(self._dot[0])
 
     @cached_property
     def svg(self) -> str:

@@ -13,7 +13,7 @@ from sqmagic.board.layout.coordinates import Box, Spot, Wire
 from sqmagic.board.layout.graph import Label, Node
 from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import TAB, WIRE, label_size, tab_width
-from sqmagic.board.theme import LIGHT, STATES
+from sqmagic.board.theme import LIGHT, LOOP, STATES
 
 LINE, OUTLINE, HEAD, CORNER, BRIDGE = 3.2, 2.2, 12.0, 9.0, 9.2
 _CURVE = 0.5523
@@ -168,13 +168,14 @@ def _wires(text: _Text, name: str, part: Part) -> None:
         net = part.graph.nets[wire.net]
         source, sink = part.graph.nodes[net.source], part.graph.nodes[wire.sink]
         rail = "rail" if "entry" in (source.kind, sink.kind) or "exit" in (source.kind, sink.kind) else ""
+        loop = (wire.net, wire.sink) in part.graph.loops
         look = {
             "pos": spline(wire),
             "arrowhead": "normal" if wire.arrow else "none",
-            "class": " ".join(w for w in ("wire", rail, "held" if wire.held else "") if w),
+            "class": " ".join(w for w in ("wire", rail, "held" if wire.held else "", "loop" if loop else "") if w),
         }
-        dashed = {"style": "dashed"} if wire.held else {}
-        title = "no gradient passes here" if wire.held else ""
+        dashed = {"style": "dashed"} if wire.held else {"color": LOOP} if loop else {}
+        title = "no gradient passes here" if wire.held else "defined by itself within a step" if loop else ""
         text.join(f"{name}{net.source}", f"{name}{wire.sink}", f"{name}-wire-{wire.net}-{wire.sink}",
                   About(title, net.value.state), look | dashed)  # fmt: skip
 

@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from sqmagic.equations.ops import OPS
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Position, Read, System, Weight, children
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Fixed,
+    Last,
+    Position,
+    Read,
+    System,
+    Weight,
+    children,
+    reads,
+)
 
 
 def constants(system: System) -> frozenset[str]:
@@ -71,6 +84,6 @@ def coloured(system: System) -> tuple[str, ...]:
 
 
 def is_base_case(equation: Equation) -> bool:
-    """`0 -> h_0`, `reset() -> S_0`: a fixed point of a sequence, given by numbers or by the outside."""
-    at_points = all(any(isinstance(i, Fixed) for i in t.context) for t in equation.targets)
-    return at_points and bool(equation.targets) and not any(isinstance(n, Read) for n in children(equation.value))
+    """`0 -> h_0`, `reset() -> S_0`, `0 -> b_{T+1}`: a point of a sequence, given by no other state."""
+    at_points = [any(isinstance(i, Fixed | Last) for i in target.context) for target in equation.targets]
+    return bool(at_points) and all(at_points) and not reads(equation.value)

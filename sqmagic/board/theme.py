@@ -45,6 +45,9 @@ DARK: dict[str, str] = {
     "objective": "#2f7048",
 }
 
+LOOP = "#d12525"
+"""A wire that cannot be: a state defined by itself within a step. Seen on both grounds."""
+
 STATES: tuple[tuple[str, str], ...] = (
     ("#056bd0", "#7fb8f1"),
     ("#c8370b", "#f19e85"),
@@ -67,7 +70,7 @@ def state_colours(states: tuple[str, ...]) -> dict[str, int]:
 
 
 _NARROW = "il.,'|()[]:;jft \u2032"
-_WIDE = "mwMW×÷@—"
+_WIDE = "mwMW×÷@—−+="
 _SANS_WIDTH, _SERIF_WIDTH = 0.62, 0.52
 
 

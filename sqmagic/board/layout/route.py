@@ -24,17 +24,20 @@ STEP, BEND, CROSSING, FORK, MISSING = 0.4, 2.2, 4.5, 0.6, 60.0
 _OFF_CENTRE, _BUS, _OUTSIDE = 0.12, 0.2, 0.5
 _TURNS = ((E, N, S), (N, E, W), (W, N, S), (S, E, W))
 _FREE = -1
+_ENOUGH = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The way of each wire, from its source to its sink, in grid points; where wires cross; which found no way."""
+    """The way of each wire, from its source to its sink, in grid points; where wires cross; which found no way; and
+    how much was searched, which is the same everywhere as seconds are not."""
 
     tracks: int
     paths: dict[tuple[int, int], tuple[Point, ...]]
     crossings: tuple[Point, ...]
     missing: tuple[tuple[int, int], ...]
     cost: float
+    work: int
 
     def column(self, c: int) -> int:
         return 1 + self.tracks + c * (self.tracks + 1)
@@ -54,18 +57,19 @@ class Plan:
 
 
 def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozenset()) -> Routes:
-    """`tracks` between neighbouring lines, `rounds` of taking up and laying again, `urgent` nets first after rails."""
+    """`tracks` between neighbouring lines, at most `rounds` of taking up and laying again (fewer where a lot was
+    searched already), `urgent` nets first after the rails."""
     bench = _bench(plan, tracks)
     jobs = _jobs(plan, bench, urgent)
     for net, sink in jobs:
         _lay(bench, net, sink)
     for _ in range(rounds):
-        if not _relay(bench, jobs):
+        if bench.work > _ENOUGH or not _relay(bench, jobs):
             break
     missing = tuple(job for job in jobs if job not in bench.paths)
     crossings = tuple((v % bench.width, v // bench.width) for v in _crossings(bench))
     paths = {job: tuple((v % bench.width, v // bench.width) for v in path) for job, path in bench.paths.items()}
-    return Routes(tracks, paths, crossings, missing, _whole_cost(bench, jobs))
+    return Routes(tracks, paths, crossings, missing, _whole_cost(bench, jobs), bench.work)
 
 
 # --- the grid ----------------------------------------------------------------------------------------
@@ -94,6 +98,7 @@ class _Bench:
     sides: dict[tuple[int, int, int], int] = field(default_factory=dict)
     came: dict[int, dict[int, int]] = field(default_factory=dict)
     paths: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    work: int = 0
 
 
 _OUTER = {"input", "output", "target", "aside", "loss", "objective"}
@@ -253,7 +258,11 @@ def _goals(bench: _Bench, net: int, sink: int) -> dict[int, Ways]:
 
 
 def _search(bench: _Bench, net: int, goals: dict[int, Ways]) -> tuple[list[int], int] | None:
-    """A* over points and directions. Gives the points of the way, from where it leaves the net, and how it arrives."""
+    """A* over points and directions. Gives the points of the way, from where it leaves the net, and how it arrives.
+
+    A state is `point * 4 + direction`; one that has arrived lies beyond the grid, so that a wire may come back to the
+    node that it left.
+    """
     width, size = bench.width, bench.width * bench.height
     node, across, upright, ends, tree = bench.node, bench.across, bench.upright, bench.ends, bench.came.get(net, {})
     steps = (1, width, -1, -width)
@@ -280,16 +289,17 @@ def _search(bench: _Bench, net: int, goals: dict[int, Ways]) -> tuple[list[int],
         _, _, cost, state = heappop(queue)
         if cost > best[state]:
             continue
+        bench.work += 1
         v, way = state >> 2, state & 3
+        if v >= size:
+            return [u % size for u in _states_back(came, state)], way
         first = came[state] == _FREE
-        if not first and v in goals:
-            return _states_back(came, state), way
         turning = across[v] == _FREE and upright[v] == _FREE
         for turn in (way,) if first else _TURNS[way]:
             if turn != way and not turning:
                 continue
             u = v + steps[turn]
-            if u < 0 or u >= size or u in tree:
+            if u < 0 or u >= size or (u in tree and u not in goals):
                 continue
             more = cost + STEP
             if u in goals:
@@ -316,7 +326,7 @@ def _search(bench: _Bench, net: int, goals: dict[int, Ways]) -> tuple[list[int],
                 more += -_BUS if row == bus_row else _OFF_CENTRE if row in bench.centre_rows else 0.0
             if turn != way:
                 more += BEND
-            following = u * 4 + turn
+            following = (u + size if u in goals else u) * 4 + turn
             if more < best.get(following, 1e9) - 1e-9:
                 best[following] = more
                 came[following] = state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sqmagic.board.errors import PictureError
 from sqmagic.board.facts import coloured
 from sqmagic.board.layout.boundary import bounded
 from sqmagic.board.layout.columns import columns
@@ -60,6 +61,7 @@ class Scene:
 
 
 def scene(system: System, titles: Mapping[int, str]) -> Scene:
+    """Raises PictureError for a program that is too large for a picture."""
     split = regions(system)
     known = notes(system, {})
 
@@ -79,7 +81,16 @@ def scene(system: System, titles: Mapping[int, str]) -> Scene:
     return Scene(parts, caption, state_colours(coloured(system)))
 
 
+MOST = 400
+"""Nodes in one picture: more would take long and show nothing."""
+
+
 def _laid(graph: Graph) -> Part:
+    if len(graph.nodes) > MOST:
+        raise PictureError(
+            f"a picture of {len(graph.nodes):,} parts would show nothing ({MOST} is the most that is drawn); draw a"
+            " macro of this program in a cell of its own"
+        )
     own = rails(graph)
     heights = rows(graph, own)
     plan, routes = best(Plan(graph, own, heights, columns(graph, own, heights)))

@@ -1,5 +1,5 @@
-"""The order of the columns that routes best: a hill climb with a budget counted in layouts, never in seconds, so that
-one program has one picture everywhere."""
+"""The order of the columns that routes best: a hill climb with a budget counted in steps of the router, never in
+seconds, so that one program has one picture everywhere."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dataclasses import replace
 from sqmagic.board.layout.columns import permuted
 from sqmagic.board.layout.route import Plan, Routes, route
 
-_WIRES = 2400
-"""How many wires may be laid in all while looking for an order; a layout lays each wire once."""
+_WORK, _WIRES = 160_000, 3_000
+"""Steps of the router (about a second's), and wires laid, while looking for an order."""
 
 _TRIES = 5
 
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
     """The plan with its columns in the best order that was found, and its final routes."""
-    wires = sum(len(net.sinks) for net in plan.graph.nets)
-    chosen = _climb(plan, _WIRES // max(1, wires))
+    chosen = _climb(plan)
     return chosen, _final(chosen)
 
 
@@ -34,21 +33,23 @@ def _final(plan: Plan) -> Routes:
     return routes
 
 
-def _climb(plan: Plan, budget: int) -> Plan:
-    order, cost = list(range(plan.columns.count)), route(plan, 1, 0).cost
+def _climb(plan: Plan) -> Plan:
+    order, first = list(range(plan.columns.count)), route(plan, 1, 0)
+    cost, work = first.cost, first.work
+    trials = _WIRES // max(1, sum(len(net.sinks) for net in plan.graph.nets))
     seen = {tuple(order)}
     improved = True
-    while improved:
+    while improved and work < _WORK and len(seen) < trials:
         improved = False
         for trial in _moves(plan, order):
             if tuple(trial) in seen:
                 continue
-            if len(seen) > budget:
-                return replace(plan, columns=permuted(plan.columns, order))
             seen.add(tuple(trial))
-            tried = route(replace(plan, columns=permuted(plan.columns, trial)), 1, 0).cost
-            if tried < cost - 1e-6:
-                order, cost, improved = trial, tried, True
+            tried = route(replace(plan, columns=permuted(plan.columns, trial)), 1, 0)
+            work += tried.work
+            if tried.cost < cost - 1e-6:
+                order, cost, improved = trial, tried.cost, True
+            if improved or work >= _WORK or len(seen) >= trials:
                 break
     return replace(plan, columns=permuted(plan.columns, order))
 

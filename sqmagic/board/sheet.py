@@ -1,0 +1,113 @@
+"""What a cell's output holds: one static page for every viewer, without scripts, readable without styles.
+
+The picture is an `<img>` with a data URI and the equations are MathML, because these survive where nobody has trusted
+the notebook; the picture alone, the equations as LaTeX and the plain text stand beside it for other viewers.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from sqmagic.board.diagram import Diagram, picture
+from sqmagic.board.errors import PictureError
+from sqmagic.board.latex import latex
+from sqmagic.board.lines import Line, lines, notes
+from sqmagic.board.mathml import line_mathml
+from sqmagic.board.plain import line_plain
+from sqmagic.equations.system import System
+
+_SIDE, _WIDEST = 600.0, 1000.0
+"""Pixels: a wider picture stands over its equations, and none is shown wider."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def bundle(
+    system: System,
+    notation: str,
+    *,
+    rows: Sequence[tuple[int, str]] = (),
+    shapes: Shapes | None = None,
+    title: str = "Diagram",
+    prefix: str = "sq",
+) -> dict[str, str]:
+    """Mime type to text: plain text, HTML, LaTeX and, where it can be drawn, SVG.
+
+    `rows` are the numbered lines of the user's text, by default all of `notation`; an equation that a rule made stands
+    under its own words. `shapes` are the states' shapes without batch and time, shown in grey.
+    """
+    shapes = shapes or {}
+    rows = rows or tuple(enumerate(notation.split("\n"), 1))
+    drawn = picture(system, title=title, rows=rows, prefix=prefix)
+    out = {
+        "text/plain": plain_text(notation, shapes),
+        "text/html": html(system, drawn, rows, shapes),
+        "text/latex": f"$$\n{latex(system, shapes)}\n$$",
+    }
+    try:
+        return out | {"image/svg+xml": drawn.svg}
+    except PictureError:
+        return out
+
+
+def plain_text(notation: str, shapes: Shapes) -> str:
+    """The notation itself, and the shapes that are known."""
+    told = ", ".join(f"{state}: {'x'.join(map(str, shape))}" for state, shape in shapes.items())
+    return f"{notation.strip()}\n\nshapes: {told}" if told else notation.strip()
+
+
+def html(system: System, drawn: Diagram, rows: Sequence[tuple[int, str]], shapes: Shapes) -> str:
+    """A table of two cells, side by side unless the picture is wide: the picture, and a row for each line with its
+    number, its text and its equations."""
+    left, middle = ' style="text-align:left"', ' style="text-align:left;vertical-align:middle"'
+    body = "".join(
+        f"<tr><td>{entry.number}</td><td{left}><code>{escape(entry.text)}</code></td>"
+        f"<td{left}>{'<br>'.join(entry.equations)}</td></tr>"
+        for entry in _entries(system, dict(rows), shapes)
+    )
+    image, width = _image(drawn)
+    between = f"</td></tr><tr><td{middle}>" if width > _SIDE else f"</td><td{middle}>"
+    return f"<table><tr><td{middle}>{image}{between}<table>{body}</table></td></tr></table>"
+
+
+def _image(drawn: Diagram) -> tuple[str, float]:
+    """The picture, or why there is none, and how wide it is."""
+    try:
+        text = drawn.svg
+    except PictureError as refusal:
+        return f"<p>{escape(str(refusal))}</p>", 0.0
+    width = min(float(text.partition('width="')[2].partition('"')[0]), _WIDEST)
+    source = f"data:image/svg+xml;base64,{b64encode(text.encode()).decode()}"
+    return f'<img src="{source}" width="{width:.0f}" alt="{escape(f"{drawn.title}: {drawn.prose}")}">', width
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A row of the sheet; `number` is empty where a rule made the equations."""
+
+    number: str
+    text: str
+    equations: tuple[str, ...]
+
+
+def _entries(system: System, texts: Mapping[int, str], shapes: Shapes) -> Iterator[_Entry]:
+    told = lines(system, notes(system, shapes))
+    words = lines(system, notes(system, shapes, linear=True))
+    run: list[tuple[Line, Line]] = []
+    for line, word in zip(told, words, strict=True):
+        if run and not (line.line and line.line == run[-1][0].line):
+            yield _entry(run, texts, shapes)
+            run = []
+        run.append((line, word))
+    if run:
+        yield _entry(run, texts, shapes)
+
+
+def _entry(run: Sequence[tuple[Line, Line]], texts: Mapping[int, str], shapes: Shapes) -> _Entry:
+    number = run[0][0].line
+    text = texts.get(number, "").strip() if number else ""
+    equations = tuple(line_mathml(line, shapes.get(line.state) if line.state else None) for line, _ in run)
+    return _Entry(str(number) if text else "", text or "\n".join(line_plain(word) for _, word in run), equations)
