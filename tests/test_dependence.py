@@ -291,6 +291,12 @@ def test_several_cycles_are_reported_together() -> None:
     assert [(c.kind, c.cycle) for c in facts.components] == [("fault", (0,)), ("fault", (1,)), ("parallel", ())]
 
 
+def test_a_way_out_is_offered_for_the_first_cycles_only() -> None:
+    made = [over(f"s{n}", op("tanh", at(f"s{n}"))) for n in range(30)]
+    problems = dependence(system(*fed("x"), over("a", at("x")), *made)).problems
+    assert [bool(p.notes) for p in problems] == [True] * 20 + [False] * 10
+
+
 def test_a_recurrence_without_a_base_case_is_offered_one() -> None:
     assert explained("X_t|h_{t-1} --[M_1]-> h_t --[M_2]-> p => y_t") == [
         "SQ402: `h_{t-1}` is read, and no base case says what `h_0` is\n"

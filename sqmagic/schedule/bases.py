@@ -129,19 +129,16 @@ def missing_bases(
         for reading in internal[number]:
             if reading.last != 0 and inside.intersection(reading.definers):
                 found.setdefault(reading.read.state, (number, reading))
-    return [_no_base(number, reading, system, internal, known, source) for number, reading in found.values()]
+    needed: dict[str, set[int]] = {state: set() for state in found}
+    for reading in (r for rs in internal.values() for r in rs if r.read.state in needed):
+        needed[reading.read.state].update(_needs(reading))
+    return [_no_base(n, r, sorted(needed[state]), system, known, source) for state, (n, r) in found.items()]
 
 
 def _no_base(
-    number: int,
-    reading: Reading,
-    system: System,
-    internal: Mapping[int, list[Reading]],
-    known: Definers,
-    source: Source | None,
+    number: int, reading: Reading, needed: Sequence[int], system: System, known: Definers, source: Source | None
 ) -> Problem:
     state = reading.read.state
-    needed = sorted({p for rs in internal.values() for r in rs if r.read.state == state for p in _needs(r)})
     message = f"`{show(reading.read)}` is read, and no base case says what `{_at(state, needed[-1])}` is"
     value = system.equations[known.running[state]].value
     fresh = isinstance(value, Apply) and value.op == "step"

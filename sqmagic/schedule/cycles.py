@@ -39,9 +39,11 @@ class Cycle:
 
     equations: tuple[int, ...]
 
-    def problem(self, system: System, internal: Mapping[int, list[Reading]], source: Source | None) -> Problem:
-        """SQ401, which names the cycle and offers the nearest name that would break it."""
-        return _problem(self.equations, system, internal, source)
+    def problem(
+        self, system: System, internal: Mapping[int, list[Reading]], source: Source | None, *, offer: bool
+    ) -> Problem:
+        """SQ401, which names the cycle and, if that is asked for, offers the nearest name that would break it."""
+        return _problem(self.equations, system, internal, source, offer)
 
 
 def cycles(step: Mapping[int, list[int]], members: Sequence[int]) -> list[Cycle]:
@@ -56,7 +58,11 @@ def cycles(step: Mapping[int, list[int]], members: Sequence[int]) -> list[Cycle]
 
 
 def _problem(
-    cycle: tuple[int, ...], system: System, internal: Mapping[int, list[Reading]], source: Source | None
+    cycle: tuple[int, ...],
+    system: System,
+    internal: Mapping[int, list[Reading]],
+    source: Source | None,
+    offer: bool,
 ) -> Problem:
     links = list(zip(cycle, (*cycle[1:], cycle[0]), strict=True))
     read = [_link(internal[reader], definer) for reader, definer in links]
@@ -68,7 +74,7 @@ def _problem(
         message += ": " + ", ".join(f"`{name}` reads `{show(r)}`" for name, r in zip(names, read, strict=True))
     faulty = next((n for n, (reader, definer) in enumerate(links) if definer >= reader), 0)
     equation, wrong = system.equations[cycle[faulty]], read[faulty]
-    better = replacement(cycle[faulty], wrong, cycle, system)
+    better = replacement(cycle[faulty], wrong, cycle, system) if offer else None
     if better is None:
         return Problem("SQ401", message, equation.span)
     repair = None if source is None else _repaired(equation, wrong, better, source)

@@ -25,6 +25,9 @@ Kind: TypeAlias = Literal["once", "parallel", "forward scan", "reverse scan", "f
 """How a component is computed: once for an example (bare states and points), for all steps at once, in a loop over
 the steps from first to last, or from last to first. A fault cannot be computed."""
 
+MOST_OFFERS = 20
+"""A way out of a cycle is sought through the whole program: for so many cycles, and no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -71,7 +74,8 @@ def dependence(system: System, source: Source | None = None) -> Dependence:
     problems = list(several)
     components: list[Component] = []
     for members in _ordered(system, found):
-        component, faults = _classified(system, found, members, known, source)
+        offers = max(0, MOST_OFFERS - len(problems))
+        component, faults = _classified(system, found, members, known, source, offers)
         components.append(component)
         problems += faults if not several else ()
     return Dependence(tuple(components), found, goals, known, tuple(problems))
@@ -92,7 +96,12 @@ def _ordered(system: System, found: Sequence[tuple[Reading, ...]]) -> list[list[
 
 
 def _classified(
-    system: System, found: Sequence[tuple[Reading, ...]], members: list[int], known: Definers, source: Source | None
+    system: System,
+    found: Sequence[tuple[Reading, ...]],
+    members: list[int],
+    known: Definers,
+    source: Source | None,
+    offers: int,
 ) -> tuple[Component, Sequence[Problem]]:
     inside = set(members)
     internal = {m: [r for r in found[m] if inside.intersection(r.definers)] for m in members}
@@ -102,7 +111,10 @@ def _classified(
     if not any(internal.values()):
         kind: Kind = "parallel" if runs(system.equations[members[0]]) else "once"
     elif knots:
-        kind, problems = "fault", [knot.problem(system, internal, source) for knot in knots]
+        kind, problems = (
+            "fault",
+            [knot.problem(system, internal, source, offer=n < offers) for n, knot in enumerate(knots)],
+        )
     else:
         kind, problems = _scan(system, internal, known, source)
     equations = [system.equations[m] for m in members]
