@@ -138,11 +138,11 @@ def _start(facts: Facts, running: list[Equation]) -> list[str]:
             held.setdefault(target.state, []).append(entry)
     known = ", ".join(f'"{s}": {facts.name(s)}' for s in _needed_still(facts, running))
     past = ", ".join(f'"{s}": {{{", ".join(entries)}}}' for s, entries in held.items())
-    batch = f"batch = {next(iter(rows.values()))}.shape[0]" if rows else "batch = 1"
     doc = '"""What a sequence begins with, given the inputs of its first step; `step` goes on from there."""'
     signature = ", ".join(["self", *rows.values(), *bare_inputs])
     ending = f"return {_first(facts, running) - 1}, {{{known}}}, {{{past}}}"
-    body = [doc, *([batch] if any("batch" in line for line in lines) else []), *lines, ending]
+    sizes = [f"batch = {_batch(facts)}"] if any("batch" in line for line in lines) else []
+    body = [doc, *sizes, *lines, ending]
     return [f"def start({signature}):", *(INDENT + line for line in body)]
 
 
@@ -153,8 +153,16 @@ def still_inputs(facts: Facts, still: frozenset[str]) -> list[str]:
 def _needed_still(facts: Facts, running: list[Equation]) -> list[str]:
     """The bare states that the equations over time read, in program order."""
     read = dict.fromkeys(r.state for e in running for r in reads(e.value) if not r.context)
-    like = [i.state for i in facts.system.inputs if not i.indexed and facts.name(i.state) == facts.like]
-    return [state for state in dict.fromkeys([*like, *read]) if state not in facts.numbers]
+    bare = [i.state for i in facts.system.inputs if not i.indexed and i.state not in facts.optional]
+    told = [s for s in bare if facts.name(s) in (facts.like, _batch(facts).removesuffix(".shape[0]"))]
+    return [state for state in dict.fromkeys([*told, *read]) if state not in facts.numbers]
+
+
+def _batch(facts: Facts) -> str:
+    """The number of examples: that of the rows, or of a bare input."""
+    bare = [facts.name(i.state) for i in facts.system.inputs if not i.indexed and i.state not in facts.optional]
+    named = [*_rows(facts).values(), *bare]
+    return f"{named[0]}.shape[0]" if named else "1"
 
 
 def _shaped(facts: Facts, name: str, state: str) -> list[str]:
@@ -165,9 +173,9 @@ def _step(facts: Facts, running: list[Equation]) -> list[str]:
     here, rows, back = _at_a_step(facts), _rows(facts), _lookback(running)
     states = [*rows, *dict.fromkeys(t.state for e in running for t in e.targets)]
     lines = ["t, still, past = memory", "t = t + 1"]
+    lines += [f'{facts.name(s)} = still["{s}"]' for s in _needed_still(facts, running)]
     lines += [line for s, row in rows.items() for line in _shaped(facts, row, s)]
     lines += [line for e in _numbers(facts, running) for line in once(here, e)]
-    lines += [f'{facts.name(s)} = still["{s}"]' for s in _needed_still(facts, running)]
     lines += [f"{facts.name(s)} = {_begun(s, rows, back)}" for s in states]
     for equation in running:
         lines += _equation(here, equation, _first(facts, running))
@@ -176,8 +184,7 @@ def _step(facts: Facts, running: list[Equation]) -> list[str]:
     kept = ", ".join(f'"{s}": {_kept(facts.name(s), n)}' for s, n in back.items())
     lines += [f"return (t, still, {{{kept}}}), states"]
     if any("batch" in line for line in lines):
-        size = f"{next(iter(rows.values()))}.shape[0]" if rows else "1"
-        lines.insert(2, f"batch = {size}")
+        lines.insert(2 + len(_needed_still(facts, running)) * (not rows), f"batch = {_batch(facts)}")
     doc = '"""One step of a sequence: the memory after it, and every state at it."""'
     return [f"def step({', '.join(['self', 'memory', *rows.values()])}):", *(INDENT + line for line in [doc, *lines])]
 

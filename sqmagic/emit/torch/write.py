@@ -201,21 +201,25 @@ def _preamble(facts: Facts, lines: list[str]) -> list[str]:
 
 def _horizon(facts: Facts) -> str:
     """The number of steps, from the rows of an input."""
-    text = "horizon"
-    for item in reversed([i for i in facts.system.inputs if i.indexed]):
-        stored, name = facts.stored[item.state], facts.name(item.state)
-        rows = moved(f"{name}.shape[0]", stored.first - stored.last - 1)
-        text = f"{text} if {name} is None else {rows}" if item.state in facts.optional else rows
-    return text
+    given = []
+    for item in (i for i in facts.system.inputs if i.indexed):
+        stored = facts.stored[item.state]
+        given.append((item, moved(f"{facts.name(item.state)}.shape[0]", stored.first - stored.last - 1)))
+    return _first_given(facts, given, "horizon")
 
 
 def _batch(facts: Facts) -> str:
     """The number of examples, from any input; one where there is none."""
-    text = "1"
-    for item in sorted(facts.system.inputs, key=lambda i: i.state not in facts.optional):
-        size = f"{facts.name(item.state)}.shape[{int(item.indexed)}]"
-        text = f"{text} if {facts.name(item.state)} is None else {size}" if item.state in facts.optional else size
-    return text
+    sizes = [(i, f"{facts.name(i.state)}.shape[{int(i.indexed)}]") for i in facts.system.inputs]
+    return _first_given(facts, sizes, "1")
+
+
+def _first_given(facts: Facts, sizes: list[tuple[Input, str]], otherwise: str) -> str:
+    """What an input tells: one that is always there, or else the first that is."""
+    always = [text for item, text in sizes if item.state not in facts.optional]
+    if always:
+        return always[0]
+    return " else ".join([*(f"{text} if {facts.name(i.state)} is not None" for i, text in sizes), otherwise])
 
 
 # --- the goals -----------------------------------------------------------------------------------

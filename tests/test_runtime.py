@@ -1,0 +1,564 @@
+"""A net as it is used: called, trained, stepped, copied, and given what does not fit."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
+from sqmagic.runtime.history import History
+from sqmagic.runtime.net import Net
+from tests.against import random_inputs
+from tests.emitted import emitted, net, randomised
+from tests.programs import PROGRAMS
+
+RNN = """
+x_t : 3
+0 -> h_0
+x_t|h_{t-1} --[Enc|tanh]-> h_t --[Gen]-> p_t => y_t
+y_t : 2
+"""
+CLASSIFIER = "X --[M_1|relu]-> h --[M_2|softmax]-> p => y\nX : 4\ny : class(3)"
+OPEN = "0 -> h_0\nx_t|h_{t-1} --[Enc|tanh]-> h_t\nh_T --[Gen|softmax]-> p => one_hot(y)"
+FUTURE = "x_t : 2\nx_t --[M]-> v_t\nv_{t+1} - v_{t-1} -> d_t\nd_t => x_t"
+
+
+def quiet(module: Net, *args: Any, **more: Any) -> History:
+    return module.fit(*args, progress=False, **more)
+
+
+# --- states --------------------------------------------------------------------------------------
+
+
+def test_states_are_attributes_and_items_by_their_names() -> None:
+    text = "O'_t : 2\nlambda_t : 2\nEnc: x_t\n    x_t --[R]-> r_t\n    return r_t\nO'_t * lambda_t --[Enc]-> q_t"
+    out = net(text)(O_prime=torch.ones(3, 2, 2), lambda_=torch.ones(3, 2, 2))
+    assert torch.equal(out.O_prime, out["O'"])
+    assert torch.equal(out.lambda_, out["lambda"])
+    assert "q" in out and "q" in dir(out)
+    with pytest.raises(AttributeError, match="there is no state `nothing` here; there are O', lambda"):
+        _ = out.nothing
+    with pytest.raises(KeyError, match="nothing"):
+        _ = out["nothing"]
+
+
+def test_locals_of_macros_are_items() -> None:
+    out = net(PROGRAMS["macro"])(x=torch.ones(3, 2, 3))
+    assert out["Enc_1.r"].shape == (3, 2, 5)
+
+
+def test_outside_of_its_domain_a_state_is_nan_and_poisons_no_gradient() -> None:
+    module = net(FUTURE)
+    out = module(x=torch.rand(5, 2, 2))
+    assert out.domain("d") == (2, 4)
+    assert out.domain("v") == (1, 5)
+    assert out.d.shape == (5, 2, 2)
+    assert out.d[[0, 4]].isnan().all() and out.d[1:4].isfinite().all()
+    out.d[1:4].sum().backward()
+    assert module.M.weight.grad.isfinite().all()
+
+
+def test_a_domain_may_be_empty() -> None:
+    out = net(FUTURE)(x=torch.rand(1, 2, 2))
+    assert out.d.isnan().all() and out.d.shape == (1, 2, 2)
+    assert "defined nowhere" in repr(out)
+
+
+def test_base_cases_are_items_and_rows_before_the_window_too() -> None:
+    out = net(PROGRAMS["row_zero"])(a=torch.ones(5, 3, 2), x=torch.ones(4, 3, 2))
+    assert out["h_0"].shape == (3, 2) and not out["h_0"].any()
+    assert out["a_0"].shape == (3, 2)
+    assert out.a.shape == (4, 3, 2)
+    assert out.domain("z") if "z" in out else out.domain("h_0") is None
+
+
+def test_repr_lists_names_shapes_and_domains() -> None:
+    lines = repr(net(FUTURE)(x=torch.rand(5, 2, 2))).split("\n")
+    assert lines == ["3 states", "  x  [5, 2, 2]", "  v  [5, 2, 2]", "  d  [5, 2, 2]  defined on 2..4"]
+
+
+def test_without_its_target_every_state_is_there_that_does_not_need_it() -> None:
+    module = net(RNN + "p_t - y_t -> e_t")
+    x = torch.rand(4, 2, 3)
+    assert set(module(x=x)) == {"x", "h_0", "h", "p"}
+    assert set(module(x=x, y=torch.rand(4, 2, 2))) == {"x", "y", "h_0", "h", "p", "e"}
+
+
+# --- what may be given ---------------------------------------------------------------------------
+
+
+def test_arrays_lists_integers_and_mappings_are_taken() -> None:
+    module = net(RNN)
+    x = torch.arange(24).reshape(4, 2, 3)
+    expected = module(x=x.float()).p
+    for given in ({"x": x}, {"x": x.numpy()}, {"x": x.tolist()}, {"x": x.double()}, {"x": list(x.float())}):
+        assert torch.equal(module(**given).p, expected)
+        assert torch.equal(module(given).p, expected)
+
+
+def test_a_scalar_may_omit_its_axis() -> None:
+    module = net("r_t : 1\ny : class(3)\nr_t --[V]-> v_t\nv_T --[P|softmax]-> p => y")
+    r, y = torch.rand(4, 2), torch.tensor([0, 2])
+    assert torch.equal(module.loss(r=r, y=y), module.loss(r=r[..., None], y=y[:, None].int()))
+
+
+def test_nan_passes_through_a_call() -> None:
+    assert net(RNN)(x=torch.full((2, 1, 3), torch.nan)).p.isnan().all()
+
+
+REJECTED = {
+    "missing": ({}, "`y_t` is missing: the loss needs it"),
+    "extra": ({"y": torch.rand(4, 2, 2), "z": 1}, "there is no input `z`\n  the inputs of this program: `x`, `y`"),
+    "near": ({"y_": torch.rand(4, 2, 2)}, "there is no input `y_`; perhaps `y` is meant"),
+    "misshapen": ({"y": torch.rand(4, 2, 5)}, "`y_t` is [4, 2, 5], but [time, batch, 2] is expected\n  y_t : 2 on"),
+    "no batch": ({"y": torch.rand(4, 2)}, "a single example needs a batch axis too: y[:, None]"),
+    "other batch": ({"y": torch.rand(4, 3, 2)}, "different numbers of examples: `x_t` has 2, `y_t` has 3"),
+    "other steps": ({"y": torch.rand(5, 2, 2)}, "different numbers of steps: `x_t` has 4 rows, `y_t` has 5 rows"),
+    "words": ({"y": "abc"}, "`y_t` must be a tensor or an array of numbers, not str"),
+    "ragged": ({"y": [[1, 2], [3]]}, "`y_t` must be a tensor or an array of numbers, not a list whose parts"),
+    "complex": ({"y": torch.zeros(4, 2, 2, dtype=torch.cfloat)}, "`y_t` must be real numbers, not complex64"),
+    "lengths": ({"y": torch.rand(4, 2, 2), "lengths": [1, 5]}, "`lengths` must be from 1 to 4, and are 1 to 5"),
+    "length": ({"y": torch.rand(4, 2, 2), "lengths": [1]}, "`lengths` has 1 numbers for 2 examples"),
+    "real lengths": ({"y": torch.rand(4, 2, 2), "lengths": [1.0, 2.0]}, "`lengths` must be whole numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REJECTED)
+def test_what_does_not_fit_is_said_in_words(case: str) -> None:
+    given, message = REJECTED[case]
+    module = net(RNN)
+    with pytest.raises(InputError) as caught:
+        module.loss(**{"x": torch.rand(4, 2, 3), **given})
+    assert message in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+    assert "\n".join(caught.value._render_traceback_()) == f"InputError: {caught.value}"
+    assert module.loss(x=torch.rand(4, 2, 3), y=torch.rand(4, 2, 2)).isfinite()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (torch.tensor([0.0, 1.0]), "`y` must be whole numbers, not float32: pass y.long()"),
+        (torch.tensor([0, 3]), "`y` is 3, but its values are 0 to 2"),
+        (torch.tensor([-1, 0]), "`y` is -1, but its values are 0 to 2"),
+        (torch.empty(0, dtype=torch.long), "there is nothing along batch"),
+    ],
+)
+def test_a_class_is_a_whole_number_among_its_values(y: Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        net(CLASSIFIER).loss(X=torch.rand(2, 4), y=y)
+
+
+def test_a_goal_that_counts_at_no_step_says_so() -> None:
+    module = net(FUTURE)
+    with pytest.raises(InputError, match=r"counts at the steps 2 to T-1: with T = 2 there are none"):
+        module.loss(x=torch.rand(2, 1, 2))
+
+
+def test_a_program_without_goals_has_nothing_to_learn() -> None:
+    module = net("X --[M]-> p\nX : 2")
+    for ask in (module.loss, module.fit):
+        with pytest.raises(UnsupportedError, match="nothing to learn"):
+            ask(X=torch.rand(3, 2))
+
+
+def test_positional_tensors_and_other_languages_are_refused() -> None:
+    module = net(CLASSIFIER)
+    with pytest.raises(InputError, match="inputs are given by name"):
+        module(torch.rand(2, 4))
+    with pytest.raises(UnsupportedError, match='no generated code in "c"; there is: "torch"'):
+        module.to_source("c")
+    assert module.to_source("torch") == module.source
+
+
+def test_a_range_up_to_the_end_takes_no_lengths() -> None:
+    with pytest.raises(UnsupportedError, match="it reads a range up to T"):
+        net(PROGRAMS["to_the_end"])(r=torch.rand(3, 2), lengths=[3, 1])
+
+
+# --- shapes that data tell -----------------------------------------------------------------------
+
+
+def test_before_its_shapes_are_known_a_net_says_what_is_missing() -> None:
+    module = net(OPEN)
+    assert not module.is_settled
+    for ask in (module.parameters, module.state_dict, lambda: module.source):
+        with pytest.raises(UnsettledError) as caught:
+            list(ask())
+        assert str(caught.value).startswith("the net has no parameters yet: the shape of `x`")
+        assert "net.settle(x=x, y=y)" in str(caught.value)
+    assert "parameters wait for `x`" in repr(module)
+
+
+def test_the_first_data_settle_the_shapes() -> None:
+    module = net(OPEN).double().eval()
+    x, y = torch.rand(3, 4, 6), torch.tensor([0, 1, 2, 1])
+    assert module.loss(x=x, y=y).dtype == torch.float64
+    assert module.Enc.weight.shape == (5, 11) and module.Gen.weight.shape == (3, 5)
+    assert not module.training
+    with pytest.raises(InputError, match=r"`x_t` is \[3, 4, 2\], but \[time, batch, 6\] is expected"):
+        module(x=x[..., :2])
+
+
+def test_what_a_call_lacks_to_settle_the_shapes_is_named() -> None:
+    module = net(OPEN)
+    with pytest.raises(UnsettledError, match="the shape of `x`.* is not known"):
+        module(y=torch.tensor([0, 1, 2, 1]))
+    assert module.settle(x=torch.rand(3, 4, 6), y=torch.tensor([0, 1, 2, 1])).is_settled
+
+
+def test_weights_of_the_same_name_and_shape_are_kept() -> None:
+    old = net(RNN)
+    same, other = net(RNN), net(RNN.replace("y_t : 2", "y_t : 4"))
+    assert set(same.keep_weights(old)) == {"Enc.weight", "Enc.bias", "Gen.weight", "Gen.bias"}
+    assert torch.equal(same.Gen.weight, old.Gen.weight)
+    assert set(other.keep_weights(old)) == {"Enc.weight", "Enc.bias"}
+    later = net(OPEN)
+    assert later.keep_weights(old) == ()
+    later.settle(x=torch.rand(3, 2, 3), y=torch.tensor([0, 1]))
+    assert torch.equal(later.Enc.weight, old.Enc.weight)
+
+
+# --- copies --------------------------------------------------------------------------------------
+
+
+def test_copies_are_independent_and_weights_are_saved_by_name() -> None:
+    module, x = net(RNN), torch.rand(4, 2, 3)
+    before = module(x=x).p
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert torch.equal(other(x=x).p, before)
+        nn.init.zeros_(other.Gen.weight)
+        nn.init.zeros_(other.Gen.bias)
+        assert not other(x=x).p.any()
+        assert torch.equal(module(x=x).p, before)
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    fresh = net(RNN)
+    fresh.load_state_dict(torch.load(file))
+    assert torch.equal(fresh(x=x).p, before)
+
+
+def test_moving_to_another_dtype_moves_what_is_computed() -> None:
+    module = net(PROGRAMS["norms"]).double()
+    assert module(x=np.ones((3, 2, 4), dtype=np.float32)).p.dtype == torch.float64
+    assert module.float()(x=np.ones((3, 2, 4))).p.dtype == torch.float32
+
+
+def test_batch_norm_follows_train_and_eval() -> None:
+    module, x = net(PROGRAMS["norm_of_state"]), torch.rand(6, 5, 4)
+    module(x=x)
+    kept = {k: v.clone() for k, v in module.state_dict().items()}
+    assert kept["N.running_mean"].any()
+    module.eval()(x=x)
+    assert torch.equal(module.state_dict()["N.running_mean"], kept["N.running_mean"])
+
+
+def test_dropout_follows_train_and_eval() -> None:
+    module = net("X : 50\nX --[dropout(0.5)]-> d --[M]-> p => y\ny : 1")
+    X = torch.ones(4, 50)
+    assert sorted(module(X=X).d.unique().tolist()) == [0.0, 2.0]
+    assert torch.equal(module.eval()(X=X).d, X)
+
+
+# --- one step at a time --------------------------------------------------------------------------
+
+STREAMED = ["rnn", "gru", "macro", "learned_base", "base_from_bare", "last", "second_order", "window", "attention",
+            "recurrent_attention", "reset", "embed", "video", "norm_of_state", "time_constant"]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", STREAMED)
+def test_steps_are_the_rows_of_the_whole(program: str) -> None:
+    made, module = emitted(PROGRAMS[program]), net(PROGRAMS[program])
+    given = random_inputs(made, 5, 2)
+    module.settle(given)
+    randomised(module)
+    module.eval()
+    whole = module(given)
+    over_time = {i.state: getattr(i.first, "value", 1) for i in made.system.inputs if i.indexed}
+    first, memory = min(over_time.values()), None
+    for t in range(first, 6):
+        now = {s: given[s][t - start] if s in over_time else given[s] for s, start in _starts(given, over_time)}
+        memory, out = module.step(memory, now)
+        for state in out:
+            if t >= 1:
+                torch.testing.assert_close(out[state], whole[state][t - 1], rtol=1e-10, atol=1e-10)
+    assert "p" not in whole or whole.domain("p") is None or "p" in out
+
+
+def _starts(given: dict[str, Tensor], over_time: dict[str, int]) -> Iterator[tuple[str, int]]:
+    return iter((state, over_time.get(state, 0)) for state in given)
+
+
+def test_two_futures_go_on_from_one_memory() -> None:
+    module = net(RNN)
+    a, b, c = torch.rand(3, 2, 3)
+    memory, _ = module.step(None, x=a)
+    _, left = module.step(memory, x=b)
+    _, right = module.step(memory, x=c)
+    assert torch.equal(left.h, module(x=torch.stack([a, b])).h[1])
+    assert torch.equal(right.h, module(x=torch.stack([a, c])).h[1])
+    with pytest.raises(InputError, match="5 examples are given, but the memory is of 2"):
+        module.step(memory, x=torch.rand(5, 3))
+    with pytest.raises(InputError, match=r"`x_t` is \[2, 4\], but \[batch, 3\] is expected"):
+        module.step(memory, x=torch.rand(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("bidirectional", "looks ahead to `b_{t+1}`"),
+        ("shifts", "looks ahead"),
+        ("row_zero", "begin"),
+        ("mlp", "nothing in this program runs"),
+    ],
+)
+def test_a_program_that_looks_ahead_cannot_be_stepped(program: str, why: str) -> None:
+    module = net(PROGRAMS[program])
+    with pytest.raises(UnsupportedError, match="cannot go step by step") as caught:
+        module.step(None, {i.state: torch.rand(2, *(i.shape or ())) for i in module.inputs if i.shape})
+    assert why in str(caught.value)
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def _sums(count: int = 60) -> tuple[Tensor, Tensor]:
+    """Sequences and their running sums."""
+    torch.manual_seed(0)
+    x = torch.rand(5, count, 3) - 0.5
+    return x, x.cumsum(0)[..., :2]
+
+
+def test_training_lowers_the_loss() -> None:
+    torch.manual_seed(0)
+    module, (x, y) = net(RNN, width=16), _sums()
+    history = quiet(module, x=x, y=y, epochs=60, batch=20, lr=1e-2)
+    assert len(history.losses) == 180 and len(history.epochs) == 60
+    assert history.epochs[-1] < 0.1 * history.epochs[0]
+    assert module.loss(x=x, y=y).item() < 0.1 * history.losses[0]
+    assert module.training and all(p.grad is None for p in module.parameters())
+
+
+def test_a_seed_decides_everything_and_disturbs_nothing() -> None:
+    x, y = _sums()
+    start, runs = net(RNN), []
+    torch.manual_seed(5)
+    before = torch.rand(1)
+    torch.manual_seed(5)
+    for _ in range(2):
+        module = copy.deepcopy(start)
+        runs.append(quiet(module, x=x, y=y, epochs=2, seed=3).losses)
+    assert runs[0] == runs[1]
+    assert torch.equal(torch.rand(1), before)
+
+
+def test_validation_is_the_loss_on_what_is_held_out_without_learning() -> None:
+    module, (x, y) = net("x_t : 3\nx_t --[M|dropout(0.9)]-> p_t => y_t\ny_t : 2"), _sums()
+    history = quiet(module, x=x, y=y, epochs=2, batch=7, validation={"x": x, "y": y})
+    module.eval()
+    assert history.validation[-1] == pytest.approx(module.loss(x=x, y=y).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mappings", "tuples", "batch first"])
+def test_loaders(kind: str) -> None:
+    x, y = _sums(12)
+    batches: Any = [(x[:, :8], y[:, :8]), (x[:, 8:], y[:, 8:])]
+    if kind == "mappings":
+        batches = [{"x": a, "y": b, "lengths": [5] * a.shape[1]} for a, b in batches]
+    if kind == "batch first":
+        batches = DataLoader(TensorDataset(x.transpose(0, 1), y.transpose(0, 1)), batch_size=8)
+    start = net(RNN)
+    expected, module = copy.deepcopy(start), copy.deepcopy(start)
+    history = quiet(module, batches, epochs=2, batch_first=kind == "batch first")
+    quiet(expected, x=x, y=y, epochs=2, batch=8, shuffle=False)
+    assert len(history.losses) == 4
+    for a, b in zip(module.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_loader_is_checked_like_a_call() -> None:
+    x, y = _sums(12)
+    module = net(RNN)
+    with pytest.raises(InputError, match="the loader gives 3 tensors, but the program has 2 inputs: x, y"):
+        quiet(module, [(x, y, y)])
+    with pytest.raises(InputError, match="the loader gives no batch"):
+        quiet(module, iter([(x, y)]), epochs=2)
+    with pytest.raises(InputError, match="fit takes inputs by name"):
+        quiet(module, x)
+    assert module.loss(x=x, y=y).isfinite()
+
+
+def test_lengths_go_with_their_examples() -> None:
+    x, y = _sums(6)
+    lengths = [1, 5, 2, 3, 5, 4]
+    for example, length in enumerate(lengths):
+        x[length:, example] = torch.nan
+    module = net(RNN)
+    history = quiet(module, x=x, y=y, lengths=lengths, epochs=3, batch=2)
+    assert history.stopped is None and all(map(math.isfinite, history.losses))
+
+
+class _Halfway(torch.optim.SGD):
+    """Is interrupted when half of the weights have moved."""
+
+    steps = 0
+
+    def step(self, closure: Any = None) -> Any:
+        _Halfway.steps += 1
+        if _Halfway.steps == 3:
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].add_(1.0)
+            raise KeyboardInterrupt
+        return super().step(closure)
+
+
+def test_an_interrupt_keeps_the_weights_of_the_last_whole_step() -> None:
+    x, y = _sums()
+    start = net(RNN)
+    module, expected = copy.deepcopy(start), copy.deepcopy(start)
+    _Halfway.steps = 0
+    history = quiet(module, x=x, y=y, batch=20, optimizer=_Halfway, shuffle=False)
+    quiet(expected, [(x[:, :20], y[:, :20]), (x[:, 20:40], y[:, 20:40])], epochs=1, optimizer="sgd")
+    assert history.interrupted and len(history.losses) == 2
+    assert "interrupted" in repr(history)
+    for a, b in zip(module.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert quiet(module, x=x, y=y, epochs=1).losses
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_last_good_weights() -> None:
+    x, y = _sums()
+    bad = x.clone()
+    bad[3, 45] = torch.inf
+    start = net(RNN.replace("Enc|tanh", "Enc"))
+    module, expected = copy.deepcopy(start), copy.deepcopy(start)
+    history = quiet(module, x=bad, y=y, batch=20, shuffle=False)
+    quiet(expected, x=x[:, :20], y=y[:, :20], batch=20, epochs=1, shuffle=False)
+    assert history.stopped is not None
+    assert history.stopped.startswith("the loss of step 3 is")
+    assert "the first state that is not finite is `x` at t = 4" in history.stopped
+    assert "in the data" in history.stopped
+    for a, b in zip(module.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert "stopped: the loss of step 3" in repr(history)
+
+
+def test_the_state_that_turned_is_named() -> None:
+    text = "x_t : 2\n1 -> h_0\nh_{t-1} * h_{t-1} * 1000 + x_t -> h_t\nh_t --[M]-> p_t => x_t"
+    history = quiet(net(text), x=torch.rand(9, 3, 2))
+    assert history.stopped is not None
+    assert "the first state that is not finite is `h` at t = 4, infinite" in history.stopped
+
+
+def test_weights_that_ran_away_are_taken_back() -> None:
+    x, y = _sums()
+    module = net(RNN)
+    history = quiet(module, x=x, y=y, batch=60, epochs=5, lr=1e38, optimizer="sgd")
+    assert history.stopped is not None
+    assert all(p.isfinite().all() for p in module.parameters())
+
+
+def test_a_gradient_that_is_not_finite_makes_no_step() -> None:
+    module = net("X : 1\nX --[M]-> a\nsqrt(a * 0) -> p => y\ny : 1")
+    before = module.M.weight.detach().clone()
+    history = quiet(module, X=torch.ones(3, 1), y=torch.ones(3, 1))
+    assert history.stopped is not None and "the gradient of `M.weight` is not finite" in history.stopped
+    assert torch.equal(module.M.weight, before)
+
+
+def test_transforms_of_the_program_move_their_own_layers() -> None:
+    text = """
+    X : 3
+    X --[adam_opt(A, lr=0.5)]-> a
+    X --[sgd_opt(B, lr=0)]-> b
+    X --[clip_grad(C, 0.001)]-> c
+    X --[D]-> d
+    a + b + c + d -> p => y
+    y : 2
+    """
+    module = net(text.replace("\n    ", "\n"))
+    before = {k: v.detach().clone() for k, v in module.state_dict().items()}
+    quiet(module, X=torch.ones(4, 3), y=9 * torch.ones(4, 2), epochs=1, optimizer="sgd", lr=1.0)
+    moved = {k: (v - before[k]).norm().item() for k, v in module.state_dict().items()}
+    assert moved["A.bias"] == pytest.approx(0.5 * math.sqrt(2), rel=1e-3)
+    assert moved["B.weight"] == moved["B.bias"] == 0
+    assert math.hypot(moved["C.weight"], moved["C.bias"]) == pytest.approx(0.001, rel=1e-3)
+    assert moved["D.weight"] > 1
+
+
+def test_an_optimizer_is_a_name_a_class_or_a_function() -> None:
+    x, y = _sums(8)
+    start, results = net(RNN), []
+    for optimizer in ("sgd", torch.optim.SGD, lambda parameters, lr: torch.optim.SGD(parameters, lr=lr)):
+        module = copy.deepcopy(start)
+        quiet(module, x=x, y=y, epochs=1, optimizer=optimizer, seed=1)
+        results.append(module.Gen.weight.detach())
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+    with pytest.raises(InputError, match='there is no optimizer "magic"'):
+        quiet(start, x=x, y=y, optimizer="magic")
+
+
+def test_fit_settles_shapes_by_all_the_data() -> None:
+    module = net(OPEN)
+    x, y = torch.rand(3, 40, 6), torch.arange(40) % 9
+    quiet(module, x=x, y=y, epochs=1, batch=2)
+    assert module.Gen.weight.shape == (9, 5)
+
+
+def test_after_an_error_the_net_is_as_before() -> None:
+    module, (x, y) = net(RNN).eval(), _sums(4)
+
+    class Broken(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        quiet(module, x=x, y=y, optimizer=Broken)
+    assert not module.training and all(p.grad is None for p in module.parameters())
+
+
+def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = _sums(4)
+    net(RNN).fit(x=x, y=y, epochs=3)
+    assert "3/3" in capsys.readouterr().err
+
+
+# --- histories -----------------------------------------------------------------------------------
+
+
+def test_a_history_tells_and_draws_itself() -> None:
+    x, y = _sums(8)
+    history = quiet(net(RNN), x=x, y=y, epochs=3, batch=4, validation={"x": x, "y": y})
+    assert repr(history).startswith("6 steps in 3 epochs, loss ")
+    bundle = history._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(history)
+    assert "data:image/svg+xml;base64," in bundle["text/html"]
+    svg = history.svg()
+    assert svg.startswith("<svg") and "nan" not in svg and svg.count("<path") == 6
+
+
+def test_a_history_without_steps_draws_nothing() -> None:
+    x, y = _sums(8)
+    history = quiet(net(RNN), x=x, y=y, epochs=0)
+    assert repr(history) == "no steps"
+    assert set(history._repr_mimebundle_()) == {"text/plain"}
+
+
+@pytest.mark.parametrize("losses", [[1.0], [2.0, 2.0], [1e6, 1.0, 1e-6], [-1.0, 3.0], [0.0, 0.0]])
+def test_any_losses_can_be_drawn(losses: list[float]) -> None:
+    history = History()
+    history.begin()
+    for loss in losses:
+        history.add(loss, 1)
+    assert "nan" not in history.svg() and "inf" not in history.svg()
