@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from systems import Example, examples
 
-from sqmagic.board.layout.coordinates import Box
+from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.scene import Part, Scene, scene
 from sqmagic.board.layout.sizes import label_size, label_width, tab_width
 from sqmagic.board.theme import SANS, text_width

@@ -26,13 +26,14 @@ from test_board_programs import (
     system,
 )
 
+from sqmagic.board.binding import Notes
 from sqmagic.board.latex import latex
 from sqmagic.board.latex import write as write_latex
 from sqmagic.board.lines import lines, notes
 from sqmagic.board.mathml import line_mathml
 from sqmagic.board.mathml import write as write_mathml
 from sqmagic.board.names import Name, name, number_text, state_name
-from sqmagic.board.operators import OPERATORS, Notes, formula
+from sqmagic.board.operators import OPERATORS, formula
 from sqmagic.board.plain import line_plain, plain
 from sqmagic.board.plain import write as write_plain
 from sqmagic.equations.ops import OPS

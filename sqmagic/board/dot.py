@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import hypot
 
-from sqmagic.board.layout.coordinates import Box, Spot, Wire
+from sqmagic.board.layout.boxes import Box, Spot
+from sqmagic.board.layout.coordinates import Wire
 from sqmagic.board.layout.graph import Label, Node
 from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import TAB, WIRE, label_size, tab_width

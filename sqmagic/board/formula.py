@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What stands below and above a base; either may be missing."""
+    """What stands below and above a base; either may be missing, or both."""
 
     base: Formula
     below: Formula | None = None

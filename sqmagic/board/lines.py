@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqmagic.board.binding import PRODUCT, SUM, Notes
 from sqmagic.board.facts import carrying, coloured, constants
 from sqmagic.board.formula import Atom, Formula, Script, fence, letter, listed, row, word
-from sqmagic.board.operators import PRODUCT, SUM, Notes, formula, state_formula
+from sqmagic.board.operators import formula, state_formula
 from sqmagic.board.theme import STATES, state_colours
 from sqmagic.equations.system import (
     Apply,

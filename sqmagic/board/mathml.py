@@ -39,8 +39,10 @@ def write(formula: Formula) -> str:
             return f"<msubsup>{write(base)}{write(below)}{write(above)}</msubsup>"
         case Script(base, below, _) if below:
             return f"<msub>{write(base)}{write(below)}</msub>"
-        case Script(base, _, above):
-            return f"<msup>{write(base)}{write(above) if above else '<mrow></mrow>'}</msup>"
+        case Script(base, _, above) if above:
+            return f"<msup>{write(base)}{write(above)}</msup>"
+        case Script(base):
+            return write(base)
         case Fraction(over, under):
             return f"<mfrac>{write(over)}{write(under)}</mfrac>"
         case Root(body):

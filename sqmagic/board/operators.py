@@ -7,10 +7,26 @@ targets that carry no gradient anyway are shown without `sg`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
+from sqmagic.board import losses
+from sqmagic.board.binding import (
+    ATOM,
+    LOOSE,
+    PRODUCT,
+    SQUARED,
+    SUM,
+    TIGHT,
+    TRANSPOSED,
+    Bound,
+    Notes,
+    Rule,
+    is_scalar,
+    log,
+    raised,
+    setting,
+    settings,
+)
 from sqmagic.board.facts import carries
 from sqmagic.board.formula import (
     SPACE,
@@ -19,12 +35,10 @@ from sqmagic.board.formula import (
     Fraction,
     Role,
     Root,
-    Row,
     Script,
     Tint,
     bias,
     fence,
-    letter,
     listed,
     mark,
     matrix,
@@ -33,35 +47,8 @@ from sqmagic.board.formula import (
     set_name,
     word,
 )
-from sqmagic.board.names import MINUS, Name, index_text, name, state_name
-from sqmagic.equations.ops import OPS
-from sqmagic.equations.system import Apply, Const, Context, Expr, Last, Position, Read, Running, Value, Weight
-
-# --- how tightly a formula binds -------------------------------------------------------------------
-
-LOOSE, SUM, PRODUCT, TIGHT, ATOM = range(5)
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A formula and how tightly its outermost sign binds."""
-
-    formula: Formula
-    level: int = ATOM
-
-
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """What the printer knows of a system: bare numbers and other scalars, which states carry gradient (see `facts`),
-    who owns parameters, each state's colour. `linear` writes quotients and roots on one line."""
-
-    constants: frozenset[str] = frozenset()
-    scalars: frozenset[str] = frozenset()
-    carrying: frozenset[str] = frozenset()
-    layers: frozenset[str] = frozenset()
-    colours: Mapping[str, str] = field(default_factory=dict)
-    linear: bool = False
-
+from sqmagic.board.names import MINUS, index_text, name, state_name
+from sqmagic.equations.system import Apply, Const, Context, Expr, Position, Read, Weight
 
 # --- expressions -----------------------------------------------------------------------------------
 
@@ -86,7 +73,7 @@ def _bound(expr: Expr, known: Notes) -> Bound:
         case Weight(parameter):
             return Bound(_parameter(parameter))
         case Position(point):
-            return Bound(word(index_text(point)), ATOM if point in (Running("t"), Last("t")) else SUM)
+            return Bound(word(index_text(point)), ATOM if len(index_text(point)) == 1 else SUM)
         case Apply(op):
             return OPERATORS[op](expr, known)
         case _:
@@ -102,9 +89,6 @@ def _parameter(parameter: str) -> Formula:
             return bias(owner)
         case _:
             return set_name(name(parameter))
-
-
-Rule: TypeAlias = Callable[[Apply, Notes], Bound]
 
 
 def _sum(expr: Apply, known: Notes) -> Bound:
@@ -124,28 +108,9 @@ _SIGNS = {"add": "+", "sub": MINUS}
 def _product(expr: Apply, known: Notes) -> Bound:
     left, right = expr.args
     sign = Atom("⊙", "infix")
-    if _is_scalar(left, known) or _is_scalar(right, known):
+    if is_scalar(left, known) or is_scalar(right, known):
         sign = Atom("·", "infix") if isinstance(right, Const | Position) else SPACE
     return Bound(row(formula(left, known, PRODUCT), sign, formula(right, known, TIGHT)), PRODUCT)
-
-
-_REDUCTIONS = {"index", "sum", "mean", "max", "min", "norm", "argmax", "log_prob", "entropy"}
-
-
-def _is_scalar(expr: Expr, known: Notes) -> bool:
-    match expr:
-        case Const() | Position():
-            return True
-        case Read(state):
-            return state in known.scalars
-        case Apply("add" | "sub" | "mul" | "div" | "neg", args):
-            return all(_is_scalar(a, known) for a in args)
-        case Apply(op):
-            return op in _REDUCTIONS
-        case Weight():
-            return False
-        case _:
-            assert_never(expr)
 
 
 def _quotient(expr: Apply, known: Notes) -> Bound:
@@ -169,33 +134,16 @@ def _call(text: str, role: Role = "function") -> Rule:
 
     def rule(expr: Apply, known: Notes) -> Bound:
         arguments = listed([formula(a, known) for a in expr.args])
-        head: Formula = Atom(text, role)
-        chosen = _settings(expr)
-        return Bound(row(Script(head, chosen) if chosen else head, fence(arguments)), TIGHT)
+        return Bound(row(Script(Atom(text, role), settings(expr)), fence(arguments)), TIGHT)
 
     return rule
-
-
-def _settings(expr: Apply) -> Formula | None:
-    own = OPS[expr.op].settings
-    chosen = [(k, v) for k, v in expr.attributes if k in dict(own)]
-    if not chosen:
-        return None
-    values = [row(*([] if len(own) == 1 else [Atom(k, "word"), mark("=")]), _setting(v)) for k, v in chosen]
-    return listed(values, mark(","))
-
-
-def _setting(value: Value) -> Formula:
-    return Atom(value, "word") if isinstance(value, str) else number(float(value))
 
 
 def _of_layer(text: str) -> Rule:
     """A function that has a layer's name below it: `BN_N(x)`, `Add_B(O, a)`."""
 
     def rule(expr: Apply, known: Notes) -> Bound:
-        head: Formula = Atom(text, "function")
-        if expr.layer is not None:
-            head = Script(head, set_name(name(expr.layer)))
+        head = Script(Atom(text, "function"), set_name(name(expr.layer)) if expr.layer else None)
         return Bound(row(head, fence(listed([formula(a, known) for a in expr.args]))), TIGHT)
 
     return rule
@@ -227,7 +175,7 @@ def _index(expr: Apply, known: Notes) -> Bound:
 
 
 def _slice(expr: Apply, known: Notes) -> Bound:
-    ends = listed([_setting(expr.attribute("start", 0)), _setting(expr.attribute("stop", 0))], mark(":"))
+    ends = listed([setting(expr.attribute("start", 0)), setting(expr.attribute("stop", 0))], mark(":"))
     return Bound(row(formula(expr.args[0], known, TIGHT), fence(ends, "[", "]")), TIGHT)
 
 
@@ -237,31 +185,14 @@ def _embed(expr: Apply, known: Notes) -> Bound:
 
 def _power(above: Formula) -> Rule:
     def rule(expr: Apply, known: Notes) -> Bound:
-        return Bound(_raised(formula(expr.args[0], known, ATOM), above), TIGHT)
+        return Bound(raised(formula(expr.args[0], known, ATOM), above), TIGHT)
 
     return rule
 
 
-def _raised(base: Formula, above: Formula) -> Formula:
-    match base:
-        case Tint(body, state, colour) if not (isinstance(body, Script) and body.above):
-            return Script(Tint(body, state, colour), None, above)
-        case Tint() | Script():
-            return Script(fence(base), None, above)
-        case Atom() | Row() | Fraction() | Root():
-            return Script(base, None, above)
-        case _:
-            assert_never(base)
-
-
-TRANSPOSED = mark("⊤")
-SQUARED = Atom("2", "number")
-
-
 def _outer(expr: Apply, known: Notes) -> Bound:
     left, right = expr.args
-    raised = _raised(formula(right, known, ATOM), TRANSPOSED)
-    return Bound(row(formula(left, known, TIGHT), SPACE, raised), PRODUCT)
+    return Bound(row(formula(left, known, TIGHT), SPACE, raised(formula(right, known, ATOM), TRANSPOSED)), PRODUCT)
 
 
 def _root(expr: Apply, known: Notes) -> Bound:
@@ -290,91 +221,7 @@ def _log_prob(expr: Apply, known: Notes) -> Bound:
     """`log π_t[a_t]`, as the notation would write it."""
     policy, action = expr.args
     body = row(formula(policy, known, TIGHT), fence(formula(action, known), "[", "]"))
-    return Bound(_log(body), TIGHT)
-
-
-# --- losses ----------------------------------------------------------------------------------------
-
-
-def _width_of(expr: Expr) -> Formula:
-    """n, the number of components that a loss is the mean over; with the prediction's letter where it has one."""
-    match expr:
-        case Read(state):
-            return Script(letter("n"), set_name(Name(name(state).base)))
-        case _:
-            return letter("n")
-
-
-def _mean_of(body: Callable[[Apply, Notes], Formula]) -> Rule:
-    """1/n in front; a scalar has no mean to take."""
-
-    def rule(expr: Apply, known: Notes) -> Bound:
-        inner = body(expr, known)
-        if _is_scalar(expr.args[0], known):
-            return Bound(inner, PRODUCT)
-        n = _width_of(expr.args[0])
-        one = Atom("1", "number")
-        factor = fence(row(one, mark("/"), n)) if known.linear else Fraction(one, n, small=True)
-        return Bound(row(factor, SPACE, inner), PRODUCT)
-
-    return rule
-
-
-def _difference(expr: Apply, known: Notes) -> Formula:
-    left, right = expr.args
-    return row(formula(left, known, SUM), Atom(MINUS, "infix"), formula(right, known, PRODUCT))
-
-
-def _squared_difference(expr: Apply, known: Notes) -> Formula:
-    ends = ("(", ")") if _is_scalar(expr.args[0], known) else ("<‖", "‖>")
-    return Script(fence(_difference(expr, known), *ends), None, SQUARED)
-
-
-def _absolute_difference(expr: Apply, known: Notes) -> Formula:
-    if _is_scalar(expr.args[0], known):
-        return fence(_difference(expr, known), "<|", "|>")
-    return Script(fence(_difference(expr, known), "<‖", "‖>"), Atom("1", "number"))
-
-
-def _huber(expr: Apply, known: Notes) -> Bound:
-    head: Formula = Atom("huber", "function")
-    chosen = _settings(expr)
-    return Bound(row(Script(head, chosen) if chosen else head, fence(_difference(expr, known))), TIGHT)
-
-
-def _log(body: Formula) -> Formula:
-    return row(Atom("log", "function"), SPACE, body)
-
-
-def _cross_entropy(through: str | None) -> Rule:
-    """`−y⊤ log p`, the sum over classes."""
-
-    def rule(expr: Apply, known: Notes) -> Bound:
-        prediction, target = _through(expr.args[0], through), expr.args[1]
-        transposed = _raised(formula(target, known, TIGHT), TRANSPOSED)
-        return Bound(row(mark(MINUS), transposed, SPACE, _log(formula(prediction, known, TIGHT))), SUM)
-
-    return rule
-
-
-def _through(expr: Expr, op: str | None) -> Expr:
-    return Apply(op, (expr,)) if op else expr
-
-
-def _binary_cross_entropy(through: str | None) -> Rule:
-    def body(expr: Apply, known: Notes) -> Formula:
-        prediction, target = _through(expr.args[0], through), expr.args[1]
-        one = Atom("1", "number")
-        no_target = fence(row(one, Atom(MINUS, "infix"), formula(target, known, PRODUCT)))
-        no_prediction = fence(row(one, Atom(MINUS, "infix"), formula(prediction, known, PRODUCT)))
-        hit = row(_raised(formula(target, known, TIGHT), TRANSPOSED), SPACE, _log(formula(prediction, known, TIGHT)))
-        miss = row(Script(no_target, None, TRANSPOSED), SPACE, _log(no_prediction))
-        return fence(row(hit, Atom("+", "infix"), miss))
-
-    def rule(expr: Apply, known: Notes) -> Bound:
-        return Bound(row(mark(MINUS), _mean_of(body)(expr, known).formula), SUM)
-
-    return rule
+    return Bound(log(body), TIGHT)
 
 
 OPERATORS: dict[str, Rule] = {
@@ -427,13 +274,7 @@ OPERATORS: dict[str, Rule] = {
     "max_pool": _call("max_pool"),
     "avg_pool": _call("avg_pool"),
     "module": _module,
-    "mse": _mean_of(_squared_difference),
-    "mae": _mean_of(_absolute_difference),
-    "huber": _huber,
-    "cross_entropy": _cross_entropy(None),
-    "binary_cross_entropy": _binary_cross_entropy(None),
-    "cross_entropy_logits": _cross_entropy("softmax"),
-    "binary_cross_entropy_logits": _binary_cross_entropy("sigmoid"),
+    **losses.rules(formula),
     "sample": _call("sample"),
     "gauss": _call("gauss"),
     "log_prob": _log_prob,

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sqmagic.board.layout.graph import Graph, Node, Side, Use, Value, connect
+from sqmagic.board.layout.graph import GOALS, Graph, Node, Side, Use, Value, connect
 from sqmagic.board.layout.normalise import value_label
 from sqmagic.equations.system import Running
 
-_GOALS = {"loss", "objective"}
 _OPPOSITE: dict[Side, Side] = {"left": "right", "right": "left"}
 
 
@@ -44,7 +43,7 @@ def _edge_node(value: Value, side: Side | None, nodes: Sequence[Node]) -> Node:
 
 
 def _takes_target(node: Node, use: Use) -> bool:
-    return node.kind == "aside" or (node.kind in _GOALS and use.held)
+    return node.kind == "aside" or (node.kind in GOALS and use.held)
 
 
 def _with_asides(nodes: Sequence[Node]) -> list[Node]:
@@ -74,7 +73,7 @@ def _circled(nodes: Sequence[Node], carried: set[str], away: set[str]) -> dict[V
             users.setdefault(use.value, []).append(node)
     made = [value for node in nodes if node.kind != "function" for value in node.outs if value.state]
     unused = [v for v in made if v not in users and v.state not in away]
-    predicted = [v for v in made if v in users and v.state not in carried and all(n.kind in _GOALS for n in users[v])]
+    predicted = [v for v in made if v in users and v.state not in carried and all(n.kind in GOALS for n in users[v])]
     return {value: replace(value, number=-1) for value in made if value in unused or value in predicted}
 
 
@@ -84,6 +83,6 @@ def _circle(value: Value) -> Node:
 
 def _through(node: Node, shown: dict[Value, Value]) -> Node:
     """A goal reads a prediction from its circle."""
-    if node.kind not in _GOALS:
+    if node.kind not in GOALS:
         return node
     return replace(node, ins=tuple(Use(shown.get(u.value, u.value), u.held) for u in node.ins))

@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqmagic.board.layout.graph import Graph
+from sqmagic.board.layout.graph import GOALS, Graph
 from sqmagic.board.layout.rails import Rail, rail_of
 from sqmagic.board.layout.rows import Rows
-
-_GOALS = {"loss", "objective"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def _order(graph: Graph, rails: Sequence[Rail], rows: Rows) -> list[int]:
     for rail in sorted((r for r in rails if r.through), key=lambda r: rows.row[r.source]):
         out += rail.stops if rail.toward == "right" else reversed(rail.stops)
     out += [rail.source for rail in rails if not rail.through]
-    out += [n for n, node in enumerate(graph.nodes) if node.kind in _GOALS]
+    out += [n for n, node in enumerate(graph.nodes) if node.kind in GOALS]
     return [*out, *(n for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit"})]
 
 
@@ -113,7 +111,7 @@ def _spread(walk: _Walk, n: int) -> None:
 def _above(walk: _Walk, n: int, nets: Sequence[int]) -> int | None:
     """The column of the value that the node stands straight above, or under if it hangs."""
     graph, kind = walk.graph, walk.graph.nodes[n].kind
-    for net in nets if kind in _GOALS else reversed(nets):
+    for net in nets if kind in GOALS else reversed(nets):
         source = graph.nets[net].source
         if graph.nodes[source].kind == "entry" or not walk.of[source]:
             continue

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from sqmagic.board.layout.coordinates import Box, Placed, Spot, Wire
+from sqmagic.board.layout.boxes import Box, around, thick
+from sqmagic.board.layout.coordinates import Placed, Wire
 from sqmagic.board.layout.graph import Graph
 from sqmagic.board.layout.labels import Tag, outline
 from sqmagic.board.layout.normalise import layer_label
@@ -24,15 +25,6 @@ class Group:
 
     path: tuple[str, ...]
     box: Box
-
-
-def around(boxes: Sequence[Box]) -> Box:
-    return Box(
-        min(b.left for b in boxes),
-        min(b.bottom for b in boxes),
-        max(b.right for b in boxes),
-        max(b.top for b in boxes),
-    )
 
 
 # --- boxes -------------------------------------------------------------------------------------------
@@ -79,7 +71,7 @@ def widened(placed: Placed, boxes: Sequence[Group]) -> Placed:
 def names(boxes: Sequence[Group], placed: Placed, tags: Sequence[Tag], nodes: Sequence[Box]) -> tuple[Tag, ...]:
     """The name of each instance, in a corner of its box where there is room."""
     taken = [*nodes, *(tag.box for tag in tags)]
-    taken += [side for wire in placed.wires for a, b in pairwise(wire.corners) for side in [_thick(a, b)]]
+    taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
     taken += [side for group in boxes for side in outline(group.box)]
     out: list[Tag] = []
     for group in boxes:
@@ -90,10 +82,6 @@ def names(boxes: Sequence[Group], placed: Placed, tags: Sequence[Tag], nodes: Se
             taken.append(room)
             out.append(Tag("", label, room, "name"))
     return tuple(out)
-
-
-def _thick(a: Spot, b: Spot) -> Box:
-    return Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])).grown(2.2)
 
 
 def _corners(box: Box, width: float, height: float) -> list[Box]:

@@ -22,6 +22,12 @@ Kind = Literal[
     "entry",  # where a value of another step comes in
     "exit",  # where it goes out
 ]
+GOALS = frozenset({"loss", "objective"})
+OUTER = GOALS | {"input", "output", "target", "aside"}
+"""What stands outside the cell."""
+HEADED = GOALS | {"pointwise", "aside", "output", "function"}
+"""What a wire enters with an arrowhead."""
+
 Side = Literal["left", "right"]
 
 

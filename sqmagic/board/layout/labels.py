@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from sqmagic.board.layout.coordinates import Box, Placed, Spot
+from sqmagic.board.layout.boxes import Box, Spot, thick
+from sqmagic.board.layout.coordinates import Placed
 from sqmagic.board.layout.graph import Graph, Label
 from sqmagic.board.layout.normalise import value_label
 from sqmagic.board.layout.sizes import WIRE, label_width
@@ -30,7 +31,7 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
     """A tag for each named value that no circle names, clear of nodes, wires and the borders of groups; one that finds
     no room is left out."""
     taken = [placed.box(n) for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit"}]
-    taken += [_thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
+    taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
     taken += [side for box in borders for side in outline(box)]
     out: list[Tag] = []
     for net, drawn in enumerate(graph.nets):
@@ -47,14 +48,10 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
     return tuple(out)
 
 
-def _thick(a: Spot, b: Spot) -> Box:
-    return Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])).grown(2.2)
-
-
 def outline(box: Box) -> list[Box]:
     """The four sides of a frame, as thick as they are drawn."""
     corners = ((box.left, box.bottom), (box.right, box.bottom), (box.right, box.top), (box.left, box.top))
-    return [_thick(a, b) for a, b in zip(corners, (*corners[1:], corners[0]), strict=True)]
+    return [thick(a, b) for a, b in zip(corners, (*corners[1:], corners[0]), strict=True)]
 
 
 def _free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from sqmagic.board.binding import Notes
 from sqmagic.board.layout.glyphs import ACTIVATIONS, FOLDED, GLYPHS
 from sqmagic.board.layout.graph import NOTHING, Kind, Label, Node, Use, Value
 from sqmagic.board.names import MINUS, index_text, name, state_name
-from sqmagic.board.operators import Notes, formula
+from sqmagic.board.operators import formula
 from sqmagic.board.plain import write
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Layer, Position, Read, Weight, reads

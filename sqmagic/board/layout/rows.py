@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 
-from sqmagic.board.layout.graph import Graph
+from sqmagic.board.layout.graph import GOALS, Graph
 from sqmagic.board.layout.rails import Rail
 
 _EDGE = {"entry", "exit", "input", "output", "target", "aside"}
-_GOALS = {"loss", "objective"}
 _MERGE, _FUNCTION, _RAIL, _RETURN = 0.25, 0.5, 0.6, 0.3
 _INPUTS, _OUTPUTS, _ABOVE = -2.0, 2.0, 3.0
 
@@ -95,7 +94,7 @@ def _settle(ranks: _Ranks) -> None:
     for _ in range(len(graph.nodes) + 8):
         before = list(ranks.of)
         for n, node in enumerate(graph.nodes):
-            if node.kind not in _EDGE and node.kind not in _GOALS and n not in ranks.hanging:
+            if node.kind not in _EDGE and node.kind not in GOALS and n not in ranks.hanging:
                 ranks.of[n] = max(ranks.of[n], _least(ranks, n))
         for k, rail in enumerate(ranks.rails):
             if rail.through:
@@ -172,7 +171,7 @@ def _place_edge(ranks: _Ranks) -> None:
     outer = {"input": _INPUTS, "output": highest + _OUTPUTS, "target": highest + _ABOVE}
     outer["aside"] = outer["target"]
     for n, node in enumerate(ranks.graph.nodes):
-        if node.kind in _GOALS:
+        if node.kind in GOALS:
             ranks.of[n] = highest + _ABOVE
         ranks.of[n] = outer.get(node.kind, ranks.of[n])
 

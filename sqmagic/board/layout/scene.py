@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from sqmagic.board.errors import PictureError
 from sqmagic.board.facts import coloured
 from sqmagic.board.layout.boundary import bounded
+from sqmagic.board.layout.boxes import Box, Spot, around
 from sqmagic.board.layout.columns import columns
-from sqmagic.board.layout.coordinates import Box, Placed, Spot, place
-from sqmagic.board.layout.frames import Group, around, groups, names, reaching_out, widened
+from sqmagic.board.layout.coordinates import Placed, place
+from sqmagic.board.layout.frames import Group, groups, names, reaching_out, widened
 from sqmagic.board.layout.graph import Graph, Node, lowered
+from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.labels import Tag, tags
 from sqmagic.board.layout.normalise import nodes
 from sqmagic.board.layout.rails import rails
 from sqmagic.board.layout.regions import Region, regions
-from sqmagic.board.layout.route import Plan
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.search import best
 from sqmagic.board.lines import lines, notes

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqmagic.board.layout.columns import permuted
-from sqmagic.board.layout.route import Plan, Routes, route
+from sqmagic.board.layout.grid import Plan
+from sqmagic.board.layout.route import Routes, route
 
 _WORK, _WIRES = 160_000, 3_000
 """Steps of the router (about a second's), and wires laid, while looking for an order."""

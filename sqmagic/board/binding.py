@@ -1,0 +1,105 @@
+"""How tightly formulas bind, what the printer knows of a system, and what several rules of setting share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
+
+from sqmagic.board.formula import (
+    SPACE,
+    Atom,
+    Formula,
+    Fraction,
+    Root,
+    Row,
+    Script,
+    Tint,
+    fence,
+    listed,
+    mark,
+    number,
+    row,
+)
+from sqmagic.equations.ops import OPS
+from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Value, Weight
+
+LOOSE, SUM, PRODUCT, TIGHT, ATOM = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A formula and how tightly its outermost sign binds."""
+
+    formula: Formula
+    level: int = ATOM
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What the printer knows of a system: bare numbers and other scalars, which states carry gradient (see `facts`),
+    who owns parameters, each state's colour. `linear` writes quotients and roots on one line."""
+
+    constants: frozenset[str] = frozenset()
+    scalars: frozenset[str] = frozenset()
+    carrying: frozenset[str] = frozenset()
+    layers: frozenset[str] = frozenset()
+    colours: Mapping[str, str] = field(default_factory=dict)
+    linear: bool = False
+
+
+Rule: TypeAlias = Callable[[Apply, Notes], Bound]
+Write: TypeAlias = Callable[[Expr, Notes, int], Formula]
+"""An expression as a formula that binds at least as tightly as the level given."""
+
+
+_REDUCTIONS = {"index", "sum", "mean", "max", "min", "norm", "argmax", "log_prob", "entropy"}
+
+
+def is_scalar(expr: Expr, known: Notes) -> bool:
+    match expr:
+        case Const() | Position():
+            return True
+        case Read(state):
+            return state in known.scalars
+        case Apply("add" | "sub" | "mul" | "div" | "neg", args):
+            return all(is_scalar(a, known) for a in args)
+        case Apply(op):
+            return op in _REDUCTIONS
+        case Weight():
+            return False
+        case _:
+            assert_never(expr)
+
+
+def settings(expr: Apply) -> Formula | None:
+    own = OPS[expr.op].settings
+    chosen = [(k, v) for k, v in expr.attributes if k in dict(own)]
+    if not chosen:
+        return None
+    values = [row(*([] if len(own) == 1 else [Atom(k, "word"), mark("=")]), setting(v)) for k, v in chosen]
+    return listed(values, mark(","))
+
+
+def setting(value: Value) -> Formula:
+    return Atom(value, "word") if isinstance(value, str) else number(float(value))
+
+
+def raised(base: Formula, above: Formula) -> Formula:
+    match base:
+        case Tint(body, state, colour) if not (isinstance(body, Script) and body.above):
+            return Script(Tint(body, state, colour), None, above)
+        case Tint() | Script():
+            return Script(fence(base), None, above)
+        case Atom() | Row() | Fraction() | Root():
+            return Script(base, None, above)
+        case _:
+            assert_never(base)
+
+
+TRANSPOSED = mark("⊤")
+SQUARED = Atom("2", "number")
+
+
+def log(body: Formula) -> Formula:
+    return row(Atom("log", "function"), SPACE, body)

@@ -1,0 +1,139 @@
+"""The grid on which wires are laid: each column and row has a centre line, with free tracks between it and the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqmagic.board.layout.columns import Columns
+from sqmagic.board.layout.graph import OUTER, Graph
+from sqmagic.board.layout.ports import E, N, S, W
+from sqmagic.board.layout.rails import Rail, rail_of
+from sqmagic.board.layout.rows import Rows
+
+Point = tuple[int, int]
+
+FREE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that routing starts from."""
+
+    graph: Graph
+    rails: tuple[Rail, ...]
+    rows: Rows
+    columns: Columns
+
+
+@dataclass(slots=True)
+class Grid:
+    """The grid while wires are being laid. A point is `y * width + x`.
+
+    `across` and `upright` name the net that runs through a point in either direction, `upright_ends` and `across_ends`
+    the directions in which it goes on from there; `node` is what stands on a point.
+    """
+
+    plan: Plan
+    rail: dict[int, Rail]
+    tracks: int
+    width: int
+    height: int
+    inside: tuple[int, int]
+    node: list[int]
+    across: list[int]
+    upright: list[int]
+    ends: list[int]
+    at: list[tuple[int, ...]]
+    centre_rows: frozenset[int]
+    sides: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    came: dict[int, dict[int, int]] = field(default_factory=dict)
+    paths: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    work: int = 0
+
+
+def grid_of(plan: Plan, tracks: int) -> Grid:
+    graph, rows, columns = plan.graph, plan.rows, plan.columns
+    width = 2 + tracks + columns.count * (tracks + 1)
+    height = tracks + rows.count * (tracks + 1)
+    xs = [1 + tracks + c * (tracks + 1) for c in range(columns.count)]
+    ys = [tracks + r * (tracks + 1) for r in range(rows.count)]
+    border = {"left": 0, "right": width - 1}
+    at: list[tuple[int, ...]] = []
+    node = [FREE] * (width * height)
+    for n, drawn in enumerate(graph.nodes):
+        own = [border[drawn.side]] if drawn.side else [xs[c] for c in columns.of[n]]
+        base = ys[rows.row[n]] * width
+        at.append(tuple(base + x for x in own))
+        for x in range(min(own), max(own) + 1):
+            node[base + x] = n
+    inner = [ys[rows.row[n]] for n, drawn in enumerate(graph.nodes) if drawn.kind not in OUTER] or [0]
+    empty = [FREE] * (width * height)
+    inside = (min(inner) - tracks, max(inner) + tracks)
+    rail = rail_of(plan.rails)
+    return Grid(plan, rail, tracks, width, height, inside, node, empty, list(empty), [0] * len(empty), at,
+                  frozenset(ys))  # fmt: skip
+
+
+def point(grid: Grid, v: int) -> Point:
+    return v % grid.width, v // grid.width
+
+
+def start(grid: Grid, net: int) -> Point:
+    return point(grid, start_point(grid, net))
+
+
+def start_point(grid: Grid, net: int) -> int:
+    """Where a net leaves its source: for a function its pin, or the end of the box on the rail's side."""
+    source = grid.plan.graph.nets[net].source
+    places, pins = grid.at[source], grid.plan.columns.pins[source]
+    if net in pins:
+        return places[pins.index(net)]
+    rail = grid.rail.get(source)
+    return places[0] if rail and rail.toward == "left" else places[-1]
+
+
+# --- laying and taking up ------------------------------------------------------------------------------
+
+
+def direction(grid: Grid, a: int, b: int) -> int:
+    return {1: E, grid.width: N, -1: W, -grid.width: S}[b - a]
+
+
+def occupy(grid: Grid, net: int, a: int, b: int) -> None:
+    way = direction(grid, a, b)
+    for v, end in ((a, way), (b, (way + 2) % 4)):
+        if grid.node[v] == FREE:
+            (grid.across if end in (E, W) else grid.upright)[v] = net
+            grid.ends[v] |= 1 << end
+
+
+Saved = tuple[dict[int, int], dict[tuple[int, int], tuple[int, ...]], dict[tuple[int, int, int], int]]
+
+
+def take_up(grid: Grid, net: int) -> Saved:
+    came = grid.came.pop(net, {})
+    paths = {job: path for job, path in grid.paths.items() if job[0] == net}
+    sides = {side: owner for side, owner in grid.sides.items() if owner == net}
+    for side in sides:
+        del grid.sides[side]
+    for job in paths:
+        del grid.paths[job]
+    for v in came:
+        if grid.across[v] == net:
+            grid.across[v] = FREE
+            grid.ends[v] &= 10
+        if grid.upright[v] == net:
+            grid.upright[v] = FREE
+            grid.ends[v] &= 5
+    return came, paths, sides
+
+
+def restore(grid: Grid, net: int, saved: Saved) -> None:
+    came, paths, sides = saved
+    if came:
+        grid.came[net] = came
+    grid.paths |= paths
+    grid.sides |= sides
+    for v, before in came.items():
+        if before != FREE:
+            occupy(grid, net, before, v)
