@@ -240,7 +240,7 @@ def test_the_picture_is_described_in_words() -> None:
 
 
 def test_numbers_have_one_decimal() -> None:
-    for number in re.findall(r'(?:d|points|x|y|cx|cy)="([^"]*)"', picture(a2c()).svg):
+    for number in re.findall(r'(?:d|points|x|y|cx|cy)="([^"]*)"', picture(lstm()).svg):
         assert not re.search(r"\.\d\d", number)
 
 
@@ -295,7 +295,7 @@ from hashlib import sha256
 from test_board_programs import PROGRAMS
 from sqmagic.board.diagram import picture
 from sqmagic.board.latex import latex
-for name in ("lstm", "gru_two_layers", "td_gru", "lstm_classifier", "q_learning"):
+for name in ("lstm", "gru", "td", "lstm_classifier", "q_learning"):
     made = PROGRAMS[name]()
     diagram = picture(made, title=name)
     print(name, sha256((diagram.svg + diagram.dot.source + latex(made)).encode()).hexdigest())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from systems import Example, examples
 
+from sqmagic.board.diagram import picture
 from sqmagic.board.layout.boxes import Box
-from sqmagic.board.layout.scene import Part, Scene, scene
+from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import label_size, label_width, tab_width
 from sqmagic.board.theme import SANS, text_width
 from sqmagic.equations.elaborate import Kernel, elaborate
@@ -301,10 +301,8 @@ PROGRAMS: dict[str, Callable[[], System]] = {
 }
 
 
-@cache
 def laid(program: System) -> Scene:
-    """A program's places; layouts are asked for more than once."""
-    return scene(program, {})
+    return picture(program).scene
 
 
 # --- what holds for every picture --------------------------------------------------------------------
@@ -376,7 +374,7 @@ def test_a_program_of_the_seed_is_drawn_even_with_its_faults(path: Path) -> None
 @settings(max_examples=15)
 @given(examples())
 def test_any_program_is_drawn_soundly(example: Example) -> None:
-    for part in scene(example.system, {}).parts.values():
+    for part in laid(example.system).parts.values():
         sound(part)
 
 

@@ -107,8 +107,8 @@ def test_a_wide_picture_stands_over_its_equations() -> None:
 
 
 def test_without_a_picture_the_equations_and_the_reason_remain() -> None:
-    made = bundle(chain(600), "")
+    made = bundle(chain(420), "")
     assert "image/svg+xml" not in made
     page = Page(made["text/html"])
-    assert not page.images and page.tags.count("math") == 660
+    assert not page.images and page.tags.count("math") == 462
     assert "would show nothing" in made["text/html"]

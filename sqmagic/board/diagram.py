@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from sqmagic.board.dot import About, dot
@@ -28,7 +28,8 @@ class Diagram:
 
     @cached_property
     def scene(self) -> Scene:
-        return scene(self.system, dict(self.rows))
+        lines = (*(e.line for e in self.system.equations), *(g.line for g in self.system.goals))
+        return _laid_out(self.system, self.rows, lines)
 
     @cached_property
     def _dot(self) -> tuple[str, dict[str, About]]:
@@ -63,6 +64,12 @@ class Diagram:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.prose}"}
+
+
+@lru_cache(maxsize=16)
+def _laid_out(system: System, rows: tuple[tuple[int, str], ...], lines: tuple[int, ...]) -> Scene:
+    """A cell that is run again unchanged is not laid out again; equal systems may stand on different `lines`."""
+    return scene(system, dict(rows))
 
 
 def picture(
