@@ -21,7 +21,9 @@ Said: TypeAlias = Expr | str
 STATE = 1  # the last axis of a state
 WIDE = 2  # of an input, a layer, a named size: takes `width` if nothing settles it
 PLURAL = 4  # more than one component is meant: softmax, one_hot and sums are over several
-SOFT = 8  # takes any shape that its use demands
+NUMBERS = 8  # of a state that is given nothing but numbers, step for step
+SOFT = 16  # of a lead that takes any shape that its use demands
+REDUCED = 32  # of a lead of which the last axis is summed
 
 
 class Reason(NamedTuple):
@@ -94,9 +96,9 @@ class Classes(Generic[V, W]):
     def mark(self, a: int, mark: int) -> None:
         self._marks[self.find(a)] |= mark
 
-    def made(self, a: int) -> bool:
-        """Whether a waiting rule will make it known."""
-        return self._made[self.find(a)] > 0
+    def makers(self, a: int) -> int:
+        """How many waiting rules will make it known."""
+        return self._made[self.find(a)]
 
     def claim(self, a: int, count: int) -> None:
         self._made[self.find(a)] += count

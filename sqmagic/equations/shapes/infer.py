@@ -7,22 +7,21 @@ scalar; what is free in a sum or a product is equal to the rest; what is still f
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from sqmagic.equations.shapes.builder import Builder, Measure
-from sqmagic.equations.shapes.classes import SOFT, STATE, WIDE, Given, Reason
+from sqmagic.equations.shapes.classes import NUMBERS, SOFT, STATE, WIDE, Given, Reason
 from sqmagic.equations.shapes.dimension import Dimension, Shape, Steps
 from sqmagic.equations.shapes.facts import DataShape, Shapes
 from sqmagic.equations.shapes.integers import integers, read_as_one_hot
 from sqmagic.equations.shapes.proof import Proof, problem
 from sqmagic.equations.shapes.read import read_system
 from sqmagic.equations.shapes.unknowns import Fault, Form, Level, Side, Unknowns
-from sqmagic.equations.shapes.waiting import AtMost, Scalar
+from sqmagic.equations.shapes.waiting import AtMost, Broadcast, Measured, Scalar
 from sqmagic.equations.system import System
 from sqmagic.notation.source import NOWHERE, Source, Span
-
-_ASSUMED = (Level.INDEX, Level.SCALAR)
-_GUESSED = (Level.ROWS, Level.FACTOR, Level.SUM, Level.PRODUCT)
 
 
 def infer(
@@ -69,7 +68,7 @@ def solve(b: Builder, width: int | None) -> None:
             if isinstance(rule, Scalar):
                 rule.refuse_vector(b.unknowns)
         return
-    while _assume(b.unknowns, width):
+    while _assume(b, width):
         b.unknowns.drain()
 
 
@@ -86,24 +85,53 @@ def _waits_for_data(b: Builder) -> bool:
     return any(known.get(rule.most) is None and known.find(rule.least) in counts for rule in rules)
 
 
-def _assume(unknowns: Unknowns, width: int | None) -> bool:
+def _assume(b: Builder, width: int | None) -> bool:
     """One step; the order is that of the words in C.3."""
+    unknowns = b.unknowns
     return (
         unknowns.assume(Level.VECTOR)
         or _vectors(unknowns, soft=False)
-        or any(unknowns.assume(level) for level in _ASSUMED)
+        or unknowns.assume(Level.INDEX)
+        or unknowns.assume(Level.SCALAR)
         or _scalars(unknowns)
-        or any(unknowns.assume(level) for level in _GUESSED)
+        or unknowns.assume(Level.ROWS)
+        or _break_cycle(b)
+        or any(unknowns.assume(level) for level in (Level.FACTOR, Level.SUM, Level.PRODUCT))
         or _vectors(unknowns, soft=True)
-        or (width is not None and _width(unknowns, width))
+        or (width is not None and _width(b, width))
     )
 
 
 def _vectors(unknowns: Unknowns, soft: bool) -> bool:
     """A state is a vector unless something else is said."""
     leads = unknowns.leads
-    free = [a for a in leads.open_roots() if not leads.made(a) and (soft or not leads.marked(a, SOFT))]
-    return _all_vectors(unknowns, free)
+    free = leads.open_roots()
+    if not free:
+        return False
+    derived = _derived_leads(unknowns)
+    return _all_vectors(unknowns, [a for a in free if a not in derived and (soft or not leads.marked(a, SOFT))])
+
+
+def _derived_leads(unknowns: Unknowns) -> set[int]:
+    """The leads that some rule is going to make known from others.
+
+    What works component by component only passes leads on: a recurrence `c_t = c_{t-1} * f_t + l_t`, which would wait
+    for itself, derives nothing.
+    """
+    leads = unknowns.leads
+    passing = [r for r in unknowns.pending() if isinstance(r, Broadcast) and leads.get(r.result.lead) is None]
+    passed = Counter(leads.find(rule.result.lead) for rule in passing)
+    results: defaultdict[int, list[int]] = defaultdict(list)
+    for rule in passing:
+        for operand in rule.operands:
+            results[leads.find(operand.lead)].append(leads.find(rule.result.lead))
+    ready = [a for a in leads.open_roots() if leads.makers(a) > passed[a]]
+    derived = set(ready)
+    while ready:
+        new = [a for a in results[ready.pop()] if a not in derived]
+        derived.update(new)
+        ready += new
+    return derived
 
 
 def _all_vectors(unknowns: Unknowns, free: list[int]) -> bool:
@@ -116,24 +144,33 @@ def _all_vectors(unknowns: Unknowns, free: list[int]) -> bool:
 def _scalars(unknowns: Unknowns) -> bool:
     """What nothing but numbers and scalars go into is a scalar."""
     known = unknowns.dimensions
-    free = [a for a in known.open_roots() if known.marked(a, STATE) and not known.marked(a, WIDE) and not known.made(a)]
+    narrow = [a for a in known.open_roots() if known.marked(a, STATE) and not known.marked(a, WIDE)]
+    free = [a for a in narrow if known.marked(a, NUMBERS) or not known.makers(a)]
     return _give(unknowns, free, 1, Reason("nothing but numbers goes into it"))
 
 
-def _width(unknowns: Unknowns, width: int) -> bool:
+def _width(b: Builder, width: int) -> bool:
     """What is still free takes `width`; first what nothing else is going to make known."""
-    known = unknowns.dimensions
-    unknowns.waiting()
-    if unknowns.refuse_undecided():
+    known = b.unknowns.dimensions
+    b.unknowns.waiting()
+    if b.unknowns.refuse_undecided():
         return True
-    free = [a for a in known.open_roots() if known.marked(a, WIDE | STATE)]
+    free = [a for a in known.open_roots() if known.marked(a, WIDE | STATE) and not known.makers(a)]
     why = Reason("{0} is the width of what nothing else settles", (str(width),))
-    roots = [a for a in free if not known.made(a)]
-    return (
-        _give(unknowns, roots, width, why)
-        or _all_vectors(unknowns, unknowns.leads.open_roots())
-        or _give(unknowns, free, width, why)
-    )
+    if free:
+        return _give(b.unknowns, free, width, why)
+    waiting = [a for a in known.open_roots() if known.marked(a, WIDE | STATE)]
+    return _all_vectors(b.unknowns, list(b.unknowns.leads.open_roots())) or _give(b.unknowns, waiting, width, why)
+
+
+def _break_cycle(b: Builder) -> bool:
+    """Where the ranks of several states wait for one another, the first by name is a vector."""
+    leads = b.unknowns.leads
+    if not leads.open_roots() or any(isinstance(rule, Measured) for rule in b.unknowns.pending()):
+        return False
+    named = (form.lead for _, form in sorted(b.states.items()) if form is not None)
+    free = (a for a in named if leads.get(a) is None and not leads.marked(a, SOFT))
+    return _all_vectors(b.unknowns, list(islice(free, 1)))
 
 
 def _give(unknowns: Unknowns, free: list[int], size: int, why: Reason) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqmagic.equations.shapes.classes import WIDE, Reason
 from sqmagic.equations.shapes.unknowns import Fault, Form, Unknowns
@@ -45,8 +45,9 @@ def owner_of(layer: Layer, unknowns: Unknowns, why: Reason, axis: Callable[[Size
     """The sizes of a layer, with what is declared of them for the reason `why`; `axis` gives a declared size."""
     takes, gives = unknowns.dimensions.fresh(WIDE), unknowns.dimensions.fresh(WIDE)
     kernel, told = unknowns.dimensions.fresh(), bool(layer.sizes_out)
-    owner = Owner(layer.name, layer.function, takes, gives, kernel, unknowns.free(WIDE), told)
+    owner = Owner(layer.name, layer.function, takes, gives, kernel, Form(unknowns.none, gives), told)
     if layer.function in ("param", "module"):
+        owner = replace(owner, shape=unknowns.free(WIDE))
         if layer.sizes_out:
             unknowns.equal(owner.shape, unknowns.of([axis(size, why) for size in layer.sizes_out], why), why)
         return owner

@@ -32,7 +32,8 @@ class Proof:
 def problem(unknowns: Unknowns, fault: Fault) -> Problem:
     """A fault as a user sees it: the sentence, and for each side the chain that leads to it."""
     why = fault.why
-    clash, heads = why.clash or _default(why)[0], why.heads or _default(why)[1]
+    clash, heads = _default(why)
+    heads = why.heads or heads
     a, b = (*(side.text for side in fault.sides), "", "")[:2]
     words = [say(s) for s in why.about]
     notes: list[str] = []
@@ -44,7 +45,9 @@ def problem(unknowns: Unknowns, fault: Fault) -> Problem:
 
 def _default(why: Reason) -> tuple[str, tuple[str, ...]]:
     """What is said of a clash by default: an equality within a whole, or a result that is not what it must be."""
-    if len(why.about) > 2 or why.clash:
+    if why.clash:
+        return why.clash, ("{0} is", "{1} is" if len(why.about) > 1 else "it must be")
+    if len(why.about) > 2:
         return "`{0}` ({a}) and `{1}` ({b}) must be equal in `{2}`", ("{0} is", "{1} is")
     return "`{0}` is {b}, but must be {a}", ("it must be", "{0} is")
 

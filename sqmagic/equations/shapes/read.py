@@ -7,7 +7,7 @@ from typing import assert_never
 
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.shapes.builder import Argument, Builder, Measure, Site
-from sqmagic.equations.shapes.classes import STATE, WIDE, Reason
+from sqmagic.equations.shapes.classes import NUMBERS, STATE, WIDE, Reason
 from sqmagic.equations.shapes.dimension import rows
 from sqmagic.equations.shapes.facts import DataShape
 from sqmagic.equations.shapes.integers import numbers
@@ -49,9 +49,13 @@ def read_system(
     for one in declared:
         if b.states[one.state] is not None and one.sizes is not None:
             _declare(b, one)
+    shaped: set[str] = set(data)
     for equation in system.equations:
         if not constants.issuperset(t.state for t in equation.targets) or not equation.targets:
-            _equation(b, equation)
+            shaped |= _equation(b, equation)
+    for state, form in b.states.items():
+        if form is not None and state not in shaped:
+            b.unknowns.dimensions.mark(form.last, NUMBERS)
     for goal in system.goals:
         _goal(b, goal)
     for state, shape in data.items():
@@ -108,7 +112,7 @@ def _given(b: Builder, state: str, data: DataShape) -> None:
         return
     written = b.written(state)
     span = next((i.span for i in b.system.inputs if i.state == state), NOWHERE)
-    why = Reason("the data given for {0}", (written,), code="SQ309")
+    why = Reason("the data given for {0}", (written,), code="SQ309", declares=True)
     clash = "`{0}` is given with shape {b}, but it is {a} in the program"
     stated = why._replace(link="", span=span, clash=clash, heads=("{0} is", "{0} is"))
     axes = [b.unknowns.number(n, why) for n in data.shape or (1,)]
@@ -123,15 +127,19 @@ def _given(b: Builder, state: str, data: DataShape) -> None:
 # --- equations and goals -------------------------------------------------------------------------
 
 
-def _equation(b: Builder, equation: Equation) -> None:
+def _equation(b: Builder, equation: Equation) -> set[str]:
+    """States what an equation says; the states that it gives more than a number."""
     targets = [t.state for t in equation.targets]
     values = _values(b, equation.value, targets, equation.line, equation.span)
+    shaped: set[str] = set()
     for target, value in zip(equation.targets, values, strict=False):
         state = b.states[target.state]
         if value is not None and state is not None:
             why = _defined(b, equation, target.state)
             b.unknowns.equal(value, state, why)
             b.same_classes(value, state, why)
+            shaped.add(target.state)
+    return shaped
 
 
 def _defined(b: Builder, equation: Equation, state: str) -> Reason:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sqmagic.equations.shapes import images, structure
 from sqmagic.equations.shapes.builder import Argument, Builder, Site
-from sqmagic.equations.shapes.classes import PLURAL, SOFT, STATE, WIDE, Given, Reason, Said
+from sqmagic.equations.shapes.classes import PLURAL, REDUCED, SOFT, STATE, WIDE, Given, Reason, Said
 from sqmagic.equations.shapes.unknowns import Form
 from sqmagic.equations.shapes.waiting import Action, AtMost, Broadcast, Measured
 from sqmagic.equations.system import Apply, Expr, Read
@@ -80,6 +80,7 @@ def _reduced(b: Builder, site: Site, args: list[Argument]) -> Argument:
         return None
     x = args[0]
     b.unknowns.dimensions.mark(x.last, PLURAL)
+    b.unknowns.leads.mark(x.lead, REDUCED)
     result = b.unknowns.free()
     why = site.why("`{0}` has one value for each row of `{1}`", site.expr, site.expr.args[0])
     one = site.why("`{0}` is a scalar")
@@ -141,7 +142,8 @@ def _one_integer(b: Builder, site: Site, argument: Argument, i: int = 0) -> Form
     """An argument that must be one whole number."""
     x = b.form(argument, site)
     clash = "`{1}` takes one integer, but `{0}` is {a}"
-    why = site.why("`{0}` is one integer in `{1}`", site.expr.args[i], site.expr, clash=clash)
+    heads = ("{0} is", "it must be")
+    why = site.why("`{0}` is one integer in `{1}`", site.expr.args[i], site.expr, clash=clash, heads=heads)
     b.unknowns.make_scalar(x, why)
     return x
 

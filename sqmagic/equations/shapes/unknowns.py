@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeAlias
@@ -138,7 +138,7 @@ class Unknowns:
         return Form(self.lead(tuple(axes[:-1]), why), axes[-1])
 
     def lead(self, axes: tuple[int, ...], why: Reason) -> int:
-        if not axes:
+        if not axes and not why.declares:
             return self.none
         found = self.leads.fresh()
         self.leads.give(found, axes, Given(why))
@@ -277,6 +277,10 @@ class Unknowns:
             self._done(entry)
         self.drain()
         return bool(due)
+
+    def pending(self) -> Iterator[Waiting]:
+        """The rules that are not done."""
+        return (entry.rule for entry in self._entries if entry.level is not Level.DONE)
 
     def waiting(self) -> list[Waiting]:
         """The rules that are not done, once more advanced."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqmagic.equations.shapes.classes import Reason, Said
+from sqmagic.equations.shapes.classes import REDUCED, Reason, Said
 from sqmagic.equations.shapes.dimension import Dimension, Shape
 from sqmagic.equations.shapes.unknowns import Fault, Form, Kind, Level, Unknowns, Waiting
 
@@ -65,7 +65,7 @@ class Broadcast(Waiting):
     def _level(self, unknowns: Unknowns, beside_vector: bool, free: list[int]) -> Level:
         for i in free:
             lead = self.operands[i].lead
-            if unknowns.leads.get(lead) is None and unknowns.leads.made(lead):
+            if unknowns.leads.get(lead) is None and unknowns.leads.makers(lead):
                 return Level.WAIT
         if beside_vector:
             return Level.VECTOR if self.sums else Level.FACTOR
@@ -167,7 +167,13 @@ class Rows(Waiting):
         return Level.DONE
 
     def assume(self, unknowns: Unknowns, level: Level) -> None:
-        self._matrix(unknowns)
+        """Free states are vectors and make a matrix; but what is summed over a range, `sum(r_{t:T})`, is a scalar."""
+        if not unknowns.leads.marked(self.result.lead, REDUCED):
+            self._matrix(unknowns)
+            return
+        why = self.why._replace(link="`{0}` is summed, so that `{1}` is a scalar")
+        unknowns.make_scalar(self.state, why)
+        unknowns.equal(self.result, Form(unknowns.none, self.count), why._replace(link=""))
 
     def _matrix(self, unknowns: Unknowns) -> None:
         lead = unknowns.leads.get(self.state.lead)
