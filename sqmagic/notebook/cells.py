@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from torch.nn import Module
+
 from sqmagic.notation.problems import describe
 from sqmagic.notation.show import show_statement
 from sqmagic.notebook.refusal import Refusal, refuse_name
@@ -80,7 +82,8 @@ def _net(known: Understood, wish: Wish, namespace: Mapping[str, object], session
     if former is not None and _unchanged(session.recipes.get(former), recipe, former, data):
         return former, f"{wish.name} is unchanged and keeps its weights (--fresh begins anew)"
     net = build(known, name=wish.name, horizon=wish.horizon, width=wish.width, namespace=namespace, like=data)
-    about = inherit(net, former, wish.name) if former is not None else ""
+    modules = [name for name, value in taken.items() if isinstance(value, Module)]
+    about = inherit(net, former, wish.name, modules) if former is not None else ""
     session.recipes[net] = replace(recipe, like=_measured(net, data))
     return net, about
 

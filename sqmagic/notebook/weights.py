@@ -12,19 +12,20 @@ from sqmagic.runtime.blueprint import InputSpec, Shape
 from sqmagic.runtime.net import Net
 
 
-def inherit(net: Net, former: Net, name: str) -> str:
+def inherit(net: Net, former: Net, name: str, foreign: Collection[str] = ()) -> str:
     """Takes over the former net's weights of the same name and shape; says which.
 
-    What the former net knew of the shapes of data, the new one is told, where its program leaves them open.
+    `foreign` are the torch modules of the kernel that the program calls: they stay as they are. What the former net
+    knew of the shapes of data, the new one is told where its program leaves them open.
     """
-    if not former.is_settled:
-        return ""
     if not net.is_settled:
         _settle_like(net, former)
     kept = net.keep_weights(former)
+    if not former.is_settled:
+        return ""
     if not net.is_settled:
-        return f"{name} keeps the weights that still fit, as soon as its shapes are known"
-    return _told(name, kept, _shapes(net), _shapes(former))
+        return f"{name} keeps the weights that still fit as soon as its shapes are known"
+    return _told(name, kept, _shapes(net, foreign), _shapes(former, foreign))
 
 
 def _settle_like(net: Net, former: Net) -> None:
@@ -44,8 +45,9 @@ def _example(spec: InputSpec) -> Tensor:
     return torch.zeros(*leading, *(spec.shape or ()))
 
 
-def _shapes(net: Net) -> dict[str, Shape]:
-    return {name: tuple(value.shape) for name, value in net.state_dict().items()}
+def _shapes(net: Net, foreign: Collection[str]) -> dict[str, Shape]:
+    own = (item for item in net.state_dict().items() if item[0].partition(".")[0] not in foreign)
+    return {name: tuple(value.shape) for name, value in own}
 
 
 def _told(name: str, kept: Collection[str], own: Mapping[str, Shape], before: Mapping[str, Shape]) -> str:

@@ -216,9 +216,12 @@ class Net(nn.Module):
     def keep_weights(self, other: Net) -> tuple[str, ...]:
         """Takes over from another net every parameter and buffer of the same name and shape; gives their names.
 
-        Where this net's shapes are not known yet, it takes them as soon as they are.
+        Modules of the kernel that the program calls stay as they are. Where this net's shapes are not known yet, it
+        takes the weights as soon as they are; what the other net waits for in the same way passes on.
         """
-        self._kept = {name: value.detach().clone() for name, value in other.state_dict().items()}
+        weights = other.state_dict() if other.is_settled else other._kept
+        own = {name: value for name, value in weights.items() if name.partition(".")[0] not in self._blueprint.modules}
+        self._kept = {name: value.detach().clone() for name, value in own.items()}
         return self._take_kept() if self.is_settled else ()
 
     def named_parameters(self, *args: Any, **keywords: Any) -> Iterator[tuple[str, nn.Parameter]]:
