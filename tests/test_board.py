@@ -237,6 +237,7 @@ def test_the_picture_is_described_in_words() -> None:
     assert texts[named[1]] == diagram.prose
     assert "fₜ from pₜ by layer F and sigmoid" in diagram.prose
     assert "Carried from step to step: h and c." in diagram.prose
+    assert picture(mlp()).prose.endswith("loss MSE of p against y.")
 
 
 def test_numbers_have_one_decimal() -> None:

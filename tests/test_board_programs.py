@@ -358,6 +358,17 @@ def test_rails_are_straight(program: str) -> None:
     straight(laid(PROGRAMS[program]()).parts["c"])
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_named_value_is_named(program: str) -> None:
+    for part in laid(PROGRAMS[program]()).parts.values():
+        nodes, told = part.graph.nodes, {(tag.state, tag.role) for tag in part.tags}
+        for net in part.graph.nets:
+            circled = nodes[net.source].kind in {"input", "target", "output"} or {nodes[s].kind for s in net.sinks} == {
+                "output"
+            }
+            assert circled or not net.value.state or (net.value.state, "value") in told
+
+
 @pytest.mark.parametrize(("program", "most"), [("lstm", 1), ("gru", 1), ("gru_two_layers", 2), ("a2c_gae", 10)])
 def test_wires_cross_as_seldom_as_in_olahs_pictures(program: str, most: int) -> None:
     assert len(laid(PROGRAMS[program]()).parts["c"].placed.crossings) <= most

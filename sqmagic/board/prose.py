@@ -53,11 +53,13 @@ def _numbers(equation: Equation) -> frozenset[str]:
 
 
 def _goal(goal: Goal) -> str:
-    through = _listed([write(set_name(state_name(r.state, r.context))) for r in goal.through])
+    through = _reads(goal.through)
     if goal.kind == "objective":
         return f"raised through {through}: {_used(goal.value)} by {_listed(list(dict.fromkeys(_done(goal.value))))}"
     kinds = [GLYPHS[op].text for op in _operators(goal.value) if OPS[op].loss]
-    return f"loss {_listed(kinds) or 'of'} between {_used(goal.value)}"
+    others = [r for r in reads(goal.value) if r not in goal.through]
+    against = f" against {_reads(others)}" if others else ""
+    return f"loss {_listed(kinds)} of {through}{against}"
 
 
 def _operators(expr: Expr) -> Iterator[str]:
@@ -68,7 +70,11 @@ def _operators(expr: Expr) -> Iterator[str]:
 
 
 def _used(expr: Expr) -> str:
-    return _listed(list(dict.fromkeys(write(set_name(state_name(r.state, r.context))) for r in reads(expr))))
+    return _reads(reads(expr))
+
+
+def _reads(found: Sequence[Read]) -> str:
+    return _listed(list(dict.fromkeys(write(set_name(state_name(r.state, r.context))) for r in found)))
 
 
 def _done(expr: Expr) -> Iterator[str]:

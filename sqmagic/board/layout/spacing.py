@@ -15,6 +15,7 @@ _TRACK, _NODE_TRACK, _HEAD = 16.0, 15.0, 26.0
 _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14.0, 28.0
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
 _BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS = 12.0, 26.0, 10.0, 28.0
+_MAKERS = {"layer", "pointwise", "function"}
 _BY_GOALS = {"loss", "objective", "target", "aside"}
 
 
@@ -148,10 +149,17 @@ def rows(plan: Plan, routes: Routes, sizes: Sequence[Spot], across: set[int]) ->
     return ys, -_CELL if bottom is None else bottom, at + _CELL if top is None else top
 
 
+def _names_upwards(plan: Plan, n: int) -> bool:
+    """A named value leaves this node upwards, and its name needs room there."""
+    node = plan.graph.nodes[n]
+    along = n in plan.rows.hanging or any(n in rail.stops and node.kind != "function" for rail in plan.rails)
+    return node.kind in _MAKERS and not along and any(value.state for value in node.outs)
+
+
 def _gap(plan: Plan, below: Sequence[int], above: Sequence[int], tracks: int) -> float:
     """The room between two rows, beyond the tracks that lie there already."""
     nodes = plan.graph.nodes
-    labelled = any(nodes[n].kind in {"layer", "function"} and any(v.state for v in nodes[n].outs) for n in below)
+    labelled = any(_names_upwards(plan, n) for n in below)
     thin_above = all(nodes[n].kind in {"merge", "entry", "exit"} for n in above)
     thin_below = bool(below) and all(nodes[n].kind in {"merge", "entry", "exit"} for n in below)
     gap = _AFTER_TRACK if tracks else _ROW
