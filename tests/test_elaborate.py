@@ -301,7 +301,7 @@ def test_a_reset_reads_the_base_value_in_what_makes_the_state() -> None:
     ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(programs())
 def test_any_program_that_parses_is_understood_or_refused_in_words(program: Program) -> None:
     text = show_program(program)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
-from sqmagic.equations.elaborate.names import Names, is_fixed, split
+from sqmagic.equations.elaborate.names import Names, is_fixed
 from sqmagic.equations.elaborate.settings import setting
 from sqmagic.equations.system import (
     Buffer,
@@ -108,7 +108,7 @@ def _state(
 ) -> tuple[Declared, tuple[Point, Point] | None]:
     key, context = names.state(d.name.text)
     rows = (context[0].first, context[0].last) if context and isinstance(context[0], Range) else None
-    if rows is None and split(d.name.text, names.indices).context and is_fixed(context):
+    if rows is None and context and is_fixed(context):
         text = f"{key}_{names.indices[0]}"
         raise Fault(Problem("SQ231", f"a whole sequence is declared at once: `{text}`", d.name.span))
     return Declared(key, sizes, kind, span=d.span), rows

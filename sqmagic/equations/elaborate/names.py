@@ -112,8 +112,8 @@ class Names:
     both: frozenset[str] = frozenset()
 
     def here(self) -> Context:
-        """The context `t` itself."""
-        return (Running(self.indices[0]),)
+        """The context `t` itself; none where nothing runs."""
+        return tuple(Running(index) for index in self.indices[:1])
 
     def state(self, text: str) -> tuple[str, Context]:
         """The state's key and the context that a name means. Layers of a stack (`h_{t,1}`) are states `h_1`."""

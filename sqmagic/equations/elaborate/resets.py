@@ -30,6 +30,9 @@ def _reset(
     name: Name, on: Name, equations: tuple[Equation, ...], lowering: Lowering, line: Line
 ) -> tuple[Equation, ...]:
     """In what makes `h_t` within a step, `h_{t-1}` is read as h's base value where the flag is set."""
+    if not lowering.names.indices:
+        note = "a reset belongs to a recurrence: `h_{t-1}` is read as its base value where the flag is set."
+        raise Fault(Problem("SQ229", f"`{name.text}` does not run over time", name.span, notes=(note,)))
     state = lowering.names.state(name.text)[0]
     flag = _flag(on, lowering)
     base = next(
