@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 import sqmagic
-from sqmagic.calculus.logits import logits
+from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.equations.shapes import DataShape, Shapes, settle
 from sqmagic.equations.system import System
 from sqmagic.pipeline import Sizes, generate, understand
@@ -32,7 +32,11 @@ def emitted(text: str, *, width: int = 5, data: Mapping[str, DataShape] | None =
         told |= {state: DataShape((width,)) for state in made.missing}
         made = generate("net", known, Sizes(width=width), told)
     assert made.source is not None, made.missing
-    return Emitted(settle(logits(known.system), made.shapes), made.shapes, made.source)
+    system = logits(settle(known.system, made.shapes))
+    states = dict(made.shapes.states)
+    for target in (t for e in system.equations for t in e.targets):
+        states.setdefault(target.state, states.get(target.state.removesuffix(SUFFIX), ()))
+    return Emitted(system, replace(made.shapes, states=states), made.source)
 
 
 def net(text: str, *, width: int = 5, **more: Any) -> Net:

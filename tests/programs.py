@@ -311,4 +311,66 @@ h_{t-1} + x_t -> p_t
 w : param(2)
 w*h_t -> q_t => x_t
 """,
+    "nested": """
+Enc: x_t
+    0 -> h_0
+    x_t|h_{t-1} --[R|tanh]-> h_t
+    return h_t
+x_t : 3
+x_t --[Enc_1]-> a_t --[Enc_2]-> b_t --[G]-> p => y_t
+y_t : 2
+""",
+    "over": """
+over n
+x_n : 3
+0 -> h_0
+x_n|h_{n-1} --[M|tanh]-> h_n --[G]-> p => y_n
+y_n : 2
+n*x_n -> q_n
+h_N -> z
+""",
+    "classes": """
+c_t : class(3)
+x_t : 2
+c_t*2 + x_t -> a_t
+c_t -> b_t
+one_hot(b_t) --[M]-> p_t => x_t
+a_t[0] - c_t -> d_t
+k : class(2)
+a_t[k] -> e_t
+-c_t -> f_t
+where(c_t, a_t, x_t) -> g_t
+c_t|x_t -> h_t
+""",
+    "bare_class": """
+k : class(4)
+k --[embed_E|M]-> p => y
+y : 2
+""",
+    "ranges": """
+x_t : 2
+x_{1:3} -> m
+sum(m) -> s
+x_{t-1:t} -> w_t
+w_t @ x_t -> v_t
+v_t --[G]-> p => y_t
+y_t : 2
+""",
+    "ends_and_bases": """
+x_t : 2
+x_{t+1} * 2 -> c_t
+5 -> c_T
+x_t * 2 -> d_t
+5 -> d_0
+c_t - d_{t-1} -> e_t
+w : param(2)
+w*e_t -> p_t => x_t
+""",
+    "stack_named_i": """
+x_t : 1
+0 -> i_0
+0.5*sum(i_{0:t-1}) + x_t -> i_t
+w : param(1)
+w*i_t -> p_t => x_t
+""",
 }

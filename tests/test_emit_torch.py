@@ -105,13 +105,15 @@ LENGTHS: dict[str, dict[str, Any]] = {
     "examples end early": {"steps": 5, "lengths": [5, 2, 3]},
     "no example fills the window": {"steps": 5, "lengths": [2, 4, 1], "training": True},
 }
-OVER_TIME = [name for name, text in PROGRAMS.items() if "_t" in text and name != "to_the_end"]
+SHORT = {"ranges"}  # reads x_3
+OVER_TIME = [name for name, text in PROGRAMS.items() if "_t" in text and name not in {"to_the_end", *SHORT}]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_states_and_losses_are_those_of_the_judge(program: str, window: str) -> None:
-    agree(PROGRAMS[program], **WINDOWS[window])
+    if program not in SHORT or window in ("a window", "training"):
+        agree(PROGRAMS[program], **WINDOWS[window])
 
 
 @pytest.mark.parametrize("window", LENGTHS)

@@ -172,6 +172,14 @@ def test_a_program_without_goals_has_nothing_to_learn() -> None:
             ask(X=torch.rand(3, 2))
 
 
+def test_a_point_that_is_read_must_be_there() -> None:
+    module = net("x_t : 2\nx_{T-2} - x_3 -> d")
+    assert not module(x=torch.ones(5, 1, 2)).d.any()
+    for given in ({"x": torch.ones(2, 1, 2)}, {"x": torch.ones(5, 2, 2), "lengths": [5, 2]}):
+        with pytest.raises(InputError, match="there from 3 steps on, and there are 2"):
+            module(**given)
+
+
 def test_positional_tensors_and_other_languages_are_refused() -> None:
     module = net(CLASSIFIER)
     with pytest.raises(InputError, match="inputs are given by name"):
@@ -212,7 +220,7 @@ def test_the_first_data_settle_the_shapes() -> None:
 
 def test_what_a_call_lacks_to_settle_the_shapes_is_named() -> None:
     module = net(OPEN)
-    with pytest.raises(UnsettledError, match="the shape of `x`.* is not known"):
+    with pytest.raises(UnsettledError, match=r"the shape of `x`.* is not known"):
         module(y=torch.tensor([0, 1, 2, 1]))
     assert module.settle(x=torch.rand(3, 4, 6), y=torch.tensor([0, 1, 2, 1])).is_settled
 

@@ -48,6 +48,12 @@ def goals(module: nn.Module) -> list[tuple[int, int] | None]:
     return found
 
 
+def least(module: nn.Module) -> int:
+    """How many steps there must be."""
+    found: int = vars(type(module)).get("least", 1)
+    return found
+
+
 def whole(module: nn.Module) -> str | None:
     """Why a program cannot go step by step, or None if it can."""
     found: str | None = vars(type(module)).get("whole")

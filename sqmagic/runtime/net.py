@@ -331,11 +331,14 @@ class Net(nn.Module):
         }
         if ready.lengths is not None:
             keywords["lengths"] = ready.lengths
+        steps = self._steps(ready, horizon)
         if generated.takes(code, method, "horizon"):
-            steps = self._steps(ready, horizon)
             if steps < 1:
                 raise InputError("no input runs over time: say how many steps there are, `horizon=…`")
             keywords["horizon"] = steps
+        shortest, least = steps if ready.lengths is None else int(ready.lengths.min()), generated.least(code)
+        if shortest < least and least > 1:
+            raise InputError(f"the program reads points that are there from {least} steps on, and there are {shortest}")
         return keywords
 
     def _steps(self, ready: Data, horizon: int | None) -> int:

@@ -97,7 +97,7 @@ def _own_chance(seed: int | None) -> Iterator[None]:
 
 @contextmanager
 def _bar(data: Batches, settings: Settings) -> Iterator[Any]:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm  # as text: a widget is gone from a notebook that is opened again
 
     total = None if data.count is None else data.count * settings.epochs
     with tqdm(total=total, disable=not settings.progress, unit="step", leave=True) as bar:

@@ -19,6 +19,7 @@ from sqmagic.equations.system import (
     Context,
     Expr,
     Fixed,
+    Index,
     Input,
     Last,
     Range,
@@ -26,6 +27,7 @@ from sqmagic.equations.system import (
     Running,
     System,
     children,
+    points,
     reads,
 )
 from sqmagic.schedule.domains import Domains, Interval
@@ -36,9 +38,9 @@ _ARITHMETIC = frozenset(("add", "sub", "mul", "div", "neg"))
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`computed` are the steps that a state's equation gives, `stored` all its rows. `numbers` are bare states that are
-    Python numbers (`gamma`), `integers` inputs of whole numbers, `optional` inputs that no prediction needs, `given`
-    the points that have equations of their own. `like` is a tensor of the right dtype and device. `masked` says that
-    examples may end before the window.
+    Python numbers (`gamma`), `integers` inputs of whole numbers, `optional` inputs that no prediction needs, `needs`
+    which of them a state is made from, `given` the points that have equations of their own. `like` is a tensor of the
+    right dtype and device. `masked` says that examples may end before the window.
     """
 
     system: System
@@ -52,6 +54,7 @@ class Facts:
     numbers: frozenset[str]
     integers: frozenset[str]
     optional: frozenset[str]
+    needs: Mapping[str, frozenset[str]]
     given: frozenset[tuple[str, Context]]
     like: str
     masked: bool
@@ -77,6 +80,7 @@ def gather(system: System, shapes: Shapes, domains: Domains) -> Facts:
         numbers=numbers,
         integers=frozenset(i.state for i in system.inputs if i.state in shapes.integers),
         optional=optional,
+        needs=_needs(system, optional),
         given=frozenset((t.state, t.context) for e in system.equations for t in e.targets if fixed(t.context)),
         like=_like(system, names, optional, shapes.integers),
         masked=bool(system.indices) and not to_the_end(system),
@@ -125,6 +129,42 @@ def closure(system: System, states: Iterable[str]) -> frozenset[str]:
             found.add(state)
             stack.extend(sources.get(state, ()))
     return frozenset(found)
+
+
+def least_steps(facts: Facts) -> int:
+    """How many steps there must be so that every point that is read (`x_3`, `h_{T-1}`) is there."""
+    least = 1
+    exprs = [e.value for e in facts.system.equations] + [g.value for g in facts.system.goals]
+    for read in (r for e in exprs for r in reads(e)):
+        for point in (p for i in read.context for p in points(i)):
+            match point:
+                case Fixed(value) if not isinstance(read.context[0], Range) or fixed_range(read.context[0]):
+                    least = max(least, value if (read.state, read.context) not in facts.given else 1)
+                case Last(_, offset) if (read.state, read.context) not in facts.given:
+                    least = max(least, facts.stored[read.state].first - offset)
+    return least
+
+
+def fixed_range(index: Index) -> bool:
+    """`x_{1:3}`: a range that needs all its rows, whatever t is."""
+    return isinstance(index, Range) and isinstance(index.first, Fixed) and isinstance(index.last, Fixed)
+
+
+def _needs(system: System, optional: frozenset[str]) -> dict[str, frozenset[str]]:
+    """For each state that is made from optional inputs, which."""
+    readers: dict[str, set[str]] = {}
+    for equation in system.equations:
+        for read in reads(equation.value):
+            readers.setdefault(read.state, set()).update(t.state for t in equation.targets)
+    found: dict[str, frozenset[str]] = {}
+    for state in (i.state for i in system.inputs if i.state in optional):
+        stack = [state]
+        while stack:
+            reader = stack.pop()
+            if state not in found.get(reader, frozenset()):
+                found[reader] = found.get(reader, frozenset()) | {state}
+                stack.extend(readers.get(reader, ()))
+    return found
 
 
 def _numbers(system: System, shapes: Mapping[str, Shape]) -> set[str]:

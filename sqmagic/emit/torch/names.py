@@ -13,8 +13,10 @@ from typing import assert_never
 
 from sqmagic.equations.system import Context, Fixed, Last, Point, Range, Read, Running, System, points, reads
 
-_WORDS = """T average batch dict end enumerate eps_greedy float horizon int len lengths list loss math max memory min nn
-    past rows stacked still    own_steps range reversed row self states t torch total zip"""
+_WORDS = """
+    BatchNorm T average batch dict end enumerate eps_greedy float held horizon int len lengths list loss math max memory
+    min nn own_steps past range reversed row rows self stacked states step still t torch total window_steps zip
+"""
 TAKEN = frozenset(_WORDS.split())
 """What generated code uses itself."""
 

@@ -63,7 +63,7 @@ def step(facts: Facts, held: frozenset[str], rows: Mapping[Read, str], steps: In
             case (Running(_, offset),):
                 return _value(facts, r.state, f"{facts.name(r.state)}[{_row(facts, r.state, 't', offset)}]", 1)
             case (Range(first, last),) if r.state in held:
-                each = f"{facts.name(r.state)}[i] for i in range({_index(first)}, {_index(last, 1)})"
+                each = f"{facts.name(r.state)}[step] for step in range({_index(first)}, {_index(last, 1)})"
                 return _stack(facts, r.state, f"[{each}]", -1, 1)
             case (Range(first, last),) if isinstance(first, Running) or isinstance(last, Running):
                 part = f"{_place_of(facts, r.state, first)}:{_place_of(facts, r.state, last, 1)}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqmagic.emit.torch.code import SCALAR, Code
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
+from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, filled, translate
 from sqmagic.emit.torch.reading import bare, end, may_be_filled, signed, step, window
@@ -18,8 +19,6 @@ from sqmagic.equations.show import show_equation
 from sqmagic.equations.system import Apply, Equation, Expr, Read, Running, reads
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
-
-WIDE = 116
 
 
 def statements(facts: Facts, component: Component) -> list[str]:
@@ -34,15 +33,6 @@ def statements(facts: Facts, component: Component) -> list[str]:
             return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan"))
         case "fault":
             raise AssertionError("a program with a fault is not emitted")
-
-
-def beside(line: str, comment: str) -> list[str]:
-    """A line with its comment, above it where the two are too long for one line; none that repeats the line."""
-    if line == comment:
-        return [line]
-    if len(line) + len(comment) + 4 <= WIDE:
-        return [f"{line}  # {comment}"]
-    return [f"# {comment}", line]
 
 
 # --- once, and all steps at once -----------------------------------------------------------------

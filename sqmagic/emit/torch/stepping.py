@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sqmagic.emit.torch.code import SCALAR
 from sqmagic.emit.torch.facts import Facts, closure, fixed
+from sqmagic.emit.torch.lines import dictionary
 from sqmagic.emit.torch.reading import step
 from sqmagic.emit.torch.statements import assigned, once
 from sqmagic.equations.show import show, show_equation, show_state
@@ -36,7 +37,7 @@ def stepping(facts: Facts, dependence: Dependence) -> list[list[str]]:
 def _running(facts: Facts, dependence: Dependence) -> list[Equation]:
     """The equations over time in the order of a step, those left out that need an input which may be left out."""
     found = [facts.system.equations[n] for c in dependence.components if c.kind != "once" for n in c.equations]
-    return [e for e in found if e.targets and not closure(facts.system, [t.state for t in e.targets]) & facts.optional]
+    return [e for e in found if e.targets and not any(t.state in facts.needs for t in e.targets)]
 
 
 def _still(facts: Facts) -> frozenset[str]:
@@ -126,9 +127,11 @@ def _start(facts: Facts, running: list[Equation]) -> list[str]:
     bare_inputs = [facts.name(i.state) for i in facts.system.inputs if i.state in still]
     lines = [line for state in still_inputs(facts, still) for line in _shaped(facts, facts.name(state), state)]
     made = {t.state for e in running for t in e.targets}
+    bases = [e for e in facts.system.equations if any(fixed(t.context) and t.state in made for t in e.targets)]
+    needed = closure(facts.system, [*_needed_still(facts, running), *(r.state for e in bases for r in reads(e.value))])
     held: dict[str, list[str]] = {state: [] for state in _lookback(running)}
     for equation in facts.system.equations:
-        bare = [t for t in equation.targets if not t.context and t.state in still]
+        bare = [t for t in equation.targets if not t.context and t.state in needed]
         base = [t for t in equation.targets if fixed(t.context) and t.state in made]
         if bare or base:
             lines += once(here, equation)
@@ -143,7 +146,7 @@ def _start(facts: Facts, running: list[Equation]) -> list[str]:
     ending = f"return {_first(facts, running) - 1}, {{{known}}}, {{{past}}}"
     sizes = [f"batch = {_batch(facts)}"] if any("batch" in line for line in lines) else []
     body = [doc, *sizes, *lines, ending]
-    return [f"def start({signature}):", *(INDENT + line for line in body)]
+    return [f"def start({signature}):", *(INDENT + line for part in body for line in part.split("\n"))]
 
 
 def still_inputs(facts: Facts, still: frozenset[str]) -> list[str]:
@@ -176,17 +179,21 @@ def _step(facts: Facts, running: list[Equation]) -> list[str]:
     lines += [f'{facts.name(s)} = still["{s}"]' for s in _needed_still(facts, running)]
     lines += [line for s, row in rows.items() for line in _shaped(facts, row, s)]
     lines += [line for e in _numbers(facts, running) for line in once(here, e)]
-    lines += [f"{facts.name(s)} = {_begun(s, rows, back)}" for s in states]
+    begun = {s: _begun(s, rows, back) for s in states}
+    lines += [f"{facts.name(s)} = {entries}" for s, entries in begun.items() if entries != "{}"]
+    empty = [facts.name(s) for s in states if begun[s] == "{}"]
+    lines += [f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}"] * bool(empty)
     for equation in running:
         lines += _equation(here, equation, _first(facts, running))
-    held = ", ".join(f'"{s}": {facts.name(s)}' for s in states)
-    lines += [f"states = {{name: rows[t] for name, rows in {{{held}}}.items() if t in rows}}"]
-    kept = ", ".join(f'"{s}": {_kept(facts.name(s), n)}' for s, n in back.items())
-    lines += [f"return (t, still, {{{kept}}}), states"]
+    lines += [f"held = {dictionary({s: facts.name(s) for s in states})}"]
+    lines += ["states = {name: rows[t] for name, rows in held.items() if t in rows}"]
+    lines += [f"past = {dictionary({s: _kept(facts.name(s), n) for s, n in back.items()})}"]
+    lines += ["return (t, still, past), states"]
     if any("batch" in line for line in lines):
         lines.insert(2 + len(_needed_still(facts, running)) * (not rows), f"batch = {_batch(facts)}")
     doc = '"""One step of a sequence: the memory after it, and every state at it."""'
-    return [f"def step({', '.join(['self', 'memory', *rows.values()])}):", *(INDENT + line for line in [doc, *lines])]
+    body = [INDENT + line for part in [doc, *lines] for line in part.split("\n")]
+    return [f"def step({', '.join(['self', 'memory', *rows.values()])}):", *body]
 
 
 def _numbers(facts: Facts, running: list[Equation]) -> list[Equation]:
@@ -203,7 +210,7 @@ def _begun(state: str, rows: Mapping[str, str], back: Mapping[str, int]) -> str:
 def _kept(name: str, steps: int) -> str:
     if steps == EVER:
         return name
-    return f"{{i: row for i, row in {name}.items() if i > t{f' - {steps}'}}}"
+    return f"{{step: row for step, row in {name}.items() if step > t{f' - {steps}'}}}"
 
 
 def _equation(here: Facts, equation: Equation, first: int) -> list[str]:

@@ -7,16 +7,18 @@ domains are known and in which no operator needs inference (`settle`). After: te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
-from sqmagic.emit.torch.facts import Facts, closure, fixed, gather, grows
+from sqmagic.emit.torch.facts import Facts, closure, fixed, gather, grows, least_steps
 from sqmagic.emit.torch.layers import argument, making
+from sqmagic.emit.torch.lines import broken, dictionary
 from sqmagic.emit.torch.losses import REFUSED, RULES
 from sqmagic.emit.torch.names import class_name
 from sqmagic.emit.torch.place import Place, filled, translate
+from sqmagic.emit.torch.prelude import PRELUDE
 from sqmagic.emit.torch.reading import bare, moved, window
-from sqmagic.emit.torch.statements import WIDE, once, over_steps, statements
+from sqmagic.emit.torch.statements import once, over_steps, statements
 from sqmagic.emit.torch.stepping import stepping
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.show import show_goal, show_state
@@ -66,8 +68,9 @@ def emit(
     methods += stepping(facts, dependence)
     body = [line for method in methods for line in ["", *method]]
     page = [f"class {class_name(name)}(nn.Module):", *_indented([*_doc(facts, name), *_tables(facts), *body])]
-    helpers = [line for helper, text in HELPERS.items() if _uses(page, helper) for line in [*text.split("\n"), "", ""]]
-    return "\n".join(["import torch", "from torch import nn", "", "", *helpers, *page]).rstrip() + "\n"
+    brought = [line for word, text in PRELUDE.items() if _uses(page, word) for line in [*text.split("\n"), "", ""]]
+    top = ["# written by sqmagic: it needs torch alone", "import torch", "from torch import nn", "", ""]
+    return "\n".join([*top, *brought, *(part for line in page for part in broken(line))]).rstrip() + "\n"
 
 
 def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
@@ -95,22 +98,17 @@ def _tables(facts: Facts) -> list[str]:
     """What a reader of results must know: which rows a state has, and how its inputs are called."""
     inputs = {i.state: f'"{facts.name(i.state)}"' for i in facts.system.inputs}
     rows = {state: (i.first, i.last) for state, i in facts.stored.items()}
-    lines = ["", f"inputs = {_dictionary(inputs)}"]
+    lines = ["", f"inputs = {dictionary(inputs)}"]
     if rows:
         lines.append("# the index of a state's first row, and of its last one counted from T")
-        lines.append(f"rows = {_dictionary({k: repr(v) for k, v in rows.items()})}")
+        lines.append(f"rows = {dictionary({k: repr(v) for k, v in rows.items()})}")
     if any(facts.goals):
         lines.append("# the first step at which each goal counts, and the last counted from T")
         lines.append(f"goals = [{', '.join(repr((s.first, s.last)) if s else 'None' for s in facts.goals)}]")
+    if least_steps(facts) > 1:
+        lines.append("# how many steps there must be for every point that is read")
+        lines.append(f"least = {least_steps(facts)}")
     return "\n".join(lines).split("\n")
-
-
-def _dictionary(entries: Mapping[str, str], opening: int = 12) -> str:
-    """A dictionary in one line, or an entry a line."""
-    pairs = [f'"{key}": {value}' for key, value in entries.items()]
-    if opening + sum(len(p) + 2 for p in pairs) <= WIDE:
-        return "{" + ", ".join(pairs) + "}"
-    return "{\n" + "".join(f"{INDENT}{p},\n" for p in pairs) + "}"
 
 
 def _init(facts: Facts) -> list[str]:
@@ -152,15 +150,15 @@ def _forward(facts: Facts, dependence: Dependence) -> list[str]:
             later[frozenset((item.state,))] = (lines, found)
     for component in dependence.components:
         equations = [facts.system.equations[n] for n in component.equations]
-        needs = closure(facts.system, (t.state for e in equations for t in e.targets)) & facts.optional
+        needs = frozenset().union(*(facts.needs.get(t.state, frozenset()) for e in equations for t in e.targets))
         lines, found = later.setdefault(needs, ([], {})) if needs else (always, results)
         made = statements(facts, component)
         lines += ["", *made, ""] if len(made) > 2 else made
         found |= _results(facts, equations)
-    lines = [*always, "", *f"states = {_dictionary(results, 20)}".split("\n")]
+    lines = [*always, "", *f"states = {dictionary(results)}".split("\n")]
     for needs, (made, found) in sorted(later.items(), key=lambda entry: len(entry[0])):
         given = " and ".join(f"{facts.name(i.state)} is not None" for i in facts.system.inputs if i.state in needs)
-        more = f"states |= {_dictionary(found, 24)}".split("\n")
+        more = f"states |= {dictionary(found)}".split("\n")
         lines += [f"if {given}:", *_indented([*_tidy(made), *more])]
     lines = [*_preamble(facts, lines), *lines, "return states"]
     doc = '"""Every state by its name'
@@ -287,61 +285,3 @@ def _tidy(lines: list[str]) -> list[str]:
         if line or (kept and kept[-1]):
             kept.append(line)
     return kept[:-1] if kept and not kept[-1] else kept
-
-
-# --- what generated code brings along ------------------------------------------------------------
-
-HELPERS = {
-    "own_steps": '''def own_steps(first, last, until, T, lengths):
-    """Which of the steps first .. T + last [time, batch] are not past an example's own T + until; None: all."""
-    if lengths is None:
-        return None
-    steps = torch.arange(first, max(first, T + last + 1), device=lengths.device)
-    return steps[:, None] <= lengths + until''',
-    "window_steps": '''def window_steps(first, last, T, batch, lengths):
-    """Which of the steps first .. T + last [time, batch] are in the window, and not past an example's own T + last."""
-    steps = torch.arange(first, max(first, T + last + 1))[:, None]
-    if lengths is None:
-        return ((steps >= 1) & (steps <= T)).expand(-1, batch)
-    return (steps >= 1).to(lengths.device) & (steps.to(lengths.device) <= lengths + last)''',
-    "average": '''def average(value, own):
-    """The mean over batch and steps, over an example's own steps alone."""
-    return value.mean() if own is None else value[own].mean()''',
-    "row": '''def row(rows, place):
-    """The row at a place, or of each example that at its own place."""
-    return rows[place] if isinstance(place, int) else rows[place, torch.arange(len(place), device=place.device)]''',
-    "stacked": '''def stacked(rows, first, last, empty):
-    """Rows held by index as one tensor."""
-    return torch.stack([rows[t] for t in range(first, last + 1)]) if last >= first else empty''',
-    "eps_greedy": '''def eps_greedy(best, actions, eps):
-    """The best action, or with probability eps any."""
-    return torch.where(torch.rand(best.shape, device=best.device) < eps, torch.randint_like(best, actions), best)''',
-    "BatchNorm": '''class BatchNorm(nn.Module):
-    """Normalises channels (axis 1) over all rows; rows that `own` leaves out count in no statistic."""
-
-    def __init__(self, channels, eps, momentum):
-        super().__init__()
-        self.eps, self.momentum = eps, momentum
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x, own=None, frozen=False):
-        mean, variance = self.running_mean, self.running_var
-        counted = x if own is None else x[own.flatten()]
-        if self.training and counted.numel():
-            axes = [axis for axis in range(x.dim()) if axis != 1]
-            mean, variance = counted.mean(axes), counted.var(axes, unbiased=False)
-            self.remember(mean.detach(), variance.detach(), counted.numel() // counted.shape[1])
-        channels = [1, -1] + [1] * (x.dim() - 2)
-        weight, bias = (p.detach() if frozen else p for p in (self.weight, self.bias))
-        normal = (x - mean.view(channels)) * (variance.view(channels) + self.eps).rsqrt()
-        return normal * weight.view(channels) + bias.view(channels)
-
-    def remember(self, mean, variance, count):
-        """The running statistics move; their variance is the unbiased one."""
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * count / max(count - 1, 1), self.momentum)''',
-}
-"""Short functions that a page begins with if it uses them."""
