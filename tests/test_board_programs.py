@@ -382,7 +382,7 @@ def test_a_program_of_the_seed_is_drawn_even_with_its_faults(path: Path) -> None
         sound(part)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(examples())
 def test_any_program_is_drawn_soundly(example: Example) -> None:
     for part in laid(example.system).parts.values():

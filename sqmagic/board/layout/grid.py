@@ -29,8 +29,10 @@ class Plan:
 class Grid:
     """The grid while wires are being laid. A point is `y * width + x`.
 
-    `across` and `upright` name the net that runs through a point in either direction, `upright_ends` and `across_ends`
-    the directions in which it goes on from there; `node` is what stands on a point.
+    `across` and `upright` name the net that runs through a point in either direction, `ends` are bits of the directions
+    in which wires go on from there, `node` is what stands on a point and `at` where each node stands. `sides` tells
+    which net has taken which side of a node, `came` from where each point of a net was reached, `work` how much was
+    searched.
     """
 
     plan: Plan
@@ -111,6 +113,7 @@ Saved = tuple[dict[int, int], dict[tuple[int, int], tuple[int, ...]], dict[tuple
 
 
 def take_up(grid: Grid, net: int) -> Saved:
+    """Clear a net's wires away; gives what `restore` needs to put them back."""
     came = grid.came.pop(net, {})
     paths = {job: path for job, path in grid.paths.items() if job[0] == net}
     sides = {side: owner for side, owner in grid.sides.items() if owner == net}
@@ -121,10 +124,10 @@ def take_up(grid: Grid, net: int) -> Saved:
     for v in came:
         if grid.across[v] == net:
             grid.across[v] = FREE
-            grid.ends[v] &= 10
+            grid.ends[v] &= 1 << N | 1 << S
         if grid.upright[v] == net:
             grid.upright[v] = FREE
-            grid.ends[v] &= 5
+            grid.ends[v] &= 1 << E | 1 << W
     return came, paths, sides
 
 

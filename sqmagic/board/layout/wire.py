@@ -20,6 +20,7 @@ _STRAIGHT_UP, _STRAIGHT_ACROSS = 10, 5
 
 
 def lay(grid: Grid, net: int, sink: int) -> None:
+    """Lay one wire if there is a way; without one, `grid.paths` does not get it."""
     goals = _goals(grid, net, sink)
     found = _search(grid, net, goals) if goals else None
     if found is None:
