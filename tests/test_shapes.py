@@ -381,6 +381,18 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
           b_t is 4: b_t : 4 on line 2
         """,
     ),
+    "what is free cannot be two things": (
+        "u : 3\nv : 4\nx --[M]-> y\nu + y -> a\nv + y -> b",
+        {"data": data(x=(2,))},
+        """
+        SQ301: `v` (4) and `y` (3) must be equal in `v + y`
+          line 5 | v + y -> b
+                   ^^^^^
+          v is 4: v : 4 on line 2
+          y is 3: line 4: `+` makes `u` and `y` equal
+            u : 3 on line 1
+        """,
+    ),
     "one layer for two states": (
         "x : 3\ny : 4\nx --[M]-> u\ny --[M]-> v",
         {},
@@ -483,6 +495,15 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
           x_t is 3: the data given for x_t
         """,
     ),
+    "nothing to grow by": (
+        "0 -> h_0\nh_{t-1}|u_t -> h_t\nx_t --[M]-> u_t",
+        {"data": data(x=(3,))},
+        """
+        SQ302: `h_{t-1} | u_t` leaves no components for `u_t`
+          line 2 | h_{t-1}|u_t -> h_t
+                   ^^^^^^^^^^^
+        """,
+    ),
     "parts that nothing tells": (
         "a_t|b_t -> c_t\nc_t : 10",
         {},
@@ -556,6 +577,26 @@ a scalar
           r_t + one_hot(argmax(q_t)) is 4: line 1: `r_t + one_hot(argmax(q_t))` has the shape of `one_hot(argmax(q_t))`
             line 1: `one_hot(argmax(q_t))` has a component for each value of `argmax(q_t)`
             q_t : 4 on line 2
+        """,
+    ),
+    "a component by halves": (
+        "q : 4\nq[0.5] -> z",
+        {},
+        """
+        SQ306: an index is a whole number in `q[0.5]`
+          line 2 | q[0.5] -> z
+                   ^^^^^^
+        """,
+    ),
+    "a vector as an index": (
+        "q : 4\ni : 2\nq[i] -> z",
+        {},
+        """
+        SQ301: an index is one integer, but `i` is 2
+          line 3 | q[i] -> z
+                   ^^^^
+          i is 2: i : 2 on line 2
+          it must be 1: line 3: `i` is an index
         """,
     ),
     "a product of unlike sides": (

@@ -105,8 +105,8 @@ class Builder:
         found = self.sizes.get(value) if isinstance(value, str) else value
         if found is not None and found == int(found):
             return int(found)
-        clash = f"`{value}` is no whole number of the kernel"
-        self.unknowns.fault(Fault(Reason("", (site.expr,), site.line, site.span, clash, code="SQ307")))
+        clash = "`{1}` in `{0}` is no whole number, and none of the kernel has that name"
+        self.unknowns.fault(Fault(site.why("", site.expr, str(value), clash=clash)._replace(code="SQ307")))
         return None
 
     # --- layers ----------------------------------------------------------------------------------

@@ -46,7 +46,10 @@ def _index(b: Builder, site: Site, args: list[Argument]) -> Argument:
     def then() -> None:
         first, rest = _first(b, x)
         b.unknowns.equal(result, b.unknowns.of(rest, why) if rest else b.unknowns.scalar(why), why)
-        if isinstance(number, Const):
+        if isinstance(number, Const) and number.value != int(number.value):
+            clash = "an index is a whole number in `{0}`"
+            b.unknowns.fault(Fault(site.why("", clash=clash)._replace(code="SQ306")))
+        elif isinstance(number, Const):
             _within(b, site, x, first, int(number.value), int(number.value) + 1)
         elif args[1] is not None and args[1].classes is not None:
             rule = AtMost(args[1].classes, first, _picks(site))

@@ -58,9 +58,8 @@ class Sum(Waiting):
         none: Dimension = 0
         total = reduce(plus, known, none)
         if len(known) < len(sizes):  # `h | x -> h`: the total is one of the parts, and the others are too much
-            self._refuse(
-                unknowns, f"`{{0}}` is longer than `{{1}}`, which it must be equal to, by {total}", self._free(unknowns)
-            )
+            equal = next(s for s, p in zip(self.said, self.parts, strict=True) if unknowns.dimensions.get(p) is None)
+            self._refuse(unknowns, f"`{{0}}` is longer than `{{1}}`, which it must be equal to, by {total}", equal)
             return
         text = " + ".join(map(str, known))
         why = self.why._replace(link=f"`{{0}}` is {text}", clash=f"`{{0}}` has {text} = {{b}} components, not {{a}}")
@@ -68,17 +67,14 @@ class Sum(Waiting):
 
     def _part(self, unknowns: Unknowns, free: int, count: int, left: Dimension) -> None:
         size = divided(left, count)
-        parts = [p for p in self.parts if unknowns.dimensions.find(p) == unknowns.dimensions.find(free)]
+        same = [s for s, p in zip(self.said, self.parts, strict=True) if unknowns.dimensions.find(p) == free]
         if size is None:
-            self._refuse(unknowns, f"`{{0}}` cannot be in {len(parts)} equal parts")
+            self._refuse(unknowns, f"`{{0}}` cannot be in {len(same)} equal parts")
         elif isinstance(size, int) and size <= 0:
-            self._refuse(unknowns, f"`{{0}}` leaves {size or 'no'} components for `{{1}}`", self._free(unknowns))
+            self._refuse(unknowns, f"`{{0}}` leaves {size or 'no'} components for `{{1}}`", same[0])
         else:
             why = self.why._replace(link=f"what is left of `{{0}}` is {size}", heads=("it must be", "it is"))
             unknowns.give(free, size, Given(why, ((self.why.about[0], self.total), *self._because(free))))
-
-    def _free(self, unknowns: Unknowns) -> Said:
-        return next(s for s, p in zip(self.said, self.parts, strict=True) if unknowns.dimensions.get(p) is None)
 
     def _because(self, free: int | None = None) -> tuple[tuple[Said, int], ...]:
         return tuple((s, p) for s, p in zip(self.said, self.parts, strict=True) if p != free)
@@ -133,9 +129,8 @@ class Product(Waiting):
             return Level.WAIT
         if total % product:
             clash = f"`{{0}}` must have {{a}} components in all, which is no multiple of {product}"
-            unknowns.fault(
-                Fault(self.why._replace(clash=clash, heads=("it is", ""), code="SQ302"), (unknowns.side(self.total),))
-            )
+            why = self.why._replace(clash=clash, heads=("it is", ""), code="SQ302")
+            unknowns.fault(Fault(why, (unknowns.side(self.total),)))
         else:
             why = self.why._replace(link=f"`{{0}}` has {total} components in all")
             unknowns.give(free[0], total // product, Given(why, ((self.why.about[0], self.total), *because)))

@@ -65,8 +65,8 @@ class Waiting(ABC):
     def undecided(self, unknowns: Unknowns) -> Fault | None:
         return None
 
-    def rank(self, unknowns: Unknowns) -> int:
-        """Among rules of one level, those of least rank assume first."""
+    def order(self, unknowns: Unknowns) -> int:
+        """Among rules of one level, the least assume first."""
         return 0
 
 
@@ -270,7 +270,7 @@ class Unknowns:
         if self._queue:
             self.drain()
             return True
-        due = sorted((e for e in batch if e.level is level), key=lambda e: e.rule.rank(self))
+        due = sorted((e for e in batch if e.level is level), key=lambda e: e.rule.order(self))
         self._ready[level] = []
         for entry in due:
             entry.rule.assume(self, level)

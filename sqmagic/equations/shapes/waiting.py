@@ -74,16 +74,15 @@ class Broadcast(Waiting):
         return Level.PRODUCT
 
     def assume(self, unknowns: Unknowns, level: Level) -> None:
-        free = [i for i, o in enumerate(self.operands) if unknowns.kind(o) is Kind.UNKNOWN]
-        known = [i for i in range(len(self.operands)) if i not in free]
+        kinds = [unknowns.kind(o) for o in self.operands]
+        free = [i for i, kind in enumerate(kinds) if kind is Kind.UNKNOWN]
         if level is Level.SCALAR:
-            self._scalars(unknowns, free, next(iter(known), None))
+            self._scalars(unknowns, free, kinds.index(Kind.SCALAR))
             unknowns.make_scalar(self.result, self._like(0))
-        elif level in (Level.VECTOR, Level.FACTOR):
-            first = next(i for i in known if unknowns.kind(self.operands[i]) is Kind.VECTOR)
-            self._alike(unknowns, [first, *free])
-        else:
-            self._alike(unknowns, free)
+            return
+        # others that assumed before may have made a vector of what was free
+        vectors = [i for i, kind in enumerate(kinds) if kind is Kind.VECTOR]
+        self._alike(unknowns, [*vectors, *free])
 
     def _alike(self, unknowns: Unknowns, which: list[int]) -> None:
         first = which[0]
@@ -139,7 +138,7 @@ class AtMost(Waiting):
         if unknowns.dimensions.get(self.most) is None:
             unknowns.equal_dimensions(self.least, self.most, self.why)
 
-    def rank(self, unknowns: Unknowns) -> int:
+    def order(self, unknowns: Unknowns) -> int:
         """The integer with the most values decides, and the others are within it."""
         least = unknowns.dimensions.get(self.least)
         return -least if isinstance(least, int) else 0
