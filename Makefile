@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PAGES := build/pages
 DEMO := examples/01_digits_mlp.ipynb
+# Of a progress bar, its last state alone.
+LAST := --CoalesceStreamsPreprocessor.enabled=True
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,11 +18,15 @@ SHELL := bash
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 
+# The nets of tests and examples are so small that threads waiting for each other cost more than they give.
+demo test unit notebooks check record: export OMP_NUM_THREADS ?= 1
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
 
 demo: $(READY) ## run the first example from start to end in a real kernel, and leave the page to look at
-	$(BIN)/jupyter-nbconvert --execute --to html --output-dir $(PAGES) $(DEMO)
+	$(BIN)/jupyter-nbconvert --execute --to notebook --output-dir $(PAGES) $(DEMO)
+	$(BIN)/jupyter-nbconvert $(LAST) --to html $(PAGES)/$(notdir $(DEMO))
 	@echo
 	@echo "The executed page: $(CURDIR)/$(PAGES)/$(basename $(notdir $(DEMO))).html"
 	@echo "To go on from there: make lab"
@@ -59,6 +65,7 @@ bench: $(READY) ## print how long compiling, importing and loading take
 
 record: $(READY) ## run the example notebooks and keep their outputs in them
 	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
+	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace examples/*.ipynb
 
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ finds the weights of the last step whose loss was.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -97,10 +98,12 @@ def _own_chance(seed: int | None) -> Iterator[None]:
 
 @contextmanager
 def _bar(data: Batches, settings: Settings) -> Iterator[Any]:
-    from tqdm import tqdm  # as text: a widget is gone from a notebook that is opened again
+    """As text, for a widget is gone when a notebook is opened again; and not on a notebook's stderr, which is red."""
+    from tqdm import tqdm
 
     total = None if data.count is None else data.count * settings.epochs
-    with tqdm(total=total, disable=not settings.progress, unit="step", leave=True) as bar:
+    file = sys.stdout if type(sys.stdout).__module__ == "ipykernel.iostream" else sys.stderr
+    with tqdm(total=total, disable=not settings.progress, unit="step", file=file) as bar:
         yield bar
 
 
