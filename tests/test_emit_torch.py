@@ -18,6 +18,7 @@ from sqmagic.emit.torch.write import refused
 from sqmagic.equations.ops import OPS
 from sqmagic.notation.problems import NotationError
 from sqmagic.pipeline import understand
+from sqmagic.runtime import generated
 from tests.against import agree, random_inputs
 from tests.emitted import emitted, net, randomised
 from tests.programs import PROGRAMS
@@ -166,6 +167,29 @@ def test_any_recurrence_is_computed_as_the_judge_does(text: str, more: int, earl
     # with fewer steps a recurrence may be nowhere, though a part of it could be
     least = max(steps.horizon for steps in known.domains.states.values())
     agree(text, steps=least + more, batch=2, lengths=[least + more, least] if early else None)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_everything_stays_on_the_device_of_the_data(program: str) -> None:
+    """torch's meta device computes shapes alone, and refuses tensors of two devices."""
+    made = emitted(PROGRAMS[program])
+    code = generated.build(made.source, "net", {}).double().to("meta")
+    names = generated.arguments(code)
+    given_ = {names[s]: v.to("meta") for s, v in random_inputs(made, 4, 2).items()}
+    states = generated.call(code, "forward", **given_)
+    assert {value.device.type for value in states.values()} == {"meta"}
+
+
+def test_chance_is_drawn_anew_and_carries_no_gradient() -> None:
+    module = net(
+        "x_t : 4\nx_t --[M|softmax]-> pi_t\nsample(pi_t) -> a_t\neps_greedy(pi_t, 0.5) -> b_t\nx_t + gauss() -> z_t"
+    )
+    x = torch.zeros(40, 30, 4)
+    out, again = module(x=x), module(x=x)
+    assert out.a.shape == out.b.shape == (40, 30, 1)
+    assert set(out.a.unique().tolist()) == set(out.b.unique().tolist()) == {0, 1, 2, 3, 4}
+    assert abs(out.z.std().item() - 1) < 0.1 and not torch.equal(out.z, again.z)
+    assert not (out.a.requires_grad or out.b.requires_grad or out.z.requires_grad)
 
 
 # --- gradients -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, training
+from sqmagic.runtime import generated, inputs, telling, training
 from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
@@ -199,13 +199,12 @@ class Net(nn.Module):
         return self
 
     def __repr__(self) -> str:
-        takes = ", ".join(f"{s.label} {_shape_text(s)}" for s in self._settled.inputs)
+        called = telling.signature(self._blueprint.name, self._settled)
         if self._blueprint.refused:
-            return f"{self._blueprint.name}({takes}), which is shown and cannot run: {self._blueprint.refused}"
+            return f"{called}, which is shown and cannot run: {self._blueprint.refused}"
         if not self.is_settled:
-            return f"{self._blueprint.name}({takes}), whose parameters wait for {_listed(self._settled.missing)}"
-        count = sum(p.numel() for p in self.parameters())
-        return f"{self._blueprint.name}({takes}) with {count:,} parameters"
+            return f"{called}, whose parameters wait for {telling.listed(self._settled.missing)}"
+        return f"{called} with {sum(p.numel() for p in self.parameters()):,} parameters"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
         """What a notebook shows: the picture and the equations, with the shapes that are known."""
@@ -292,7 +291,7 @@ class Net(nn.Module):
         if self._blueprint.refused:
             raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
-            raise UnsettledError(_not_settled(self._settled))
+            raise UnsettledError(telling.not_settled(self._settled))
         return self._code
 
     def _ready(self, given: Mapping[str, Any], lengths: Any, method: str, purpose: str) -> Data:
@@ -365,28 +364,6 @@ def _together(data: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[
 def _of_one_step(spec: InputSpec) -> InputSpec:
     """An input over time, as one step has it."""
     return replace(spec, indexed=False)
-
-
-def _shape_text(spec: InputSpec) -> str:
-    if spec.kind != "real" and spec.classes is not None:
-        return f"{spec.kind}({spec.classes})"
-    return "?" if spec.shape is None else "x".join(map(str, spec.shape))
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return " and ".join(f"`{name}`" for name in names) or "data"
-
-
-def _not_settled(settled: Settled) -> str:
-    labels = [s for s in settled.inputs if s.state in settled.missing or s.label in settled.missing]
-    declare = "; ".join(f"`{s.label} : …`" for s in labels) or "the sizes that are open"
-    call = ", ".join(f"{s.name}={s.name}" for s in settled.inputs)
-    like = ",".join(s.name for s in settled.inputs)
-    return (
-        f"the net has no parameters yet: the shape of {_listed(settled.missing)} is not known\n"
-        f"  declare it in the program: {declare}\n"
-        f"  or show the net data once: net.settle({call}), or `%%seqnet … --like {like}`"
-    )
 
 
 def _restored(
