@@ -9,6 +9,7 @@ from dataclasses import replace
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -16,8 +17,10 @@ from systems import Example, at, bare, dense, examples, fed, loss, op, over, sys
 from systems import given as base
 
 from sqmagic.equations.elaborate import Kernel, elaborate
+from sqmagic.equations.interpret import interpret
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.shapes import DataShape, Shape, Shapes, infer, settle
+from sqmagic.equations.shapes.codes import CODES
 from sqmagic.equations.shapes.rules import RULES, SEVERAL
 from sqmagic.equations.system import (
     Apply,
@@ -318,6 +321,41 @@ def test_a_module_is_asked_for_its_shape() -> None:
     assert said(text, ("F",), measure=lambda layer, given: None).startswith(
         "SQ307: the shape of what the module `F` gives is not known"
     )
+
+
+def without_effects(program: System) -> bool:
+    values = [e.value for e in program.equations]
+    return not any(isinstance(n, Apply) and OPS[n.op].effect and n.op != "gauss" for v in values for n in walk(v))
+
+
+@pytest.mark.parametrize("name", [n for n, (text, _, _) in INFERRED.items() if without_effects(read(text)[0])])
+def test_the_judge_computes_values_of_these_shapes(name: str) -> None:
+    text, known, _ = INFERRED[name]
+    program, _ = read(text)
+    found = infer(program, **known)
+    random = np.random.default_rng(0)
+    inputs = {}
+    for one in program.inputs:
+        lead = (6, 2) if one.indexed else (2,)
+        shape = (*lead, *found.states[one.state])
+        whole = one.state in found.integers
+        inputs[one.state] = (
+            random.integers(found.classes[one.state], size=shape) if whole else random.normal(size=shape)
+        )
+    run = interpret(
+        settle(program, found),
+        parameters={n: random.normal(size=shape) for n, shape in found.parameters.items()},
+        inputs=inputs,
+        shapes=found,
+        effects={"gauss": lambda shape: random.normal(size=shape)},
+    )
+    assert np.isfinite(run.loss())
+    values = {n: value for n, value in run.states().items() if n in found.states}
+    assert values
+    for state, value in values.items():
+        rank = len(found.states[state])
+        assert value.shape[-rank:] == found.states[state]
+        assert value.shape[:-rank] in ((2,), (6, 2))
 
 
 # --- what only the data tell ---------------------------------------------------------------------
@@ -638,6 +676,10 @@ a scalar
 def test_what_is_said_of_a_mistake(name: str) -> None:
     text, known, expected = WRONG[name]
     assert said(text, **known) == dedent(expected).strip("\n")
+
+
+def test_every_code_has_a_case() -> None:
+    assert {expected.split(":")[0].strip() for _, _, expected in WRONG.values()} == CODES.keys()
 
 
 def test_several_mistakes_are_told_together() -> None:
