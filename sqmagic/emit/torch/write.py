@@ -68,7 +68,9 @@ def emit(
     methods += stepping(facts, dependence)
     body = [line for method in methods for line in ["", *method]]
     page = [f"class {class_name(name)}(nn.Module):", *_indented([*_doc(facts, name), *_tables(facts), *body])]
-    brought = [line for word, text in PRELUDE.items() if _uses(page, word) for line in [*text.split("\n"), "", ""]]
+    brought = [
+        line for word, text in PRELUDE.items() if _uses(page, word, r"\(") for line in [*text.split("\n"), "", ""]
+    ]
     top = ["# written by sqmagic: it needs torch alone", "import torch", "from torch import nn", "", ""]
     return "\n".join([*top, *brought, *(part for line in page for part in broken(line))]).rstrip() + "\n"
 
@@ -77,9 +79,10 @@ def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
     return [INDENT * depth + line if line else "" for line in lines]
 
 
-def _uses(lines: Iterable[str], word: str) -> bool:
-    pattern = re.compile(rf"(?<![\w.]){word}\b")
-    return any(pattern.search(line.partition("  # ")[0]) for line in lines)
+def _uses(lines: Iterable[str], word: str, after: str = r"(?!\w)") -> bool:
+    """Whether a name stands in the lines, their comments apart."""
+    pattern = re.compile(rf"(?<![\w.]){word}{after}")
+    return any(pattern.search(line.partition("# ")[0]) for line in lines)
 
 
 # --- the class -----------------------------------------------------------------------------------
