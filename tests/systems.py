@@ -458,4 +458,3 @@ def _goal(draft: _Draft) -> Goal:
     if draft.pick(0, 3):
         return loss(prediction, aim, ("mse", "mae", "huber")[draft.pick(0, 2)])
     return Goal("objective", (prediction,), op("mean", op("mul", prediction, op("stop", aim))))
-
