@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from emitted import Emitted, emitted, net, randomised
 
 from sqmagic.equations.interpret import CannotInterpret, Run, interpret
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.net import Net
-from tests.emitted import Emitted, emitted, net, randomised
 
 
 def random_inputs(made: Emitted, steps: int, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from emitted import net
 from torch import Tensor, nn
 
 from sqmagic.runtime.net import Net
-from tests.emitted import net
 
 INPUT, HIDDEN = 3, 7
 SIZES = [(5, 4), (1, 1), (7, 1), (11, 3)]

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from against import random_inputs
+from emitted import emitted, net, randomised
+from programs import PROGRAMS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.net import Net
-from tests.against import random_inputs
-from tests.emitted import emitted, net, randomised
-from tests.programs import PROGRAMS
 
 RNN = """
 x_t : 3

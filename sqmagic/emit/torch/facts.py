@@ -32,6 +32,9 @@ from sqmagic.equations.system import (
 )
 from sqmagic.schedule.domains import Domains, Interval
 
+SAMPLE = "self._sample"
+"""Where there is neither input nor parameter, an empty tensor that goes with the module says dtype and device."""
+
 _ARITHMETIC = frozenset(("add", "sub", "mul", "div", "neg"))
 
 
@@ -220,7 +223,7 @@ def _rows(item: Input) -> Interval:
 def _like(
     system: System, names: Mapping[tuple[str, Context], str], optional: frozenset[str], integers: frozenset[str]
 ) -> str:
-    """A tensor that says dtype and device: the first input of real numbers, or else a parameter."""
+    """A tensor that says dtype and device: the first input of real numbers, else a parameter."""
     for item in system.inputs:
         if item.state not in integers | optional:
             return names[item.state, ()]
@@ -230,7 +233,7 @@ def _like(
             return path
         if layer.function != "module":
             return f"{path}.weight"
-    return "torch.empty(0)"
+    return SAMPLE
 
 
 def base_cases(facts: Facts, state: str) -> list[tuple[int, Context]]:

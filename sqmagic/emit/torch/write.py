@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
-from sqmagic.emit.torch.facts import Facts, closure, fixed, gather, grows, least_steps
+from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
 from sqmagic.emit.torch.layers import argument, making
 from sqmagic.emit.torch.lines import broken, dictionary
 from sqmagic.emit.torch.losses import REFUSED, RULES
@@ -117,6 +117,8 @@ def _tables(facts: Facts) -> list[str]:
 def _init(facts: Facts) -> list[str]:
     modules = [argument(layer) for layer in facts.system.layers if layer.function == "module"]
     lines = ["super().__init__()", *making(facts.system, facts.parameters)]
+    if facts.like == SAMPLE:
+        lines.append('self.register_buffer("_sample", torch.empty(0), persistent=False)')
     return [f"def __init__({', '.join(['self', *modules])}):", *_indented(lines)]
 
 
