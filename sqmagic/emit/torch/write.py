@@ -214,7 +214,7 @@ def _horizon(facts: Facts) -> str:
 def _batch(facts: Facts) -> str:
     """The number of examples, from any input; one where there is none."""
     sizes = [(i, f"{facts.name(i.state)}.shape[{int(i.indexed)}]") for i in facts.system.inputs]
-    return _first_given(facts, sizes, "1")
+    return _first_given(facts, sizes, "1 if lengths is None else len(lengths)" if facts.masked else "1")
 
 
 def _first_given(facts: Facts, sizes: list[tuple[Input, str]], otherwise: str) -> str:
