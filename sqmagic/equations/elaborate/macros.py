@@ -17,8 +17,19 @@ from sqmagic.equations.elaborate.functions import Instance, Module, meaning
 from sqmagic.equations.elaborate.inside import Book, Inside, Work
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line, Outcome
 from sqmagic.equations.elaborate.names import Split, is_fixed, spell, split
+from sqmagic.equations.elaborate.pipeline import too_deep
 from sqmagic.equations.elaborate.transforms import unwrapped
-from sqmagic.equations.elaborate.trees import bottom_up, defined, names, nodes, over_values, parts, values
+from sqmagic.equations.elaborate.trees import (
+    DEEPEST,
+    bottom_up,
+    defined,
+    depth,
+    names,
+    nodes,
+    over_values,
+    parts,
+    values,
+)
 from sqmagic.equations.system import Running
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
@@ -113,6 +124,9 @@ def _line(line: Line, site: _Site, work: Work) -> list[Line]:
         changed = over_values(line.statement, lambda value: bottom_up(value, call))
     except Fault as fault:
         work.problems.append(fault.problem)
+        return []
+    if any(depth(value) > DEEPEST for value in values(changed)):
+        work.problems.append(too_deep(line.span))
         return []
     if changed == line.statement:
         return [line]

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import assert_never
 
 from sqmagic.equations.elaborate.lines import Line, Outcome
-from sqmagic.equations.elaborate.trees import parts
+from sqmagic.equations.elaborate.trees import DEEPEST, depth, parts
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
+from sqmagic.notation.source import Span
 from sqmagic.notation.syntax import (
     Arrow,
     Bar,
@@ -91,8 +92,17 @@ def apply(function: Expression, arguments: tuple[Expression, ...], batch: int | 
             return Call(function, arguments, size, span=function.span)
 
 
+def too_deep(span: Span) -> Problem:
+    return Problem("SQ209", f"more than {DEEPEST} functions stand within each other: name a part", span)
+
+
 def _fault(pipeline: Pipeline) -> Problem | None:
     """A name is needed after an arrow, and something must be called where nothing is named."""
+    before = depth(pipeline.source)
+    for part in pipeline.parts:
+        if isinstance(part, Arrow) and len(part.items) + before > DEEPEST:
+            return too_deep(part.span)
+        before = 1
     for part in pipeline.parts:
         if isinstance(part, Arrow):
             for output in parts(part.outputs):

@@ -63,23 +63,38 @@ def rename(expression: Expression, leaf: Callable[[Name], Expression]) -> Expres
 def nodes(expression: Expression) -> Iterator[Expression]:
     """Every value in the expression, a whole before its parts, left to right."""
     yield expression
+    for part in _within(expression):
+        yield from nodes(part)
+
+
+DEEPEST = 100
+"""How many operations may stand within each other in one line. Walking a tree takes a few Python calls a level."""
+
+
+def depth(expression: Expression) -> int:
+    """How deep an expression nests, without recursion."""
+    deepest, waiting = 0, [(expression, 1)]
+    while waiting:
+        node, level = waiting.pop()
+        deepest = max(deepest, level)
+        waiting += [(part, level + 1) for part in _within(node)]
+    return deepest
+
+
+def _within(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Number() | Name():
-            return
+            return ()
         case Negative(operand) | Slice(operand):
-            yield from nodes(operand)
+            return (operand,)
         case Binary(_, left, right):
-            yield from nodes(left)
-            yield from nodes(right)
+            return left, right
         case Bar(members) | Tuple(members):
-            for member in members:
-                yield from nodes(member)
+            return members
         case Call(_, arguments):
-            for argument in arguments:
-                yield from nodes(argument)
+            return arguments
         case Subscript(operand, index):
-            yield from nodes(operand)
-            yield from nodes(index)
+            return operand, index
         case _:
             assert_never(expression)
 
