@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sqmagic.notation.problems import NotationError
 from sqmagic.runtime.blueprint import InputSpec, Shape
+from sqmagic.runtime.errors import UnsettledError
 from sqmagic.runtime.net import Net
 
 
@@ -29,12 +30,13 @@ def inherit(net: Net, former: Net, name: str, foreign: Collection[str] = ()) -> 
 
 
 def _settle_like(net: Net, former: Net) -> None:
-    known = {spec.state: _example(spec) for spec in former.inputs if spec.shape is not None}
-    wanted = {spec.state for spec in net.inputs}
+    """Tells a net what the former one knew of its data, as far as both read them alike."""
+    known = {(spec.state, spec.indexed): spec for spec in former.inputs if spec.shape is not None}
+    alike = [known[spec.state, spec.indexed] for spec in net.inputs if (spec.state, spec.indexed) in known]
     try:
-        net.settle({state: value for state, value in known.items() if state in wanted})
-    except NotationError:
-        return  # the program now says otherwise: wait for data
+        net.settle({spec.state: _example(spec) for spec in alike})
+    except (NotationError, UnsettledError):
+        return  # the program now says otherwise, or more is open: wait for data
 
 
 def _example(spec: InputSpec) -> Tensor:
