@@ -18,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqmagic.equations.elaborate.context import add_contexts, arities, contexts, indices, read_names
+from sqmagic.equations.elaborate.context import (
+    add_contexts,
+    arities,
+    indices,
+    is_readable,
+    read_names,
+    readable,
+    readable_formals,
+)
 from sqmagic.equations.elaborate.inside import Book
 from sqmagic.equations.elaborate.layers import dense_layers, name_layers
 from sqmagic.equations.elaborate.lines import Kernel, Line, Outcome
@@ -28,7 +36,7 @@ from sqmagic.equations.elaborate.macros import called, expand
 from sqmagic.equations.elaborate.names import Names, split
 from sqmagic.equations.elaborate.pipeline import pipelines
 from sqmagic.equations.elaborate.transforms import transforms
-from sqmagic.equations.elaborate.trees import defined, named, written
+from sqmagic.equations.elaborate.trees import defined, named
 from sqmagic.equations.elaborate.tuples import tuples
 from sqmagic.equations.system import System
 from sqmagic.notation.problems import Problem
@@ -66,16 +74,14 @@ class Elaborated:
 def elaborate(program: Program, source: Source, kernel: Kernel | None = None) -> Elaborated:
     """Fills in the shorthand. Never raises for what a user wrote: every fault is a problem of the result."""
     kernel = kernel or Kernel()
-    own = {s.name.text: s for s in program.statements if isinstance(s, Macro)}
-    macros = {**kernel.macros, **own}
-    problems = list(contexts(program)) + list(_repeated(program))
-    unreadable = frozenset(p.span for p in problems)
-    statements = [s for s in program.statements if not isinstance(s, Macro) and not _holds(s, unreadable)]
     running = indices(program)
-    prepared = _prepare(tuple(Line(s, s.span) for s in statements), macros, kernel)
-    bodies = {
-        name: _prepare(tuple(Line(s, s.span) for s in macro.body), macros, kernel) for name, macro in macros.items()
-    }
+    defined_here = [s for s in program.statements if isinstance(s, Macro)]
+    problems = [*_repeated(program), *(p for m in defined_here for p in readable_formals(m, running))]
+    own = {m.name.text: m for m in defined_here if not readable_formals(m, running)}
+    macros = {**kernel.macros, **own}
+    statements = [s for s in program.statements if not isinstance(s, Macro)]
+    prepared = _prepare(statements, macros, kernel, running)
+    bodies = {name: _prepare(macro.body, macros, kernel, running) for name, macro in macros.items()}
     reached = called(prepared.lines, bodies, macros, kernel)
     problems += prepared.problems
     problems += [p for name in macros for p in bodies[name].problems if name in own]
@@ -99,13 +105,17 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     )
 
 
-def _prepare(lines: tuple[Line, ...], macros: dict[str, Macro], kernel: Kernel) -> Outcome:
+def _prepare(
+    statements: Sequence[Statement], macros: dict[str, Macro], kernel: Kernel, running: tuple[str, ...]
+) -> Outcome:
     """The rules that need no names: every macro's body goes through them once."""
-    piped = pipelines(lines)
+    piped = pipelines(tuple(Line(s, s.span) for s in statements))
     composed = transforms(piped.lines, macros, kernel)
     layered = name_layers(composed.lines, macros, kernel)
     single = tuples(layered.lines)
-    return Outcome(single.lines, (*piped.problems, *composed.problems, *layered.problems, *single.problems))
+    named = readable(single.lines, running)
+    rules = (piped, composed, layered, single, named)
+    return Outcome(named.lines, tuple(problem for rule in rules for problem in rule.problems))
 
 
 def _repeated(program: Program) -> list[Problem]:
@@ -123,12 +133,8 @@ def _repeated(program: Program) -> list[Problem]:
     return problems
 
 
-def _holds(statement: Statement, spans: frozenset[object]) -> bool:
-    return any(name.span in spans for name in written((statement,)))
-
-
 def _lost(statements: Sequence[Statement], lines: tuple[Line, ...], running: tuple[str, ...]) -> frozenset[str]:
     """The states that faulty lines would have defined."""
     kept = {name.text for line in lines for name in defined(line.statement)}
-    meant = {name.text for s in statements for name in named(s)}
+    meant = {name.text for s in statements for name in named(s) if is_readable(name, running)}
     return frozenset(split(text, running).base for text in meant - kept)

@@ -16,7 +16,7 @@ from sqmagic.equations.elaborate.trees import defined, names, nodes, over_values
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import Running, points
 from sqmagic.notation.problems import Problem
-from sqmagic.notation.syntax import Binding, Call, Declaration, Expression, Name, Over, Program, Reset, Tuple
+from sqmagic.notation.syntax import Binding, Call, Declaration, Expression, Macro, Name, Over, Program, Reset, Tuple
 
 RULE = "context"
 
@@ -37,15 +37,28 @@ def _runs(name: Name) -> bool:
     return context is not None and not is_fixed(context)
 
 
-def contexts(program: Program) -> tuple[Problem, ...]:
-    """The names whose braces hold no context."""
-    running = indices(program)
-    return tuple(problem for name in written(program.statements) if (problem := _unreadable(name, running)) is not None)
+def readable(lines: tuple[Line, ...], running: tuple[str, ...]) -> Outcome:
+    """The lines whose braces hold contexts."""
+    problems = {id(line): _faults(tuple(_occurrences(line)), running) for line in lines}
+    kept = tuple(line for line in lines if not problems[id(line)])
+    return Outcome(kept, tuple(p for line in lines for p in problems[id(line)]))
+
+
+def readable_formals(macro: Macro, running: tuple[str, ...]) -> list[Problem]:
+    return _faults(macro.formals, running)
+
+
+def is_readable(name: Name, running: tuple[str, ...]) -> bool:
+    return _unreadable(name, running) is None
+
+
+def _faults(names_: tuple[Name, ...], running: tuple[str, ...]) -> list[Problem]:
+    return [problem for name in names_ if (problem := _unreadable(name, running)) is not None]
 
 
 def _unreadable(name: Name, running: tuple[str, ...]) -> Problem | None:
     try:
-        split(name.text, running or ("t",))
+        split(name.text, running)
     except BadContext as bad:
         known = " and ".join(f"`{i}`" for i in running) or "`t`"
         note = f"a context is {known} at a constant distance, a number, or a range of these."

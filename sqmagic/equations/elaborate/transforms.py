@@ -50,13 +50,14 @@ def _spread(e: Expression, macros: dict[str, Macro], kernel: Kernel) -> Expressi
     match e:
         case Call(Call() as function, arguments, keywords):
             return _applied(function, arguments, keywords, (), macros, kernel)
-        case Call(Name(name), (first, *_)) if name in TRANSFORMS:
-            text = show_expression(first)
-            instead = f"stop({text})" if name == "nograd" else None
+        case Call(Name(name), given) if name in TRANSFORMS:
+            text = show_expression(given[0]) if given else ""
+            what = f"the value `{text}`" if given else "nothing"
+            instead = f"stop({text})" if name == "nograd" and given else None
             raise Fault(
                 Problem(
                     "SQ205",
-                    f"`{name}` is a transform: it takes a function, not the value `{text}`",
+                    f"`{name}` is a transform: it takes a function, not {what}",
                     e.span,
                     notes=("`stop(x)` is a value held fixed; `nograd(F)(x)` is F on x without its gradient.",),
                     instead=instead,
@@ -77,6 +78,8 @@ def _applied(
     """The function applied, each transform of `wraps` (outermost first) moved onto the names within."""
     again = partial(_applied, macros=macros, kernel=kernel)
     match function:
+        case Name(name) if name in TRANSFORMS:
+            raise Fault(Problem("SQ205", f"`{name}` takes a function, and none is given", function.span))
         case Name():
             return Call(wrapped(function, wraps, macros, kernel), arguments, keywords, span=function.span)
         case Bar(members):
@@ -91,7 +94,8 @@ def _applied(
         case Call(Name(name), (inner, *_)) if name in TRANSFORMS:
             return again(inner, arguments, keywords, (*wraps, function))
         case Call(inner, own, settings):
-            return again(inner, arguments + own, settings + keywords, wraps)
+            spread = tuple(bottom_up(o, partial(_spread, macros=macros, kernel=kernel)) for o in own)
+            return again(inner, arguments + spread, settings + keywords, wraps)
         case Number() | Negative() | Binary() | Tuple() | Subscript() | Slice():
             who = _name(wraps[-1]) if wraps else "a call"
             raise Fault(Problem("SQ205", f"`{who}` takes a function, not `{show_expression(function)}`", function.span))
