@@ -19,7 +19,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 
 # The nets of tests and examples are so small that threads waiting for each other cost more than they give.
-demo test unit notebooks check record: export OMP_NUM_THREADS ?= 1
+demo test unit quick notebooks check record: export OMP_NUM_THREADS ?= 1
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
@@ -38,6 +38,11 @@ test: unit notebooks ## all tests: the rooms, the laws, and every example notebo
 
 unit: $(READY) ## the tests under tests/
 	$(BIN)/python -m pytest
+
+COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
+
+quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
+	$(BIN)/python -m pytest --quiet --alone -p no:nbval -n auto $(COMPILER:%=tests/test_%.py)
 
 notebooks: $(READY) ## every example notebook in a real kernel, its checked cells compared
 	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples

@@ -5,17 +5,35 @@ Property tests have no deadline: no test here measures time.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("sqmagic", deadline=None, print_blob=True)
+settings.register_profile("quick", settings.get_profile("sqmagic"), max_examples=25)
 settings.load_profile("sqmagic")
 
 
+class Absent(MetaPathFinder):
+    """Makes the compiler's tests prove that they need neither torch nor Jupyter: there is neither."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname.partition(".")[0] in ("torch", "IPython", "ipykernel", "jupyter_client"):
+            raise ModuleNotFoundError(f"{fullname} is absent under --alone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--alone"):
+        sys.meta_path.insert(0, Absent())
+        settings.load_profile("quick")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--alone", action="store_true", help="run as if torch and Jupyter were not installed")
     parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing")
 
 
