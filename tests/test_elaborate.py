@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
+from hypothesis.strategies import DrawFn, composite
 from strategies import programs
 
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
@@ -300,8 +301,14 @@ def test_a_reset_reads_the_base_value_in_what_makes_the_state() -> None:
     ]
 
 
-@settings(max_examples=40)
-@given(programs().map(show_program))
+@composite
+def texts(draw: DrawFn) -> str:
+    """A generated program as text; drawn by hand, because hypothesis takes minutes to print how it was built."""
+    return show_program(draw(programs()))
+
+
+@settings(max_examples=40, phases=(Phase.reuse, Phase.generate))
+@given(texts())
 def test_any_program_that_parses_is_understood_or_refused_in_words(text: str) -> None:
     try:
         understand(text)
