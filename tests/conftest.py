@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("sqmagic", deadline=None, print_blob=True)
-settings.register_profile("quick", settings.get_profile("sqmagic"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("sqmagic"), max_examples=15)
 settings.load_profile("sqmagic")
 
 

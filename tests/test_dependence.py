@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hypothesis import given as for_all
-from hypothesis import settings
 from hypothesis import strategies as st
 from systems import Example, at, bare, dense, end, examples, fed, gae, given, gru, loss, lstm, mlp, op, over, system
 
@@ -154,7 +153,6 @@ def test_one_equation_of_several_outputs_is_one_node() -> None:
 
 
 @for_all(examples())
-@settings(max_examples=100)
 def test_every_equation_comes_after_what_it_needs(example: Example) -> None:
     facts = found(example.system)
     place = {number: n for n, c in enumerate(facts.components) for number in c.equations}
@@ -171,7 +169,6 @@ def test_every_equation_comes_after_what_it_needs(example: Example) -> None:
 
 
 @for_all(examples(shuffled=False), st.data())
-@settings(max_examples=50)
 def test_kinds_do_not_depend_on_the_order_of_the_program(example: Example, data: st.DataObject) -> None:
     equations = tuple(data.draw(st.permutations(example.system.equations)))
     parts = (example.system.inputs, example.system.goals, example.system.layers)

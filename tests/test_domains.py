@@ -263,14 +263,12 @@ def disagreements(example: Example, facts: Domains, horizon: int) -> list[str]:
 
 
 @for_all(examples(), st.integers(0, 2))
-@settings(max_examples=150)
 def test_domains_are_what_the_interpreter_finds(example: Example, more: int) -> None:
     facts = found(example.system)
     assert disagreements(example, facts, facts.horizon + more) == []
 
 
 @for_all(examples(blocks=("input", "feed forward", "looks back", "looks ahead")), st.integers(1, 7))
-@settings(max_examples=100)
 def test_domains_agree_for_every_horizon_that_is_long_enough(example: Example, horizon: int) -> None:
     facts = found(example.system)
     if horizon >= facts.horizon:
@@ -278,7 +276,6 @@ def test_domains_agree_for_every_horizon_that_is_long_enough(example: Example, h
 
 
 @for_all(examples())
-@settings(max_examples=50)
 def test_the_least_horizon_is_the_least_that_leaves_every_state_a_value(example: Example) -> None:
     facts = found(example.system)
     kept = {s for s in example.states if s in facts.states}

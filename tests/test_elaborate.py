@@ -301,10 +301,13 @@ def test_a_reset_reads_the_base_value_in_what_makes_the_state() -> None:
     ]
 
 
+PROGRAMS = programs()  # made once: hypothesis takes its time over a strategy that is new
+
+
 @composite
 def texts(draw: DrawFn) -> str:
     """A generated program as text; drawn by hand, because hypothesis takes minutes to print how it was built."""
-    return show_program(draw(programs()))
+    return show_program(draw(PROGRAMS))
 
 
 @settings(max_examples=40, phases=(Phase.reuse, Phase.generate))

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import assume, settings
+from hypothesis import assume
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -556,7 +556,6 @@ def test_every_example_has_its_own_end() -> None:
 
 
 @for_all(examples(), st.integers(0, 10_000))
-@settings(max_examples=60)
 def test_lengths_are_each_example_alone(example: Example, seed: int) -> None:
     longest = domains(example.system).horizon + 2
     parameters, inputs = example.values(longest, batch=2, seed=seed)
@@ -576,7 +575,6 @@ def test_lengths_are_each_example_alone(example: Example, seed: int) -> None:
 
 
 @for_all(examples(), st.integers(0, 10_000))
-@settings(max_examples=60)
 def test_full_lengths_change_nothing(example: Example, seed: int) -> None:
     horizon = domains(example.system).horizon + 1
     parameters, inputs = example.values(horizon, batch=2, seed=seed)
@@ -593,7 +591,6 @@ def test_full_lengths_change_nothing(example: Example, seed: int) -> None:
 
 
 @for_all(examples(shuffled=False), st.randoms(use_true_random=False), st.integers(0, 10_000))
-@settings(max_examples=60)
 def test_the_order_of_statements_means_nothing(example: Example, random: Random, seed: int) -> None:
     horizon = domains(example.system).horizon + 1
     parameters, inputs = example.values(horizon, seed=seed)

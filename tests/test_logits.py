@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given as for_all
-from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from systems import Example, at, bare, dense, end, examples, fed, given, loss, op, over, system
@@ -175,7 +174,6 @@ def test_a_certain_prediction_has_a_finite_loss() -> None:
 
 
 @for_all(examples(), st.data())
-@settings(max_examples=100)
 def test_the_pass_keeps_losses_and_domains(example: Example, data: st.DataObject) -> None:
     """Of any program, with a softmax or a sigmoid of any of its states as prediction."""
     functions = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
