@@ -71,7 +71,7 @@ def _circled(nodes: Sequence[Node], carried: set[str], away: set[str]) -> dict[V
     for node in nodes:
         for use in node.ins:
             users.setdefault(use.value, []).append(node)
-    made = [value for node in nodes if node.kind != "function" for value in node.outs if value.state]
+    made = [value for node in nodes if node.kind not in {"function", "buffer"} for value in node.outs if value.state]
     unused = [v for v in made if v not in users and v.state not in away]
     predicted = [v for v in made if v in users and v.state not in carried and all(n.kind in GOALS for n in users[v])]
     return {value: replace(value, number=-1) for value in made if value in unused or value in predicted}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqmagic.board.layout.graph import GOALS, Graph
+from sqmagic.board.layout.graph import BLOCKS, GOALS, Graph
 from sqmagic.board.layout.rails import Rail, rail_of
 from sqmagic.board.layout.rows import Rows
 
@@ -87,7 +87,7 @@ def _visit(walk: _Walk, n: int) -> None:
     for net in nets:
         if graph.nodes[graph.nets[net].source].kind != "entry":
             _visit(walk, graph.nets[net].source)
-    if graph.nodes[n].kind == "function":
+    if graph.nodes[n].kind in BLOCKS:
         _spread(walk, n)
         return
     above = _above(walk, n, nets)
@@ -129,7 +129,7 @@ def _above(walk: _Walk, n: int, nets: Sequence[int]) -> int | None:
 def _free_above(walk: _Walk, n: int, net: int) -> int | None:
     graph, source, row = walk.graph, walk.graph.nets[net].source, walk.rows.row
     node = graph.nodes[source]
-    on_rail = source in walk.rail and node.kind != "function"
+    on_rail = source in walk.rail and node.kind not in BLOCKS
     many = node.kind == "merge" and len(graph.nets[net].sinks) > 1
     apart = graph.nodes[n].kind == "output" and (source in walk.rail or source in walk.rows.hanging)
     if on_rail or many or apart or net in walk.topped or node.kind in {"target", "aside"} or row[source] >= row[n]:

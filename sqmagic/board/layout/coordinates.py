@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from sqmagic.board.layout import spacing
 from sqmagic.board.layout.boxes import Box, Spot
-from sqmagic.board.layout.graph import HEADED, Kind
+from sqmagic.board.layout.graph import HEADED, SIGNS, Kind
 from sqmagic.board.layout.grid import Plan, Point
 from sqmagic.board.layout.route import Routes
 from sqmagic.board.layout.sizes import extent
@@ -124,7 +124,7 @@ def _trimmed(plan: Plan, placed: Placed) -> Placed:
         kind = plan.graph.nodes[wire.sink].kind
         along = on_rail.get(wire.sink)
         straight = along is not None and on_rail.get(plan.graph.nets[wire.net].source) is along
-        arrow = kind in HEADED and not (straight and kind == "pointwise")
+        arrow = kind in HEADED and not (straight and kind in SIGNS)
         corners = _ended(wire, kind, placed, _after(plan, placed, wire.sink))
         arrow = arrow or (kind == "layer" and (placed.cell is None or corners[-1][0] != corners[-2][0]))
         wires.append(Wire(wire.net, wire.sink, corners, arrow, wire.held))

@@ -12,7 +12,10 @@ Kind = Literal[
     "layer",  # learned, with a tab for its name
     "pointwise",  # on values: ×, +, tanh
     "merge",  # concatenation: wires that join
-    "function",  # the outside: step, sample, a buffer
+    "delay",  # what it was a step earlier, or will be a step later
+    "function",  # the outside: step, sample
+    "buffer",  # what was stored, and what is drawn from it
+    "macro",  # an instance of a macro, folded
     "aside",  # on a target alone: stands beside the loss
     "loss",
     "objective",
@@ -25,7 +28,11 @@ Kind = Literal[
 GOALS = frozenset({"loss", "objective"})
 OUTER = GOALS | {"input", "output", "target", "aside"}
 """What stands outside the cell."""
-HEADED = GOALS | {"pointwise", "aside", "output", "function"}
+SIGNS = frozenset({"pointwise", "delay"})
+"""What may lie on a rail, one wire in at either end."""
+BLOCKS = frozenset({"function", "buffer", "macro"})
+"""What may have several results, each leaving upwards from a pin of its own."""
+HEADED = GOALS | SIGNS | BLOCKS | {"aside", "output"}
 """What a wire enters with an arrowhead."""
 
 Side = Literal["left", "right"]

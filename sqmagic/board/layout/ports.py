@@ -5,7 +5,7 @@ Directions are those in which a wire travels: one that arrives going N comes in 
 
 from __future__ import annotations
 
-from sqmagic.board.layout.graph import Graph
+from sqmagic.board.layout.graph import BLOCKS, SIGNS, Graph
 from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import Rows
 
@@ -23,7 +23,7 @@ def arrivals(graph: Graph, rows: Rows, rail: dict[int, Rail], net: int, sink: in
             return {_ALONG[node.side or "right"]: 0.0}
         case "layer" | "output":
             return {N: 0.0}
-        case "function":
+        case _ if node.kind in BLOCKS:
             return {_ALONG[own.toward] if own else E: 0.0, N: 0.0}
         case "merge":
             return {way: cost for way, cost in _INTO_MERGE.items() if way != (_out_of_merge(graph, sink) + 2) % 4}
@@ -49,13 +49,13 @@ def departures(graph: Graph, rows: Rows, rail: dict[int, Rail], net: int, pinned
     match node.kind:
         case "entry":
             return {_FROM[node.side or "left"]: 0.0}
-        case "function":
+        case _ if node.kind in BLOCKS:
             return {N: 0.0} if pinned else {_ALONG[own.toward] if own else E: 0.0}
         case "target" | "aside":
             return {W: 0.0, E: 0.0, S: 3.0}
         case "merge":
             return {_out_of_merge(graph, source): 0.0}
-        case "pointwise" if own:
+        case _ if own and node.kind in SIGNS:
             along = _ALONG[own.toward]
             return {along: 0.0} if own.through else {along: 0.5, N: 0.0}
         case _ if source in rows.hanging:

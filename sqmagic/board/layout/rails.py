@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from sqmagic.board.layout.graph import Graph, Side
+from sqmagic.board.layout.graph import BLOCKS, SIGNS, Graph, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _through(graph: Graph, entry: int, source: int, taken: set[int]) -> tuple[in
     path = _shortest(graph, entry, source)
     if any(n in taken for n in path):
         return ()
-    if not path and graph.nodes[source].kind == "function" and entry in graph.sources(source) and source not in taken:
+    if not path and graph.nodes[source].kind in BLOCKS and entry in graph.sources(source) and source not in taken:
         return (source,)
     return path
 
@@ -66,7 +66,7 @@ def _shortest(graph: Graph, entry: int, source: int) -> tuple[int, ...]:
         if at == source:
             break
         for user in graph.users(at):
-            if graph.nodes[user].kind == "pointwise" and user not in before:
+            if graph.nodes[user].kind in SIGNS and user not in before:
                 before[user] = at
                 queue.append(user)
     path = []
@@ -83,7 +83,7 @@ def _beside(graph: Graph, entry: int, taken: set[int]) -> tuple[int, ...]:
     if len(users) != 1 or users[0] in taken:
         return ()
     node = graph.nodes[users[0]]
-    return (users[0],) if node.kind == "pointwise" and len(graph.sources(users[0])) == 1 else ()
+    return (users[0],) if node.kind in SIGNS and len(graph.sources(users[0])) == 1 else ()
 
 
 def rail_of(rails: tuple[Rail, ...]) -> dict[int, Rail]:

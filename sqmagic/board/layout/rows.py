@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 
-from sqmagic.board.layout.graph import GOALS, Graph
+from sqmagic.board.layout.graph import BLOCKS, GOALS, SIGNS, Graph
 from sqmagic.board.layout.rails import Rail
 
 _EDGE = {"entry", "exit", "input", "output", "target", "aside"}
@@ -59,7 +59,7 @@ class _Ranks:
 
 def _hanging(graph: Graph, rails: Sequence[Rail]) -> tuple[dict[int, int], dict[int, Rail]]:
     on_rail = {n for rail in rails for n in rail.stops}
-    carrier = {rail.stops[-1]: rail for rail in rails if rail.through and graph.nodes[rail.source].kind == "pointwise"}
+    carrier = {rail.stops[-1]: rail for rail in rails if rail.through and graph.nodes[rail.source].kind in SIGNS}
     returning = {rail.source for rail in rails if not rail.through and rail.toward == "right"}
     goes_down: dict[int, bool] = {}
 
@@ -67,7 +67,7 @@ def _hanging(graph: Graph, rails: Sequence[Rail]) -> tuple[dict[int, int], dict[
         if n not in goes_down:
             goes_down[n] = False
             users = [u for u in graph.users(n) if graph.nodes[u].kind != "exit"]
-            plain = graph.nodes[n].kind == "pointwise" and n not in on_rail
+            plain = graph.nodes[n].kind in SIGNS and n not in on_rail
             goes_down[n] = plain and (n in returning or (bool(users) and all(leads(u) for u in users)))
         return goes_down[n]
 
@@ -109,7 +109,7 @@ def _least(ranks: _Ranks, n: int) -> float:
     highest = max([0.0, *(_rank(ranks, s) for s in graph.sources(n) if s not in line)])
     if node.kind == "merge":
         return highest + _MERGE
-    if node.kind == "function" and highest == 0:
+    if node.kind in BLOCKS and highest == 0:
         return _FUNCTION
     return floor(highest + 1e-6) + 1.0
 
@@ -124,7 +124,7 @@ def _rank(ranks: _Ranks, n: int) -> float:
 def _lift(ranks: _Ranks, rail: Rail, k: int) -> None:
     """All stops of a rail at one height, high enough for what hangs under it."""
     height = max(ranks.of[n] for n in rail.stops)
-    if ranks.graph.nodes[rail.source].kind == "pointwise":
+    if ranks.graph.nodes[rail.source].kind in SIGNS:
         height = float(floor(height))
         for n, depth in ranks.hanging.items():
             feet = [ranks.of[s] for s in ranks.graph.sources(n) if s not in ranks.hanging and s not in rail.stops]

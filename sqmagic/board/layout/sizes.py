@@ -21,9 +21,11 @@ def label_size(node: Node) -> float:
     match node.kind:
         case "layer":
             return LAYER if node.tab else LAYER + 2
+        case "delay":
+            return WORD - 1
         case "pointwise" | "aside":
             return SIGN if len(node.label.base) == 1 else WORD
-        case "function":
+        case "function" | "buffer" | "macro":
             return BOX
         case "loss" | "objective":
             return GOAL
@@ -47,8 +49,12 @@ def extent(node: Node) -> tuple[float, float]:
             return max(40.0, text + 18), 28.0
         case "merge":
             return 4.0, 4.0
-        case "function":
+        case "delay":
+            return max(26.0, text + 8), 24.0
+        case "function" | "macro":
             return max(70.0, text + 30), 36.0
+        case "buffer":
+            return max(70.0, text + 30), 48.0
         case "loss" | "objective":
             return max(60.0, text + 32), 34.0
         case "input" | "output" | "target":

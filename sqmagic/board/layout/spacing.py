@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from sqmagic.board.layout.boxes import Spot
-from sqmagic.board.layout.graph import HEADED, OUTER
+from sqmagic.board.layout.graph import BLOCKS, HEADED, OUTER, SIGNS
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.route import Routes
 
@@ -15,7 +15,7 @@ _TRACK, _NODE_TRACK, _HEAD = 16.0, 15.0, 26.0
 _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14.0, 28.0
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
 _BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS = 12.0, 26.0, 10.0, 28.0
-_MAKERS = {"layer", "pointwise", "function"}
+_MAKERS = SIGNS | BLOCKS | {"layer"}
 _BY_GOALS = {"loss", "objective", "target", "aside"}
 
 
@@ -88,7 +88,7 @@ def _half_widths(plan: Plan, sizes: Sequence[Spot]) -> list[float]:
     for n, node in enumerate(plan.graph.nodes):
         own = plan.columns.of[n]
         for c in own:
-            if node.kind == "function" and len(own) > 1:
+            if node.kind in BLOCKS and len(own) > 1:
                 halves[c] = max(halves[c], 28.0, sizes[n][0] / 2 / len(own))
             elif node.kind not in OUTER or (node.kind not in {"input", "output"} and not plan.graph.timed):
                 halves[c] = max(halves[c], sizes[n][0] / 2)
@@ -152,7 +152,7 @@ def rows(plan: Plan, routes: Routes, sizes: Sequence[Spot], across: set[int]) ->
 def _names_upwards(plan: Plan, n: int) -> bool:
     """A named value leaves this node upwards, and its name needs room there."""
     node = plan.graph.nodes[n]
-    along = n in plan.rows.hanging or any(n in rail.stops and node.kind != "function" for rail in plan.rails)
+    along = n in plan.rows.hanging or any(n in rail.stops and node.kind not in BLOCKS for rail in plan.rails)
     return node.kind in _MAKERS and not along and any(value.state for value in node.outs)
 
 

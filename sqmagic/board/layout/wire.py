@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
+from sqmagic.board.layout.graph import BLOCKS
 from sqmagic.board.layout.grid import FREE, Grid, direction, occupy, start_point
 from sqmagic.board.layout.ports import E, N, S, W, Ways, arrivals, departures
 
@@ -42,7 +43,7 @@ def lay(grid: Grid, net: int, sink: int) -> None:
 
 def _side(kind: str, node: int, point: int, way: int) -> tuple[int, int, int]:
     """A side of a node, as the direction in which a wire arrives there; a function has one below each pin."""
-    return (node, way, point if kind == "function" and way in (N, S) else 0)
+    return (node, way, point if kind in BLOCKS and way in (N, S) else 0)
 
 
 def _back(came: dict[int, int], v: int) -> list[int]:
@@ -60,7 +61,7 @@ def _goals(grid: Grid, net: int, sink: int) -> dict[int, Ways]:
     ways = arrivals(graph, grid.plan.rows, grid.rail, net, sink)
     places = grid.at[sink]
     along = grid.rail.get(sink)
-    if kind == "function" and along is not None and grid.rail.get(graph.nets[net].source) is along:
+    if kind in BLOCKS and along is not None and grid.rail.get(graph.nets[net].source) is along:
         ways = {way: cost for way, cost in ways.items() if way != N}
     out: dict[int, Ways] = {}
     for place in places:
@@ -68,7 +69,7 @@ def _goals(grid: Grid, net: int, sink: int) -> dict[int, Ways]:
             way: cost
             for way, cost in ways.items()
             if grid.sides.get(_side(kind, sink, place, way), net) == net
-            and (way == N or place == (places[-1] if way == W else places[0]) or kind != "function")
+            and (way == N or place == (places[-1] if way == W else places[0]) or kind not in BLOCKS)
         }
         if free:
             out[place] = free
