@@ -121,7 +121,7 @@ def test_inputs_targets_outputs_and_goals() -> None:
     assert words(mlp("cross_entropy", "softmax"), "aside", "a") == ["one_hot"]
     assert words(a2c(), "objective") == ["max"]
     assert words(a2c(), "function") == ["step", "sample"]
-    assert words(q_learning(), "function", "a") == ["Get_B"]
+    assert words(q_learning(), "buffer", "a") == ["B"]
 
 
 def test_a_weighted_loss_says_its_weight() -> None:

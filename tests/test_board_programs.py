@@ -301,8 +301,9 @@ PROGRAMS: dict[str, Callable[[], System]] = {
 }
 
 
-def laid(program: System) -> Scene:
-    return picture(program).scene
+def laid(program: System, *expand: str) -> Scene:
+    """The places of a program's picture, every macro unfolded unless it is said which."""
+    return picture(program, expand=expand or ("all",)).scene
 
 
 # --- what holds for every picture --------------------------------------------------------------------
@@ -347,9 +348,10 @@ def straight(part: Part) -> None:
             assert heights.get((state, "left"), y) == y
 
 
+@pytest.mark.parametrize("macros", ["all", "none"])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_is_drawn_soundly(program: str) -> None:
-    for part in laid(PROGRAMS[program]()).parts.values():
+def test_a_program_is_drawn_soundly(program: str, macros: str) -> None:
+    for part in laid(PROGRAMS[program](), macros).parts.values():
         sound(part)
 
 
@@ -378,8 +380,9 @@ def test_wires_cross_as_seldom_as_in_olahs_pictures(program: str, most: int) -> 
 def test_a_program_of_the_seed_is_drawn_even_with_its_faults(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     meant = elaborate(parse(text), Source.of(text), Kernel()).system
-    for part in laid(meant).parts.values():
-        sound(part)
+    for scene in (laid(meant), laid(meant, "none")):
+        for part in scene.parts.values():
+            sound(part)
 
 
 @settings(max_examples=10)

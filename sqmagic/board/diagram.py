@@ -25,11 +25,12 @@ class Diagram:
     rows: tuple[tuple[int, str], ...] = ()
     prefix: str = "sq"
     theme: Theme = "auto"
+    expand: tuple[str, ...] = ()
 
     @cached_property
     def scene(self) -> Scene:
         lines = (*(e.line for e in self.system.equations), *(g.line for g in self.system.goals))
-        return _laid_out(self.system, self.rows, lines)
+        return _laid_out(self.system, self.rows, self.expand, lines)
 
     @cached_property
     def _dot(self) -> tuple[str, dict[str, About]]:
@@ -67,9 +68,11 @@ class Diagram:
 
 
 @lru_cache(maxsize=16)
-def _laid_out(system: System, rows: tuple[tuple[int, str], ...], lines: tuple[int, ...]) -> Scene:
+def _laid_out(
+    system: System, rows: tuple[tuple[int, str], ...], expand: tuple[str, ...], lines: tuple[int, ...]
+) -> Scene:
     """A cell that is run again unchanged is not laid out again; equal systems may stand on different `lines`."""
-    return scene(system, dict(rows))
+    return scene(system, dict(rows), expand)
 
 
 def picture(
@@ -79,14 +82,16 @@ def picture(
     rows: Sequence[tuple[int, str]] = (),
     prefix: str = "sq",
     theme: Theme = "auto",
+    expand: Sequence[str] = (),
 ) -> Diagram:
     """The picture of a program.
 
     `rows` are the numbered lines of the user's text, `prefix` begins every id in the picture (letters, digits, `-` and
-    `_`), `theme` is `light`, `dark` or, following the reader's system, `auto`.
+    `_`), `theme` is `light`, `dark` or, following the reader's system, `auto`. `expand` are the macros,
+    or instances of macros, to unfold: `("Enc",)`, `("all",)`.
     """
     if not prefix.replace("-", "").replace("_", "").isalnum() or not prefix[0].isalpha():
         raise ValueError(
             f"the prefix of a picture's ids begins with a letter, then letters, digits, - and _: {prefix!r}"
         )
-    return Diagram(system, title, tuple(rows), prefix, theme)
+    return Diagram(system, title, tuple(rows), prefix, theme, tuple(expand))

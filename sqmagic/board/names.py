@@ -49,7 +49,7 @@ def state_name(key: str, context: Context) -> Name:
     """
     parts = name(key)
     indices = {p.index for i in context for p in points(i) if isinstance(p, Running | Last)}
-    kept = tuple(b for b in parts.below if b not in indices)
+    kept = tuple(b for b in parts.below if b not in (indices or {"t"} if context else ()))
     return replace(parts, below=kept + tuple(index_text(i) for i in context))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from sqmagic.board.layout.delays import delayed
 from sqmagic.board.layout.graph import GOALS, Graph, Node, Side, Use, Value, connect
 from sqmagic.board.layout.normalise import value_label
 from sqmagic.equations.system import Running
@@ -18,6 +19,8 @@ def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = ()) -> Gra
     nodes = _with_asides(nodes)
     made = {value for node in nodes for value in node.outs}
     indexed = {v.state: v for v in made if v.state and any(isinstance(i, Running) for i in v.context)}
+    nodes = delayed(nodes, indexed) if timed else nodes
+    made |= {value for node in nodes for value in node.outs}
     used = list(dict.fromkeys(use.value for node in nodes for use in node.ins))
     edge: list[Node] = []
     leaving: dict[tuple[str, Side], None] = {}
@@ -71,7 +74,8 @@ def _circled(nodes: Sequence[Node], carried: set[str], away: set[str]) -> dict[V
     for node in nodes:
         for use in node.ins:
             users.setdefault(use.value, []).append(node)
-    made = [value for node in nodes if node.kind not in {"function", "buffer"} for value in node.outs if value.state]
+    makers = [node for node in nodes if node.kind not in {"function", "buffer", "delay"}]
+    made = [value for node in makers for value in node.outs if value.state]
     unused = [v for v in made if v not in users and v.state not in away]
     predicted = [v for v in made if v in users and v.state not in carried and all(n.kind in GOALS for n in users[v])]
     return {value: replace(value, number=-1) for value in made if value in unused or value in predicted}

@@ -12,7 +12,7 @@ from sqmagic.board.names import MINUS
 class Glyph:
     """`way` is how the operator becomes nodes: one of the kinds of node, or `held` for a wire without gradient."""
 
-    way: Literal["pointwise", "layer", "merge", "function", "loss", "held"]
+    way: Literal["pointwise", "layer", "merge", "function", "buffer", "loss", "held"]
     text: str = ""
 
 
@@ -88,8 +88,8 @@ GLYPHS: dict[str, Glyph] = {
     "eps_greedy": Glyph("function", "ε-greedy"),
     "reset": Glyph("function", "reset"),
     "step": Glyph("function", "step"),
-    "Add": Glyph("function", "Add"),
-    "Get": Glyph("function", "Get"),
+    "Add": Glyph("buffer", "Add"),
+    "Get": Glyph("buffer", "Get"),
 }
 """Covers `OPS`."""
 

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from sqmagic.board.binding import Notes
 from sqmagic.board.layout.glyphs import ACTIVATIONS, FOLDED, GLYPHS
-from sqmagic.board.layout.graph import NOTHING, Kind, Label, Node, Use, Value
+from sqmagic.board.layout.graph import BLOCKS, NOTHING, Kind, Label, Node, Use, Value
 from sqmagic.board.names import MINUS, index_text, name, state_name
 from sqmagic.board.operators import formula
 from sqmagic.board.plain import write
@@ -73,7 +73,7 @@ class _Bench:
 def _define(equation: Equation, bench: _Bench) -> None:
     outs = tuple(Value(t.state, t.context) for t in equation.targets)
     match equation.value:
-        case Apply(op) if GLYPHS[op].way == "function" or len(outs) != 1:
+        case Apply(op) if GLYPHS[op].way in BLOCKS or len(outs) != 1:
             _function(equation.value, outs, bench)
         case Apply(op) if GLYPHS[op].way != "held":
             _operator(equation.value, outs[0], bench)
@@ -98,7 +98,7 @@ def _use(expr: Expr, bench: _Bench) -> Use:
             return Use(Value(state, context))
         case Apply("stop", (inner,)):
             return Use(_use(inner, bench).value, held=True)
-        case Apply(op) if GLYPHS[op].way == "function":
+        case Apply(op) if GLYPHS[op].way in BLOCKS:
             out = bench.fresh()
             _function(expr, (out,), bench)
             return Use(out)
@@ -170,8 +170,12 @@ def _settings(settings: Sequence[tuple[str, object]]) -> str:
 
 def _function(expr: Expr, outs: Sequence[Value], bench: _Bench) -> None:
     assert isinstance(expr, Apply), "only a function has several results"
-    text = GLYPHS[expr.op].text + (f"_{expr.layer}" if expr.layer else "")
-    bench.add("function", Label(text), [_use(a, bench) for a in expr.args], outs)
+    glyph, uses = GLYPHS[expr.op], [_use(a, bench) for a in expr.args]
+    if glyph.way == "buffer":
+        bench.add("buffer", layer_label(expr.layer or glyph.text), uses, outs)
+        bench.nodes[-1] = replace(bench.nodes[-1], state=expr.layer or "")
+    else:
+        bench.add("function", Label(glyph.text + (f"_{expr.layer}" if expr.layer else "")), uses, outs)
 
 
 # --- numbers ---------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqmagic.board.errors import PictureError
@@ -11,6 +11,7 @@ from sqmagic.board.layout.boundary import bounded
 from sqmagic.board.layout.boxes import Box, Spot, around
 from sqmagic.board.layout.columns import columns
 from sqmagic.board.layout.coordinates import Placed, place
+from sqmagic.board.layout.fold import folded
 from sqmagic.board.layout.frames import Group, groups, names, reaching_out, widened
 from sqmagic.board.layout.graph import Graph, Node, lowered
 from sqmagic.board.layout.grid import Plan
@@ -20,6 +21,7 @@ from sqmagic.board.layout.rails import rails
 from sqmagic.board.layout.regions import Region, regions
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.search import best
+from sqmagic.board.layout.stores import stored
 from sqmagic.board.lines import lines, notes
 from sqmagic.board.plain import line_plain
 from sqmagic.board.theme import state_colours, text_width
@@ -61,19 +63,23 @@ class Scene:
     colours: Mapping[str, int]
 
 
-def scene(system: System, titles: Mapping[int, str]) -> Scene:
-    """Raises PictureError for a program that is too large for a picture."""
+def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = ()) -> Scene:
+    """The places of all that is drawn; macros stay folded but those in `expand` (see `folded`).
+
+    Raises PictureError for a program that is too large for a picture.
+    """
     split = regions(system)
-    known = notes(system, {})
+    known, away = notes(system, {}), _away(split.after)
 
     def drawn(region: Region) -> list[Node]:
-        return nodes(region.equations, region.goals, system.layers, known, titles)
+        every = nodes(region.equations, region.goals, system.layers, known, titles)
+        return stored(folded(every, expand, away))
 
     found: dict[str, Part] = {}
     if split.before:
         found["b"] = _laid(bounded(drawn(split.before), timed=False))
     if split.cell:
-        found["c"] = _laid(bounded(drawn(split.cell), timed=True, away=_away(split.after)))
+        found["c"] = _laid(bounded(drawn(split.cell), timed=True, away=away))
     if split.after:
         found["a"] = _laid(bounded(drawn(split.after), timed=False))
     parts = _side_by_side(found)

@@ -103,10 +103,12 @@ def called(
 
 
 def _line(line: Line, site: _Site, work: Work) -> list[Line]:
-    """The line, after the lines of the calls that it makes."""
+    """The line, after the lines of the calls that it makes; one that only names a macro's result belongs to it."""
     before: list[Line] = []
+    home = site.group
 
     def call(e: Expression) -> Expression:
+        nonlocal home
         if not isinstance(e, Call):
             return e
         name, wraps = unwrapped(e.function)
@@ -116,8 +118,9 @@ def _line(line: Line, site: _Site, work: Work) -> list[Line]:
         if e.keywords and any(k.name != "batch" for k in e.keywords):
             raise Fault(Problem("SQ212", f"macro `{found.name}` takes no settings", e.keywords[0].span or e.span))
         target = line.statement.target if _is_whole(line.statement, e) and isinstance(line.statement, Binding) else None
-        made, result = _call(found, e, wraps, target, replace(site, span=line.span), work)
+        made, result, group = _call(found, e, wraps, target, replace(site, span=line.span), work)
         before.extend(made)
+        home = home if target is None else group
         return result
 
     try:
@@ -130,7 +133,7 @@ def _line(line: Line, site: _Site, work: Work) -> list[Line]:
         return []
     if changed == line.statement:
         return [line]
-    kept = [] if _defines_itself(changed) else [replace(line.by(RULE, changed), group=site.group)]
+    kept = [] if _defines_itself(changed) else [replace(line.by(RULE, changed), group=home)]
     return before + kept
 
 
@@ -145,8 +148,8 @@ def _defines_itself(statement: Statement) -> bool:
 
 def _call(
     instance: Instance, call: Call, wraps: tuple[Call, ...], target: Expression | None, site: _Site, work: Work
-) -> tuple[list[Line], Expression]:
-    """The lines of one call and the expression that stands for its result."""
+) -> tuple[list[Line], Expression, tuple[str, ...]]:
+    """The lines of one call, the expression that stands for its result, and the path of the instance."""
     macro = instance.macro
     if macro.name.text in site.within:
         cycle = " -> ".join((*site.within[site.within.index(macro.name.text) :], macro.name.text))
@@ -168,7 +171,7 @@ def _call(
         if not isinstance(line.statement, Return):
             span = site.span if line.span == NOWHERE else line.span
             lines += _line(Line(inside.statement(line.statement), span, group, (RULE,)), place, work)
-    return lines, inside.value(returned)
+    return lines, inside.value(returned), group
 
 
 def _returned(macro: Macro, body: tuple[Line, ...]) -> Expression:

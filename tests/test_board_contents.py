@@ -1,0 +1,176 @@
+"""What becomes of macros, delays and buffers before anything has a place."""
+
+from __future__ import annotations
+
+import pytest
+from test_board_programs import sound, straight
+
+from sqmagic.board.diagram import picture
+from sqmagic.board.layout.graph import Kind, Node
+from sqmagic.board.layout.scene import Part
+from sqmagic.equations.elaborate import Kernel, elaborate
+from sqmagic.notation.parse import parse
+from sqmagic.notation.source import Source
+
+ENC = """\
+Enc: h_{t-1}, x_t
+    h_{t-1}|x_t -> c_t
+    c_t --[R|sigmoid]-> r_t
+    c_t --[Z|sigmoid]-> z_t
+    x_t|(h_{t-1}*r_t) --[H|tanh]-> l_t
+    h_{t-1} * (1 - z_t) + z_t*l_t -> h_t
+    return h_t
+"""
+LAYERS = f"""{ENC}
+0 -> h_{{0,1}}
+0 -> h_{{0,2}}
+h_{{t-1,1}}, x_t --[Enc_1]-> h_{{t,1}}
+h_{{t-1,2}}, h_{{t,1}} --[Enc_2]-> h_{{t,2}}
+"""
+NESTED = """\
+Gate: a_t, b_t
+    a_t|b_t --[G|sigmoid]-> g_t
+    return g_t
+Enc: h_{t-1}, x_t
+    h_{t-1}, x_t --[Gate_1]-> r_t
+    h_{t-1}, x_t --[Gate_2]-> z_t
+    x_t|(h_{t-1}*r_t) --[H|tanh]-> l_t
+    h_{t-1} * (1 - z_t) + z_t*l_t -> h_t
+    return h_t
+0 -> h_0
+h_{t-1}, x_t --[Enc]-> h_t --[Gen]-> p_t => y_t
+"""
+MEMORY = """\
+Mem: x_t
+    0 -> m_0
+    0.9*m_{t-1} + x_t -> m_t
+    return tanh(m_t)
+x_t --[Mem]-> p_t => y_t
+"""
+
+
+def drawn(text: str, *expand: str, part: str = "c") -> Part:
+    system = elaborate(parse(text), Source.of(text), Kernel()).system
+    rows = tuple(enumerate(text.splitlines(), 1))
+    found = picture(system, expand=expand, rows=rows).scene.parts[part]
+    sound(found)
+    if part == "c":
+        straight(found)
+    return found
+
+
+def of(part: Part, kind: Kind) -> list[Node]:
+    return [node for node in part.graph.nodes if node.kind == kind]
+
+
+def named(nodes: list[Node]) -> list[str]:
+    return [node.label.base + node.label.below for node in nodes]
+
+
+def values(nodes: list[Node]) -> list[str]:
+    return [node.state for node in nodes]
+
+
+# --- macros ----------------------------------------------------------------------------------------
+
+
+def test_instances_of_a_macro_are_folded() -> None:
+    part = drawn(LAYERS)
+    assert named(of(part, "macro")) == ["Enc1", "Enc2"]
+    assert not of(part, "layer") and not part.groups
+    assert values(of(part, "entry")) == ["h_1", "h_2"]
+    first, second = of(part, "macro")
+    assert [(use.value.state, use.value.side) for use in second.ins] == [("h_2", "left"), ("h_1", None)]
+    assert [value.state for value in first.outs] == ["h_1"]
+
+
+def test_a_folded_instance_tells_its_lines() -> None:
+    (first, _) = of(drawn(LAYERS), "macro")
+    assert first.title.split("\n")[:3] == ["Enc_1", "h_{t-1}|x_t -> c_t", "c_t --[R|sigmoid]-> r_t"]
+
+
+@pytest.mark.parametrize(
+    ("expand", "folded", "boxes"),
+    [
+        (("Enc_2",), ["Enc1"], [("Enc_2",)]),
+        (("Enc",), [], [("Enc_1",), ("Enc_2",)]),
+        (("all",), [], [("Enc_1",), ("Enc_2",)]),
+        (("Dec",), ["Enc1", "Enc2"], []),
+    ],
+)
+def test_macros_are_unfolded_by_name(expand: tuple[str, ...], folded: list[str], boxes: list[tuple[str, ...]]) -> None:
+    part = drawn(LAYERS, *expand)
+    assert named(of(part, "macro")) == folded
+    assert [group.path for group in part.groups] == boxes
+
+
+def test_a_macro_within_another_is_folded_with_it_or_alone() -> None:
+    assert named(of(drawn(NESTED), "macro")) == ["Enc"]
+    within = drawn(NESTED, "Enc")
+    assert named(of(within, "macro")) == ["Gate1", "Gate2"]
+    assert {node.group for node in of(within, "macro")} == {("Enc",)}
+    assert named(of(drawn(NESTED, "Gate"), "macro")) == ["Enc"]
+    assert not of(drawn(NESTED, "all"), "macro")
+
+
+def test_what_a_folded_macro_remembers_goes_through_it() -> None:
+    part = drawn(MEMORY)
+    (memory,) = of(part, "macro")
+    assert {value.state for value in memory.outs} == {"p", "Mem.m"}
+    assert values(of(part, "entry")) == values(of(part, "exit")) == ["Mem.m"]
+
+
+# --- delays ----------------------------------------------------------------------------------------
+
+
+def test_what_lies_further_back_waits_in_delays_on_one_rail() -> None:
+    part = drawn("0 -> h_0\n0 -> h_{-1}\nx_t|h_{t-2} --[H|tanh]-> l_t\nh_{t-1} + l_t -> h_t => y_t")
+    (entry,), (delay,) = of(part, "entry"), of(part, "delay")
+    assert (entry.label.base, entry.label.below) == ("h", "t−1")
+    assert delay.label.base == "t−1" and delay.ins[0].value == entry.outs[0]
+
+
+def test_a_long_wait_is_one_delay() -> None:
+    part = drawn("x_t + 0.5*h_{t-9} -> h_t => y_t")
+    assert named(of(part, "delay")) == ["t−8"]
+    assert of(part, "delay")[0].title == "8 steps earlier"
+
+
+def test_what_is_to_come_is_awaited_in_the_same_way() -> None:
+    part = drawn("0 -> g_{T+1}\n0 -> g_{T+2}\nr_t + 0.9*g_{t+1} - 0.1*g_{t+2} -> g_t\ng_t --[M]-> p_t => y_t")
+    assert [(n.state, n.side) for n in of(part, "entry")] == [("g", "right")]
+    assert named(of(part, "delay")) == ["t+1"]
+
+
+def test_earlier_values_of_an_input_are_inputs() -> None:
+    part = drawn("x_t|x_{t-1}|x_{t-2} --[M]-> p_t => y_t")
+    assert named(of(part, "input")) == ["xt", "xt−1", "xt−2"]
+    assert not of(part, "delay")
+
+
+# --- buffers ---------------------------------------------------------------------------------------
+
+REPLAY = """\
+B : buffer(50000, batch=256)
+reset() -> S_0, O_0
+O_{t-1} --[Q]-> q_{t-1} --[eps_greedy(0.1)]-> a_{t-1}
+step(S_{t-1}, a_{t-1}) -> S_t, O_t, r_t, d_t
+Add_B(O_{t-1}, a_{t-1}, r_t, O_t, d_t)
+Get_B() -> O, a, r, O', d
+O --[Q]-> q
+q[a] => r + 0.99 * max(target(Q)(O')) * (1-d)
+"""
+
+
+def test_a_buffer_is_one_thing_to_store_in_and_to_draw_from() -> None:
+    (buffer,) = of(drawn(REPLAY), "buffer")
+    assert buffer.label.base == "B"
+    assert [use.value.state for use in buffer.ins] == ["O_t", "a_t", "r_t", "O_t", "d_t"]
+    assert [value.state for value in buffer.outs] == ["O", "a", "r", "O'", "d"]
+    assert buffer.title.split("\n")[1] == "Get_B() -> O, a, r, O', d"
+
+
+def test_what_was_drawn_and_is_stored_again_keeps_the_two_apart() -> None:
+    text = "B : buffer(100)\nGet_B() -> O, a\nO --[F]-> p\nAdd_B(p, a)\np => O_t"
+    part = drawn(text)
+    assert named(of(part, "buffer")) == ["B", "B"]
