@@ -4,7 +4,7 @@ room that nodes, arrowheads and labels need. Programs without time are turned to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sqmagic.board.layout import spacing
@@ -17,13 +17,15 @@ from sqmagic.board.layout.sizes import extent
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One wire as corners from its source to its sink; `arrow` if it ends in a head."""
+    """One wire as corners from its source to its sink; `arrow` if it ends in a head, `held` if no gradient passes, and
+    `forced` if it found no free way and runs over whatever lies there."""
 
     net: int
     sink: int
     corners: tuple[Spot, ...]
     arrow: bool
     held: bool
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ def place(plan: Plan, routes: Routes) -> Placed:
     spots, extents = _nodes(plan, routes, sizes, xs, ys, right)
     paths = {job: _corners(path, xs, ys) for job, path in routes.paths.items()}
     paths |= {job: _straight(spots, plan.graph.nets[job[0]].source, job[1]) for job in routes.missing}
+    lost = set(routes.missing)
     wires = tuple(
-        Wire(net, sink, corners, False, sink in plan.graph.nets[net].held) for (net, sink), corners in paths.items()
+        Wire(net, sink, corners, False, sink in plan.graph.nets[net].held, (net, sink) in lost)
+        for (net, sink), corners in paths.items()
     )
     crossings = tuple((xs[x], ys[y]) for x, y in routes.crossings)
     cell = Box(0.0, cell_bottom, right, cell_top) if plan.graph.timed else None
@@ -106,7 +110,7 @@ def _straight(spots: Sequence[Spot], source: int, sink: int) -> tuple[Spot, ...]
 
 def _turned(placed: Placed) -> Placed:
     """The flow's axis, which was up, goes to the right."""
-    wires = tuple(Wire(w.net, w.sink, tuple((y, -x) for x, y in w.corners), w.arrow, w.held) for w in placed.wires)
+    wires = tuple(replace(wire, corners=tuple((y, -x) for x, y in wire.corners)) for wire in placed.wires)
     return Placed(
         tuple((y, -x) for x, y in placed.spots),
         tuple((h, w) for w, h in placed.extents),
@@ -127,7 +131,7 @@ def _trimmed(plan: Plan, placed: Placed) -> Placed:
         arrow = kind in HEADED and not (straight and kind in SIGNS)
         corners = _ended(wire, kind, placed, _after(plan, placed, wire.sink))
         arrow = arrow or (kind == "layer" and (placed.cell is None or corners[-1][0] != corners[-2][0]))
-        wires.append(Wire(wire.net, wire.sink, corners, arrow, wire.held))
+        wires.append(replace(wire, corners=corners, arrow=arrow))
     return Placed(placed.spots, placed.extents, tuple(wires), placed.crossings, placed.cell)
 
 
