@@ -74,11 +74,8 @@ class Figures:
 
 def measured(scene: Scene) -> Mapping[str, Figures]:
     """The figures of each part of a picture."""
-    boxes = [part.bounds() for part in scene.parts.values()] + [box for _, box in scene.caption]
-    width = 0.0
-    if boxes:
-        whole = around(boxes)
-        width = whole.right - whole.left
+    whole = around([part.bounds() for part in scene.parts.values()] or [Box(0, 0, 0, 0)])
+    width = whole.right - whole.left
     return {name: figures(part, width) for name, part in scene.parts.items()}
 
 
