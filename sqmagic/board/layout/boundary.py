@@ -3,7 +3,7 @@ and leave."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sqmagic.board.layout.delays import delayed
@@ -11,11 +11,15 @@ from sqmagic.board.layout.graph import GOALS, Graph, Node, Side, Use, Value, con
 from sqmagic.board.layout.normalise import value_label
 from sqmagic.equations.system import Running
 
+_LOST = "the line that defines it is faulty"
 _OPPOSITE: dict[Side, Side] = {"left": "right", "right": "left"}
 
 
-def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = ()) -> Graph:
-    """The graph of a region's nodes with its boundary; `away` are states whose last value is used after the steps."""
+def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = (), lost: Collection[str] = ()) -> Graph:
+    """The graph of a region's nodes with its boundary.
+
+    `away` are states whose last value is used after the steps, `lost` those whose own lines are too faulty to draw.
+    """
     nodes = _with_asides(nodes)
     made = {value for node in nodes for value in node.outs}
     indexed = {v.state: v for v in made if v.state and any(isinstance(i, Running) for i in v.context)}
@@ -26,7 +30,8 @@ def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = ()) -> Gra
     leaving: dict[tuple[str, Side], None] = {}
     for value in (v for v in used if v not in made):
         side = value.side if timed and value.state in indexed else None
-        edge.append(_edge_node(value, side, nodes))
+        node = _edge_node(value, side, nodes)
+        edge.append(replace(node, faulty=True, title=_LOST) if value.state in lost else node)
         if side:
             leaving[(value.state, _OPPOSITE[side])] = None
     leaving |= {(state, "right"): None for state in away if state in indexed}
@@ -89,4 +94,4 @@ def _through(node: Node, shown: dict[Value, Value]) -> Node:
     """A goal reads a prediction from its circle."""
     if node.kind not in GOALS:
         return node
-    return replace(node, ins=tuple(Use(shown.get(u.value, u.value), u.held) for u in node.ins))
+    return replace(node, ins=tuple(replace(u, value=shown.get(u.value, u.value)) for u in node.ins))

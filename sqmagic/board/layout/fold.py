@@ -45,16 +45,17 @@ def _instance(path: tuple[str, ...], members: Sequence[int], nodes: Sequence[Nod
     own = [nodes[n] for n in members]
     others = [node for n, node in enumerate(nodes) if n not in set(members)]
     made = dict.fromkeys(value for node in own for value in node.outs)
-    taken: dict[Value, bool] = {}
+    taken: dict[Value, list[Use]] = {}
     for use in (use for node in own for use in node.ins if use.value not in made):
-        taken[use.value] = taken.get(use.value, True) and use.held
+        taken.setdefault(use.value, []).append(use)
     leaving = {use.value for node in others for use in node.ins} | {v for v in made if _is_kept(v, nodes, away)}
     outs = tuple(v for v in made if v in leaving)
     parts = name(path[-1])
     label = Label(parts.base, ",".join(parts.below))
-    ins = tuple(Use(value, held) for value, held in taken.items())
+    ins = tuple(Use(v, all(u.held for u in uses), any(u.faulty for u in uses)) for v, uses in taken.items())
+    faulty = any(node.faulty for node in own)
     told = [path[-1], *dict.fromkeys(node.title.strip() for node in own if node.title)]
-    return Node("macro", label, ins, outs, group=path[:-1], title="\n".join(told), state=".".join(path))
+    return Node("macro", label, ins, outs, group=path[:-1], title="\n".join(told), state=".".join(path), faulty=faulty)
 
 
 def _is_kept(value: Value, nodes: Sequence[Node], away: Collection[str]) -> bool:

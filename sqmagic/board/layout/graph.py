@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -82,10 +82,11 @@ def lowered(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A value as an operand; `held` says that no gradient passes here (a dashed wire)."""
+    """A value as an operand; `held` says that no gradient passes here (a dashed wire), `faulty` that it is wrong."""
 
     value: Value
     held: bool = False
+    faulty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Node:
     title: str = ""
     side: Side | None = None
     state: str = ""
+    faulty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,8 @@ class Net:
 class Graph:
     """`timed` graphs flow upwards inside a cell, others from left to right.
 
-    `inputs` and `outputs` are the nets of each node; `loops` are the wires (net, sink) by which a faulty program
-    defines a state by itself within a step.
+    `inputs` and `outputs` are the nets of each node. Of a faulty program, `loops` are the wires (net, sink) that close
+    a cycle within a step, and `faulty` all wires of such cycles and those that are wrong for another reason.
     """
 
     nodes: tuple[Node, ...]
@@ -129,6 +131,7 @@ class Graph:
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
     loops: frozenset[tuple[int, int]]
+    faulty: frozenset[tuple[int, int]]
 
     def sources(self, node: int) -> tuple[int, ...]:
         """The nodes that feed a node, in the order of its operands; loops apart."""
@@ -154,7 +157,9 @@ def connect(nodes: Iterable[Node], timed: bool) -> Graph:
     net_of = {net.value: n for n, net in enumerate(nets)}
     inputs = tuple(tuple(dict.fromkeys(net_of[u.value] for u in node.ins)) for node in given)
     outputs = tuple(tuple(net_of[v] for v in node.outs if v in net_of) for node in given)
-    return Graph(given, nets, timed, net_of, inputs, outputs, _loops(nets, outputs))
+    loops = _loops(nets, outputs)
+    wrong = {(net_of[use.value], i) for i, node in enumerate(given) for use in node.ins if use.faulty}
+    return Graph(given, nets, timed, net_of, inputs, outputs, loops, frozenset(wrong | _cycles(nets, outputs, loops)))
 
 
 def _loops(nets: Sequence[Net], outputs: Sequence[Sequence[int]]) -> frozenset[tuple[int, int]]:
@@ -180,3 +185,30 @@ def _loops(nets: Sequence[Net], outputs: Sequence[Sequence[int]]) -> frozenset[t
 
 def _onwards(nets: Sequence[Net], outputs: Sequence[int]) -> Iterator[tuple[int, int]]:
     return ((net, sink) for net in outputs for sink in nets[net].sinks)
+
+
+def _cycles(
+    nets: Sequence[Net], outputs: Sequence[Sequence[int]], loops: Iterable[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """Every wire on a cycle that a loop closes: those from what its sink reaches to what reaches its source."""
+    found: set[tuple[int, int]] = set()
+    before: dict[int, set[int]] = {}
+    for net, drawn in enumerate(nets):
+        for sink in drawn.sinks:
+            before.setdefault(sink, set()).add(net)
+    for net, sink in loops:
+        after = _reached([sink], lambda n: (s for m in outputs[n] for s in nets[m].sinks))
+        leading = _reached([nets[net].source], lambda n: (nets[m].source for m in before.get(n, ())))
+        both = after & leading
+        found |= {(m, s) for n in both for m in outputs[n] for s in nets[m].sinks if s in both}
+    return found
+
+
+def _reached(starts: Iterable[int], onwards: Callable[[int], Iterable[int]]) -> set[int]:
+    found = set(starts)
+    waiting = list(found)
+    while waiting:
+        new = set(onwards(waiting.pop())) - found
+        found |= new
+        waiting += new
+    return found

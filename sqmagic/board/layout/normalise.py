@@ -6,7 +6,7 @@ dashed wire, and a state that is merely another name is a merge of one wire.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -18,6 +18,7 @@ from sqmagic.board.operators import formula
 from sqmagic.board.plain import write
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Layer, Position, Read, Weight, reads
+from sqmagic.notation.source import Placed, Span
 
 
 def nodes(
@@ -26,14 +27,18 @@ def nodes(
     layers: Sequence[Layer],
     known: Notes,
     titles: Mapping[int, str],
+    faults: Collection[Span] = (),
 ) -> list[Node]:
-    """The nodes of some equations and goals, in program order; `titles` are the lines of the user's text."""
-    bench = _Bench(known, {layer.name: layer for layer in layers})
+    """The nodes of some equations and goals, in program order.
+
+    `titles` are the lines of the user's text, `faults` the places in it of what is wrong and to be marked.
+    """
+    bench = _Bench(known, {layer.name: layer for layer in layers}, frozenset(faults))
     for equation in equations:
-        bench.group, bench.title = equation.group, titles.get(equation.line, "")
+        bench.begin(equation, equation.group, titles)
         _define(equation, bench)
     for goal in goals:
-        bench.group, bench.title = (), titles.get(goal.line, "")
+        bench.begin(goal, (), titles)
         _aim(goal, bench)
     return bench.nodes
 
@@ -59,12 +64,20 @@ class _Bench:
 
     known: Notes
     layers: Mapping[str, Layer]
+    faults: frozenset[Span]
     nodes: list[Node] = field(default_factory=list)
     group: tuple[str, ...] = ()
     title: str = ""
+    faulty: bool = False
 
-    def add(self, kind: Kind, label: Label, ins: Sequence[Use], outs: Sequence[Value]) -> None:
-        self.nodes.append(Node(kind, label, tuple(ins), tuple(outs), group=self.group, title=self.title))
+    def begin(self, statement: Equation | Goal, group: tuple[str, ...], titles: Mapping[int, str]) -> None:
+        self.group, self.title = group, titles.get(statement.line, "")
+        self.faulty = statement.span in self.faults
+
+    def add(self, of: Placed, drawn: Node) -> None:
+        """The node of a part of the statement."""
+        faulty = self.faulty or of.span in self.faults
+        self.nodes.append(replace(drawn, group=self.group, title=self.title, faulty=faulty))
 
     def fresh(self) -> Value:
         return Value("", (), len(self.nodes))
@@ -86,18 +99,18 @@ def _define(equation: Equation, bench: _Bench) -> None:
 def _alias(value: Expr, out: Value, bench: _Bench) -> None:
     """A state that is another one, or a number: a wire that goes on under a new name."""
     if _folds(value, bench):
-        bench.add("pointwise", Label(_text(value, bench)), (), (out,))
+        bench.add(value, Node("pointwise", Label(_text(value, bench)), (), (out,)))
     else:
-        bench.add("merge", NOTHING, (_use(value, bench),), (out,))
+        bench.add(value, Node("merge", NOTHING, (_use(value, bench),), (out,)))
 
 
 def _use(expr: Expr, bench: _Bench) -> Use:
     """The wire on which an expression arrives."""
     match expr:
         case Read(state, context):
-            return Use(Value(state, context))
+            return Use(Value(state, context), faulty=expr.span in bench.faults)
         case Apply("stop", (inner,)):
-            return Use(_use(inner, bench).value, held=True)
+            return replace(_use(inner, bench), held=True)
         case Apply(op) if GLYPHS[op].way in BLOCKS:
             out = bench.fresh()
             _function(expr, (out,), bench)
@@ -106,11 +119,11 @@ def _use(expr: Expr, bench: _Bench) -> Use:
             return Use(_operator(expr, None, bench))
         case Weight(parameter):
             out = bench.fresh()
-            bench.add("layer", layer_label(parameter.removesuffix(".weight")), (), (out,))
+            bench.add(expr, Node("layer", layer_label(parameter.removesuffix(".weight")), (), (out,)))
             return Use(out)
         case Const() | Position():
             out = bench.fresh()
-            bench.add("pointwise", Label(_text(expr, bench)), (), (out,))
+            bench.add(expr, Node("pointwise", Label(_text(expr, bench)), (), (out,)))
             return Use(out)
         case _:
             assert_never(expr)
@@ -126,10 +139,10 @@ def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
     if _is_layer(expr):
         return _layer(expr, GLYPHS[expr.op].text, out, bench)
     label, operands = _folded(expr, bench)
-    uses = [_use(a, bench) for a in operands]
+    uses = tuple(_use(a, bench) for a in operands)
     made = out or bench.fresh()
     kind = _KINDS[GLYPHS[expr.op].way]
-    bench.add(kind, label, uses, [made])
+    bench.add(expr, Node(kind, label, uses, (made,)))
     return made
 
 
@@ -148,13 +161,12 @@ def _layer(expr: Apply, text: str, out: Value | None, bench: _Bench) -> Value:
     owner, operands = expr.layer or "", expr.args
     if expr.op == "matmul" and isinstance(expr.args[0], Weight):
         owner, operands = expr.args[0].parameter.removesuffix(".weight"), expr.args[1:]
-    uses = [_use(a, bench) for a in operands]
+    uses = tuple(_use(a, bench) for a in operands)
     made = out or bench.fresh()
     own = layer_label(owner, bool(expr.attribute("target", False)))
     frame = _transforms(bench.layers.get(owner), expr)
     tab, label = (own, Label(text)) if text else (None, own)
-    bench.add("layer", label, uses, [made])
-    bench.nodes[-1] = replace(bench.nodes[-1], tab=tab, frame=frame, state=owner)
+    bench.add(expr, Node("layer", label, uses, (made,), tab, frame, state=owner))
     return made
 
 
@@ -168,14 +180,14 @@ def _settings(settings: Sequence[tuple[str, object]]) -> str:
     return f"({', '.join(f'{k}={v}' for k, v in settings)})" if settings else ""
 
 
-def _function(expr: Expr, outs: Sequence[Value], bench: _Bench) -> None:
+def _function(expr: Expr, outs: tuple[Value, ...], bench: _Bench) -> None:
     assert isinstance(expr, Apply), "only a function has several results"
-    glyph, uses = GLYPHS[expr.op], [_use(a, bench) for a in expr.args]
+    glyph, uses = GLYPHS[expr.op], tuple(_use(a, bench) for a in expr.args)
     if glyph.way == "buffer":
-        bench.add("buffer", layer_label(expr.layer or glyph.text), uses, outs)
-        bench.nodes[-1] = replace(bench.nodes[-1], state=expr.layer or "")
+        bench.add(expr, Node("buffer", layer_label(expr.layer or glyph.text), uses, outs, state=expr.layer or ""))
     else:
-        bench.add("function", Label(glyph.text + (f"_{expr.layer}" if expr.layer else "")), uses, outs)
+        label = Label(glyph.text + (f"_{expr.layer}" if expr.layer else ""))
+        bench.add(expr, Node("function", label, uses, outs))
 
 
 # --- numbers ---------------------------------------------------------------------------------------
@@ -232,7 +244,7 @@ def _aim(goal: Goal, bench: _Bench) -> None:
     uses = [_use(goal.value, bench)]
     live = set(reads(goal.value)) - {r for n in _stopped(goal.value) for r in reads(n)}
     uses += [Use(Value(r.state, r.context)) for r in goal.through if r not in live]
-    bench.add("objective", Label("max"), uses, ())
+    bench.add(goal, Node("objective", Label("max"), tuple(uses)))
 
 
 def _stopped(expr: Expr) -> list[Expr]:
@@ -258,14 +270,14 @@ def _lower(term: Expr, bench: _Bench) -> None:
     factors = _factors(term)
     losses = [f for f in factors if isinstance(f, Apply) and OPS[f.op].loss]
     if len(losses) != 1:
-        bench.add("loss", Label("loss"), [_use(term, bench)], ())
+        bench.add(term, Node("loss", Label("loss"), (_use(term, bench),)))
         return
     loss = losses[0]
     weights = [f for f in factors if f is not loss]
     told = "".join(_text(_inside(w), bench) for w in weights if _folds(_inside(w), bench))
     uses = [_use(a, bench) for a in (*loss.args, *(w for w in weights if not _folds(_inside(w), bench)))]
     text = GLYPHS[loss.op].text
-    bench.add("loss", Label(f"{told}·{text}" if told else text), uses, ())
+    bench.add(term, Node("loss", Label(f"{told}·{text}" if told else text), tuple(uses)))
 
 
 def _factors(expr: Expr) -> list[Expr]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqmagic.board.errors import PictureError
 from sqmagic.board.facts import coloured
+from sqmagic.board.faults import NO_FAULTS, Faults
 from sqmagic.board.layout.boundary import bounded
 from sqmagic.board.layout.boxes import Box, Spot, around
 from sqmagic.board.layout.columns import columns
@@ -63,7 +64,7 @@ class Scene:
     colours: Mapping[str, int]
 
 
-def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = ()) -> Scene:
+def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = (), faults: Faults = NO_FAULTS) -> Scene:
     """The places of all that is drawn; macros stay folded but those in `expand` (see `folded`).
 
     Raises PictureError for a program that is too large for a picture.
@@ -72,16 +73,16 @@ def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = (
     known, away = notes(system, {}), _away(split.after)
 
     def drawn(region: Region) -> list[Node]:
-        every = nodes(region.equations, region.goals, system.layers, known, titles)
+        every = nodes(region.equations, region.goals, system.layers, known, titles, faults.spans)
         return stored(folded(every, expand, away))
 
     found: dict[str, Part] = {}
     if split.before:
-        found["b"] = _laid(bounded(drawn(split.before), timed=False))
+        found["b"] = _laid(bounded(drawn(split.before), timed=False, lost=faults.states))
     if split.cell:
-        found["c"] = _laid(bounded(drawn(split.cell), timed=True, away=away))
+        found["c"] = _laid(bounded(drawn(split.cell), timed=True, away=away, lost=faults.states))
     if split.after:
-        found["a"] = _laid(bounded(drawn(split.after), timed=False))
+        found["a"] = _laid(bounded(drawn(split.after), timed=False, lost=faults.states))
     parts = _side_by_side(found)
     told = lines(replace(system, equations=split.told, goals=()), replace(known, linear=True))
     caption = _caption([line_plain(line, small=lowered) for line in told], parts)
