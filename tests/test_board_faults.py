@@ -73,6 +73,7 @@ def test_a_state_whose_line_cannot_be_read_is_marked_where_it_is_used() -> None:
 
 
 def test_a_fault_within_a_folded_macro_marks_the_macro() -> None:
-    text = "Enc: h_{t-1}, x_t\n    tanh(x_t) -> r_t\n    h_{t-1}*r_t -> h_t\n    return h_t\n0 -> h_0\nh_{t-1}, x_t --[Enc]-> h_t"
+    body = "    tanh(x_t) -> r_t\n    h_{t-1}*r_t -> h_t\n    return h_t\n"
+    text = f"Enc: h_{{t-1}}, x_t\n{body}0 -> h_0\nh_{{t-1}}, x_t --[Enc]-> h_t"
     assert nodes(marked(text, "tanh(x_t)", expand=())) == ["Enc"]
     assert nodes(marked(text, "tanh(x_t)")) == ["tanh"]
