@@ -36,6 +36,7 @@ from test_board_programs import (
 )
 
 from sqmagic.board import paint as painter
+from sqmagic.board.convert import SCALE
 from sqmagic.board.diagram import Diagram, picture
 from sqmagic.board.errors import PictureError
 from sqmagic.board.layout.glyphs import GLYPHS
@@ -43,6 +44,8 @@ from sqmagic.board.layout.graph import Node
 from sqmagic.board.layout.scene import MOST
 from sqmagic.board.paint import paint
 from sqmagic.board.theme import DARK, LIGHT, STATES
+from sqmagic.board.views import seen
+from sqmagic.board.views.marks import Words
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import (
     Const,
@@ -139,7 +142,8 @@ def test_states_enter_on_the_side_they_come_from() -> None:
 
 
 def test_no_gradient_is_a_dashed_wire() -> None:
-    held = [e for e in root(picture(mlp(), prefix="q")).iter(f"{SVG}g") if "held" in e.attrib.get("class", "").split()]
+    drawing = root(picture(mlp(), legend=False))
+    held = [e for e in drawing.iter(f"{SVG}g") if "held" in e.attrib.get("class", "").split()]
     assert len(held) == 1
     assert [p.attrib.get("stroke-dasharray") for p in held[0].iter(f"{SVG}path")] == ["7,5"]
 
@@ -175,14 +179,14 @@ def test_what_comes_before_and_after_the_steps_stands_beside_the_cell() -> None:
 def test_base_cases_and_constants_stand_in_the_caption() -> None:
     end = Equation((Target("b", (Last("t", 1),)),), Const(0))
     program = System(T, (), (let(".gamma", Const(0.9)), end, let("b", call("mul", Read("gamma"), at("b", 1)))), (), ())
-    ((text, _),) = laid(program).caption
+    (text,) = [m.label.base for m in seen(laid(program), "single") if isinstance(m, Words) and m.look == "caption"]
     assert text.replace("\u2060", "").split("    ") == ["γ = 0.9", "b_T+1 = 0"]
 
 
 def test_a_state_defined_by_itself_is_marked() -> None:
     program = system([let("o", dense("O", at("o"), "sigmoid")), let("h", call("mul", at("o"), at("x")))], [], "x")
     loops = [e for e in root(picture(program)).iter(f"{SVG}g") if "loop" in e.attrib.get("class", "").split()]
-    assert len(loops) == 1
+    assert len(loops) == 1 and "fault" in loops[0].attrib["class"].split()
 
 
 def test_an_objective_reaches_what_it_is_raised_through() -> None:
@@ -294,6 +298,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from hashlib import sha256
 from test_board_programs import PROGRAMS
+from sqmagic.board.convert import SCALE
 from sqmagic.board.diagram import picture
 from sqmagic.board.latex import latex
 for name in ("lstm", "gru", "td", "lstm_classifier", "q_learning"):
@@ -351,8 +356,27 @@ def test_a_picture_is_saved(tmp_path: Path) -> None:
     diagram = picture(mlp())
     assert diagram.save(tmp_path / "net.svg").read_text(encoding="utf-8") == diagram.svg
     assert diagram.save(str(tmp_path / "net.dot")).read_text(encoding="utf-8") == diagram.dot.source
-    with pytest.raises(ValueError, match=r"saved as \.svg or \.dot.*net\.png"):
-        diagram.save(tmp_path / "net.png")
+    with pytest.raises(ValueError, match=r"saved as one of \.svg, \.pdf, \.png, \.dot.*net\.jpg"):
+        diagram.save(tmp_path / "net.jpg")
+
+
+def test_a_pdf_and_a_png_are_saved_where_typst_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    diagram = picture(lstm(), title='LSTM "1"', theme="dark")
+    page = diagram.save(tmp_path / "net.pdf").read_bytes()
+    assert page.startswith(b"%PDF") and page == diagram.save(tmp_path / "again.pdf").read_bytes()
+    image = diagram.save(tmp_path / "net.png").read_bytes()
+    width, height = int.from_bytes(image[16:20], "big"), int.from_bytes(image[20:24], "big")
+    assert image.startswith(b"\x89PNG")
+    for pixels, side in ((width, "width"), (height, "height")):
+        assert abs(pixels - SCALE * float(root(diagram).attrib[side])) <= 1
+
+
+def test_without_typst_one_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(PictureError, match=r'pip install "sqmagic\[pictures\]"'):
+        picture(mlp()).save(tmp_path / "net.pdf")
+    assert not (tmp_path / "net.pdf").exists()
 
 
 def test_a_picture_shows_itself() -> None:

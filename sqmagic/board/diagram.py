@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from sqmagic.board.dot import About, dot
+from sqmagic.board.convert import pdf, png
+from sqmagic.board.dot import Drawing, dot
 from sqmagic.board.layout.scene import Scene, scene
-from sqmagic.board.paint import Source, paint, source
+from sqmagic.board.paint import PAINTERS, Painter, Source, paint, source
 from sqmagic.board.prose import prose
-from sqmagic.board.svg import Theme, finished
+from sqmagic.board.style import style
+from sqmagic.board.svg import finished
+from sqmagic.board.theme import PALETTES, THEMES, Palette, Theme
+from sqmagic.board.views import VIEWS, View, seen
 from sqmagic.equations.system import System
 
 
@@ -26,6 +30,9 @@ class Diagram:
     prefix: str = "sq"
     theme: Theme = "auto"
     expand: tuple[str, ...] = ()
+    view: View = "chain"
+    legend: bool = True
+    painter: Painter = "wasm"
 
     @cached_property
     def scene(self) -> Scene:
@@ -33,38 +40,71 @@ class Diagram:
         return _laid_out(self.system, self.rows, self.expand, lines)
 
     @cached_property
-    def _dot(self) -> tuple[str, dict[str, About]]:
-        return dot(self.scene, self.prefix)
+    def _drawing(self) -> Drawing:
+        return dot(seen(self.scene, self.view, legend=self.legend), self.prefix, self._palette)
+
+    @property
+    def _palette(self) -> Palette:
+        """What is seen where no style sheet is read."""
+        return PALETTES["light" if self.theme == "auto" else self.theme]
 
     @property
     def dot(self) -> Source:
         """Paint it again with any Graphviz: `diagram.dot.render(neato_no_op=2, format="pdf")`."""
-        return source(self._dot[0])
+        return source(self._drawing.text)
 
     @cached_property
     def svg(self) -> str:
-        text, about = self._dot
-        return finished(paint(text), about, self.prefix, self.title, self.prose, self.theme)
+        about, colours = self._drawing.about, self.scene.colours
+        shown = dict.fromkeys(a.state for a in about.values() if a.state)
+        values = {state: f"s{colours[state]}" if state in colours else "border" for state in shown}
+        owners = dict.fromkeys(a.parameter for a in about.values() if a.parameter)
+        return self._finished(style(f"#{self.prefix}", self.theme, values, owners))
+
+    def _finished(self, styles: str) -> str:
+        painted = paint(self._drawing.text, self.painter)
+        return finished(painted, self._drawing, self.prefix, self.title, self.prose, styles)
 
     @cached_property
     def prose(self) -> str:
         """The picture in words."""
         return prose(self.system)
 
+    def painted_by(self, painter: Painter) -> Diagram:
+        """The same picture from the Graphviz inside (`wasm`) or from the one installed on this machine (`system`)."""
+        return replace(self, painter=painter)
+
     def save(self, path: str | Path) -> Path:
-        """Write the picture as `.svg` or `.dot`; returns where it lies."""
+        """Write the picture as `.svg`, `.pdf`, `.png` or `.dot`; returns where it lies.
+
+        Raises PictureError where a PDF or PNG needs a package that is not installed.
+        """
         place = Path(path)
-        forms = {".svg": lambda: self.svg, ".dot": lambda: self._dot[0], ".gv": lambda: self._dot[0]}
-        if place.suffix not in forms:
+        form = place.suffix.lower()
+        if form not in _FORMS:
             raise ValueError(
-                f"a picture is saved as .svg or .dot, and {place.name!r} ends in neither: for a PNG or PDF save the"
-                " .svg and convert it, or give the .dot to `neato -n2`"
+                f"a picture is saved as one of {', '.join(_FORMS)}, and {place.name!r} ends in none of them"
             )
-        place.write_text(forms[place.suffix](), encoding="utf-8")
+        made = self._as(form)
+        place.write_bytes(made)
         return place
+
+    def _as(self, form: str) -> bytes:
+        match form:
+            case ".svg":
+                return self.svg.encode()
+            case ".pdf":
+                return pdf(self._finished(""), self._palette.paper, self.title)
+            case ".png":
+                return png(self._finished(""), self._palette.paper)
+            case _:
+                return self._drawing.text.encode()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.prose}"}
+
+
+_FORMS = (".svg", ".pdf", ".png", ".dot", ".gv")
 
 
 @lru_cache(maxsize=16)
@@ -83,15 +123,23 @@ def picture(
     prefix: str = "sq",
     theme: Theme = "auto",
     expand: Sequence[str] = (),
+    view: View = "chain",
+    legend: bool = True,
+    painter: Painter = "wasm",
 ) -> Diagram:
     """The picture of a program.
 
     `rows` are the numbered lines of the user's text, `prefix` begins every id in the picture (letters, digits, `-` and
-    `_`), `theme` is `light`, `dark` or, following the reader's system, `auto`. `expand` are the macros,
-    or instances of macros, to unfold: `("Enc",)`, `("all",)`.
+    `_`). `theme` is `light`, `dark`, `chalkboard`, `colour-blind`, `print` or, following the reader's system, `auto`.
+    `expand` are the macros, or instances of macros, to unfold: `("Enc",)`, `("all",)`. A program over time is seen as a
+    `chain` of three cells, as a `single` one, between its `ghost`s, or `rolled` up. `painter` is the Graphviz that
+    paints: the one inside (`wasm`) or, on request, the one on this machine (`system`).
     """
     if not prefix.replace("-", "").replace("_", "").isalnum() or not prefix[0].isalpha():
         raise ValueError(
             f"the prefix of a picture's ids begins with a letter, then letters, digits, - and _: {prefix!r}"
         )
-    return Diagram(system, title, tuple(rows), prefix, theme, tuple(expand))
+    for word, value, known in (("theme", theme, THEMES), ("view", view, VIEWS), ("painter", painter, PAINTERS)):
+        if value not in known:
+            raise ValueError(f"no {word} is called {value!r}: there are {', '.join(known)}")
+    return Diagram(system, title, tuple(rows), prefix, theme, tuple(expand), view, legend, painter)

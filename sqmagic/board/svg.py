@@ -1,4 +1,4 @@
-"""What Graphviz painted becomes what is shown: subscripts, titles, a description, states to light up, two themes.
+"""What Graphviz painted becomes what is shown: subscripts, titles, a description, states to light up, themes.
 
 Positions are Graphviz's and so ours; numbers are rounded to one decimal and the text is written by us, so one program
 gives one text, byte for byte.
@@ -7,27 +7,27 @@ gives one text, byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
-from typing import Literal
 from xml.etree import ElementTree
 
-from sqmagic.board.dot import About
+from sqmagic.board.dot import Drawing, Head
 from sqmagic.board.layout.graph import LEVEL, LOWER
 from sqmagic.board.layout.sizes import SMALL
-from sqmagic.board.theme import DARK, LIGHT, LOOP, SANS, SERIF, STATES
-
-Theme = Literal["auto", "light", "dark"]
+from sqmagic.board.theme import SANS, SERIF
+from sqmagic.board.views.marks import HEAD, About
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 _ROUNDED = {"d", "points", "x", "y", "cx", "cy", "rx", "ry", "transform", "font-size", "stroke-width"}
 _DASHES = {"held": "7,5", "target": "6,4", "frame": "4,3"}
-_ROUND = {"cell": 26.0, "group": 16.0}
+_ROUND = {"cell": 26.0, "group": 16.0, "macro": 13.0, "chip": 10.0}
+_WORDS = {"value", "name", "letter", "dots", "caption", "legend"}
 
 
-def finished(painted: str, about: Mapping[str, About], prefix: str, title: str, prose: str, theme: Theme) -> str:
-    """The SVG text. Every id begins with `prefix`, so that several pictures can stand in one page."""
+def finished(painted: str, drawn: Drawing, prefix: str, title: str, prose: str, style: str) -> str:
+    """The SVG text; without `style`, in the colours that were painted. Every id begins with `prefix`, so that several
+    pictures can stand in one page."""
     root = ElementTree.fromstring(painted)
     left, top, width, height = (float(v) for v in root.attrib["viewBox"].split())
     size = {"width": _number(width), "height": _number(height)}
@@ -37,8 +37,8 @@ def finished(painted: str, about: Mapping[str, About], prefix: str, title: str, 
     inner = [
         f'<title id="{prefix}-title">{escape(title)}</title>',
         f'<desc id="{prefix}-desc">{escape(prose)}</desc>',
-        f"<style>{style(prefix, theme)}</style>",
-        *(_written(child, about, ()) for child in root),
+        *([f"<style>{style}</style>"] if style else []),
+        *(_written(child, drawn, ()) for child in root),
     ]
     return _element("svg", {**head, **named, **size, "viewBox": box}, inner)
 
@@ -46,37 +46,41 @@ def finished(painted: str, about: Mapping[str, About], prefix: str, title: str, 
 # --- elements --------------------------------------------------------------------------------------
 
 
-def _written(element: ElementTree.Element, about: Mapping[str, About], classes: tuple[str, ...]) -> str:
+def _written(element: ElementTree.Element, drawn: Drawing, classes: tuple[str, ...]) -> str:
     tag = element.tag.removeprefix(_SVG)
     given = {k: v for k, v in element.attrib.items() if not k.startswith("{")}
     match tag:
         case "title":
             return ""
         case "g":
-            return _group(element, given, about)
+            return _group(element, given, drawn)
         case "text":
             return _text(element.text or "", given)
         case "polygon" if given.get("stroke") in {"none", "transparent"} and not classes:
             return _element(tag, {"class": "page", **_rounded(given)})
-        case "path" if classes and classes[-1] in _ROUND:
-            return _element(tag, _rounded({**given, "d": _box(given["d"], _ROUND[classes[-1]])}))
+        case "path" if "edge" not in classes and (look := next((c for c in classes if c in _ROUND), None)):
+            return _element(tag, _rounded({**given, "d": _box(given["d"], _ROUND[look])}))
         case _:
             dashed = next((_DASHES[c] for c in classes if c in _DASHES), None)
             if dashed and "stroke-dasharray" in given:
                 given["stroke-dasharray"] = dashed
-            return _element(tag, _rounded(given), [_written(child, about, classes) for child in element])
+            return _element(tag, _rounded(given), [_written(child, drawn, classes) for child in element])
 
 
-def _group(element: ElementTree.Element, given: dict[str, str], about: Mapping[str, About]) -> str:
+def _group(element: ElementTree.Element, given: dict[str, str], drawn: Drawing) -> str:
     """A node, an edge or a cluster with its title and its state."""
-    told = about.get(given.get("id", ""), About())
+    told = drawn.about.get(given.get("id", ""), About())
     classes = tuple(given.get("class", "").split())
-    kept = {k: v for k, v in given.items() if k != "id" or v in about}
-    if told.state:
-        kept["data-value"] = told.state
+    kept = {k: v for k, v in given.items() if k != "id" or v in drawn.about}
+    if _WORDS & set(classes):
+        kept["class"] = " ".join(c for c in classes if c != "node")
+    kept |= {"data-value": told.state} if told.state else {}
+    kept |= {"data-param": told.parameter} if told.parameter else {}
     title = [f"<title>{escape(told.title)}</title>"] if told.title else []
     inside = () if "graph" in classes else classes
-    return _element("g", _rounded(kept), [*title, *(_written(child, about, inside) for child in element)])
+    if head := drawn.heads.get(given.get("id", "")):
+        _sharpen(element, head)
+    return _element("g", _rounded(kept), [*title, *(_written(child, drawn, inside) for child in element)])
 
 
 def _text(text: str, given: dict[str, str]) -> str:
@@ -91,6 +95,20 @@ def _text(text: str, given: dict[str, str]) -> str:
         )
         inner += [_element("tspan", {"dy": _number(-size * 0.24)}, [escape(after)])] if after else []
     return _element("text", _rounded(given), inner)
+
+
+def _sharpen(edge: ElementTree.Element, head: Head) -> None:
+    """An arrowhead as broad as it is long, its tip where the wire ends; painters differ in theirs."""
+    path, point = edge.find(f"{_SVG}path"), edge.find(f"{_SVG}polygon")
+    if path is None or point is None:
+        return
+    x, y = (float(v) for v in _NUMBER.findall(path.attrib["d"])[:2])
+    (dx, dy), (u, v) = head.reach, head.along
+    tip = (x + dx, y - dy)
+    base = (tip[0] - u * HEAD, tip[1] + v * HEAD)
+    sides = [(base[0] + s * v * HEAD / 2, base[1] + s * u * HEAD / 2) for s in (1, -1)]
+    point.set("points", " ".join(f"{a},{b}" for a, b in (tip, *sides)))
+    point.set("stroke-width", "0")
 
 
 def _box(path: str, radius: float) -> str:
@@ -115,40 +133,3 @@ def _rounded(given: Mapping[str, str]) -> dict[str, str]:
 
 def _number(value: float) -> str:
     return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
-
-
-# --- themes ----------------------------------------------------------------------------------------
-
-
-def style(prefix: str, theme: Theme) -> str:
-    """Colours as variables, light and dark. What they colour bears its light colour as an attribute too."""
-    colours = [_variables(prefix, DARK, 1) if theme == "dark" else _variables(prefix, LIGHT, 0)]
-    if theme == "auto":
-        colours.append(f"@media (prefers-color-scheme:dark){{{_variables(prefix, DARK, 1)}}}")
-    return "".join([*colours, *(f"#{prefix} {rule}" for rule in _RULES)])
-
-
-def _variables(prefix: str, colours: Mapping[str, str], which: int) -> str:
-    states = {f"s{i}": pair[which] for i, pair in enumerate(STATES)}
-    return f"#{prefix}{{{''.join(f'--{k}:{v};' for k, v in {**colours, **states}.items())}}}"
-
-
-def _rules() -> Iterator[str]:
-    yield ".page{fill:var(--page)}"
-    yield "text{fill:var(--ink)}"
-    yield ".caption text{fill:var(--quiet)}"
-    yield ".node :is(polygon,ellipse,path){stroke:var(--ink)}"
-    for kind in ("layer", "tab", "pointwise", "input", "output", "target", "function", "loss", "objective"):
-        yield f".{kind} :is(polygon,ellipse,path){{fill:var(--{kind})}}"
-    yield ":is(.bars,.frame) polygon{fill:none}"
-    yield ".edge path{stroke:var(--ink);fill:none}"
-    yield ".edge polygon{stroke:var(--ink);fill:var(--ink)}"
-    yield f".loop :is(path,polygon){{stroke:{LOOP}}}"
-    for ground in ("page", "cell", "group"):
-        yield f".gap.{ground} path{{stroke:var(--{ground})}}"
-    for box in ("cell", "group"):
-        yield f".{box}.cluster path{{stroke:var(--border);fill:var(--{box})}}"
-    yield from (f".s{i} text{{fill:var(--s{i})}}" for i in range(len(STATES)))
-
-
-_RULES = tuple(_rules())

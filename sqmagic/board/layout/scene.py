@@ -23,12 +23,12 @@ from sqmagic.board.layout.regions import Region, regions
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.search import best
 from sqmagic.board.layout.stores import stored
-from sqmagic.board.lines import lines, notes
-from sqmagic.board.plain import line_plain
-from sqmagic.board.theme import state_colours, text_width
-from sqmagic.equations.system import Last, Running, System, points, reads
+from sqmagic.board.lines import Line, lines, notes
+from sqmagic.board.plain import line_plain, write
+from sqmagic.board.theme import state_colours
+from sqmagic.equations.system import Equation, Fixed, Last, Point, Running, System, points, reads
 
-_BESIDE, _UNDER, _CAPTION, _CAPTION_SIZE, _NARROWEST = 26.0, 20.0, 18.0, 13.0, 420.0
+_BESIDE = 26.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An equation that is told in words and not drawn: a number, or a base case, which `starts` states at points.
+
+    `text` and its right side `value` have parts that stand below (see `lowered`), `plain` is Unicode.
+    """
+
+    text: str
+    plain: str
+    value: str
+    starts: tuple[tuple[str, Point], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
-    """The parts by name, lines of text under them, and the number of each state's colour."""
+    """The parts by name (`b`: before the steps, `c`: the cell, `a`: after them), what is told under them, and the
+    number of each state's colour."""
 
     parts: dict[str, Part]
-    caption: tuple[tuple[str, Box], ...]
+    told: tuple[Told, ...]
     colours: Mapping[str, int]
 
 
@@ -84,9 +98,14 @@ def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = (
     if split.after:
         found["a"] = _laid(bounded(drawn(split.after), timed=False, lost=faults.states))
     parts = _side_by_side(found)
-    told = lines(replace(system, equations=split.told, goals=()), replace(known, linear=True))
-    caption = _caption([line_plain(line, small=lowered) for line in told], parts)
-    return Scene(parts, caption, state_colours(coloured(system)))
+    written = lines(replace(system, equations=split.told, goals=()), replace(known, linear=True))
+    told = tuple(map(_told, split.told, written))
+    return Scene(parts, told, state_colours(coloured(system)))
+
+
+def _told(equation: Equation, line: Line) -> Told:
+    starts = ((t.state, i) for t in equation.targets for i in t.context if isinstance(i, Fixed | Last))
+    return Told(line_plain(line, small=lowered), line_plain(line), write(line.right, lowered), tuple(starts))
 
 
 MOST = 400
@@ -168,31 +187,3 @@ def _shifted(part: Part, dx: float, dy: float) -> Part:
     )
     found = tuple(replace(tag, box=box(tag.box)) for tag in part.tags)
     return Part(part.graph, moved, found, tuple(replace(g, box=box(g.box)) for g in part.groups))
-
-
-# --- the caption -----------------------------------------------------------------------------------------
-
-
-def _caption(told: Sequence[str], parts: Mapping[str, Part]) -> tuple[tuple[str, Box], ...]:
-    """Constants and base cases in small letters under the picture."""
-    if not told or not parts:
-        return ()
-    whole = around([part.bounds() for part in parts.values()])
-    middle, top = (whole.left + whole.right) / 2, whole.bottom - _UNDER
-    out = []
-    for line in _filled(told, max(whole.right - whole.left, _NARROWEST)):
-        width = text_width(line, _CAPTION_SIZE)
-        out.append((line, Box(middle - width / 2, top - _CAPTION, middle + width / 2, top)))
-        top -= _CAPTION
-    return tuple(out)
-
-
-def _filled(texts: Sequence[str], width: float) -> Iterator[str]:
-    line = ""
-    for text in texts:
-        longer = f"{line}    {text}" if line else text
-        if line and text_width(longer, _CAPTION_SIZE) > width:
-            yield line
-            longer = text
-        line = longer
-    yield line
