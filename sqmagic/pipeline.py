@@ -16,7 +16,8 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from sqmagic.board.diagram import Diagram, picture
+from sqmagic.board.diagram import LOOK, Diagram, Look, picture
+from sqmagic.board.faults import NO_FAULTS, Faults, faults
 from sqmagic.board.latex import latex
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
@@ -32,6 +33,7 @@ from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
+from sqmagic.notation.salvage import salvage
 from sqmagic.notation.show import show
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro, Program
@@ -205,8 +207,9 @@ def build(
     env: object = None,
     namespace: Mapping[str, object] | None = None,
     like: Mapping[str, object] | None = None,
+    look: Look = LOOK,
 ) -> Net:
-    """The net of a program that is understood; see `compile`."""
+    """The net of a program that is understood, which shows itself as `look` says; see `compile`."""
     from sqmagic.runtime.blueprint import Blueprint
     from sqmagic.runtime.errors import UnsupportedError
     from sqmagic.runtime.measure import given_shape
@@ -224,8 +227,8 @@ def build(
         notation=partial(show, known.program),
         elaborated=partial(elaborated_text, known, sizes),
         latex=partial(latex, known.system),
-        diagram=partial(drawn, name, known),
-        bundle=partial(shown, name, known),
+        diagram=partial(drawn, name, known, look),
+        bundle=partial(shown, name, known, look),
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
@@ -309,21 +312,57 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
     return known.elaborated.text(tuple(lines))
 
 
-def drawn(name: str, known: Understood) -> Diagram:
-    return picture(known.system, title=name, rows=rows(known), prefix=f"sq-{known_digest(known)}")
+def drawn(name: str, known: Understood, look: Look) -> Diagram:
+    return _picture(name, known.system, known.source, look)
 
 
-def shown(name: str, known: Understood, shapes: Mapping[str, Shape]) -> dict[str, str]:
+def shown(name: str, known: Understood, look: Look, shapes: Mapping[str, Shape]) -> dict[str, str]:
     """What a notebook shows of a program, by mime type."""
-    text = show(known.program)
-    return bundle(known.system, text, rows=rows(known), shapes=shapes, title=name, prefix=f"sq-{known_digest(known)}")
+    return bundle(drawn(name, known, look), show(known.program), shapes)
 
 
-def rows(known: Understood) -> tuple[tuple[int, str], ...]:
+def show_as(net: Net, name: str, known: Understood, look: Look) -> None:
+    """A net that is there already shows itself in another way."""
+    net.show_as(partial(drawn, name, known, look), partial(shown, name, known, look))
+
+
+def rows(source: Source) -> tuple[tuple[int, str], ...]:
     """The numbered lines of the text, for those who show them beside what became of them."""
-    return tuple((n, line) for n, line in enumerate(known.source.text.split("\n"), 1) if line.strip())
+    return tuple((n, line) for n, line in enumerate(source.text.split("\n"), 1) if line.strip())
 
 
-def known_digest(known: Understood) -> str:
-    """A short name for the text, so that two pictures on one page have ids of their own."""
-    return sha256(show(known.program).encode()).hexdigest()[:8]
+def _picture(name: str, system: System, source: Source, look: Look, faults: Faults = NO_FAULTS) -> Diagram:
+    """A picture whose ids begin with a short name for text and look, so that two on one page have ids of their own."""
+    prefix = f"sq-{sha256(f'{source.text.strip()}{look}'.encode()).hexdigest()[:8]}"
+    return picture(
+        system,
+        title=name,
+        rows=rows(source),
+        prefix=prefix,
+        view=look.view,
+        theme=look.theme,
+        expand=look.expand,
+        legend=look.legend,
+        faults=faults,
+    )
+
+
+# --- what a program tells that was refused ---------------------------------------------------------
+
+
+def sketch(
+    text: str,
+    name: str = "net",
+    look: Look = LOOK,
+    kernel: Kernel | None = None,
+    problems: Sequence[Problem] = (),
+) -> Diagram | None:
+    """What can be drawn of a program, right or wrong, the errors among the problems marked; None where nothing can."""
+    source, read = Source.of(text), salvage(text)
+    if read is None:
+        return None
+    meant = elaborate(read.program, source, kernel or Kernel())
+    if not meant.system.equations and not meant.system.goals:
+        return None
+    places = [problem.span for problem in problems if problem.severity == "error"]
+    return _picture(name, meant.system, source, look, faults(meant.system, places, read.lost | meant.lost))

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from test_board_programs import a2c, chain, convolutional, mlp
 
+from sqmagic.board.diagram import picture
 from sqmagic.board.latex import latex
 from sqmagic.board.sheet import bundle
 from sqmagic.equations.elaborate import Kernel, elaborate
@@ -59,7 +60,7 @@ class Page(HTMLParser):
 
 
 def test_a_bundle_holds_a_text_for_every_viewer() -> None:
-    made = bundle(meant(LSTM), LSTM, title="LSTM")
+    made = bundle(picture(meant(LSTM), title="LSTM"), LSTM)
     assert set(made) == {"text/plain", "text/html", "text/latex", "image/svg+xml"}
     assert made["text/plain"] == LSTM.strip()
     assert made["text/latex"] == f"$$\n{latex(meant(LSTM))}\n$$"
@@ -67,7 +68,7 @@ def test_a_bundle_holds_a_text_for_every_viewer() -> None:
 
 
 def test_the_page_is_a_table_with_a_picture_and_a_row_for_each_line() -> None:
-    made = bundle(meant(LSTM), LSTM, title="LSTM")
+    made = bundle(picture(meant(LSTM), title="LSTM"), LSTM)
     page = Page(made["text/html"])
     (image,) = page.images
     kind, _, data = str(image["src"]).partition(",")
@@ -80,34 +81,33 @@ def test_the_page_is_a_table_with_a_picture_and_a_row_for_each_line() -> None:
 
 
 def test_shapes_stand_after_their_equations() -> None:
-    made = bundle(meant(LSTM), LSTM, shapes={"h": (64,), "x": (28,)})
+    made = bundle(picture(meant(LSTM)), LSTM, {"h": (64,), "x": (28,)})
     assert made["text/plain"].endswith("shapes: h: 64, x: 28")
     assert made["text/html"].count("ℝ") == 1
     assert r"\mathbb{R}^{64}" in made["text/latex"]
 
 
 def test_what_a_rule_made_is_told_in_its_own_words() -> None:
-    page = Page(
-        bundle(a2c(), "x -> y", rows=[(1, "0.999 -> gamma"), (6, "O_t --[Policy|softmax]-> pi_t")])["text/html"]
-    )
+    drawn = picture(a2c(), rows=[(1, "0.999 -> gamma"), (6, "O_t --[Policy|softmax]-> pi_t")])
+    page = Page(bundle(drawn, "x -> y")["text/html"])
     assert page.code[0] == "0.999 -> gamma"
     assert "aₜ ∼ πₜ" in page.code
     assert "O_t --[Policy|softmax]-> pi_t" in page.code
 
 
 def test_html_in_names_and_texts_is_text() -> None:
-    made = bundle(mlp(), "x < y & z", rows=[(1, "<b>X</b> -> y")], title='<script>"')
+    made = bundle(picture(mlp(), rows=[(1, "<b>X</b> -> y")], title='<script>"'), "x < y & z")
     assert "<script" not in made["text/html"] and "<b>" not in made["text/html"]
     assert Page(made["text/html"]).code == ["<b>X</b> -> y"]
 
 
 def test_a_wide_picture_stands_over_its_equations() -> None:
-    assert bundle(mlp(), "")["text/html"].count("<tr><td style") == 1
-    assert bundle(convolutional(), "")["text/html"].count("<tr><td style") == 2
+    assert bundle(picture(mlp()), "")["text/html"].count("<tr><td style") == 1
+    assert bundle(picture(convolutional()), "")["text/html"].count("<tr><td style") == 2
 
 
 def test_without_a_picture_the_equations_and_the_reason_remain() -> None:
-    made = bundle(chain(420), "")
+    made = bundle(picture(chain(420)), "")
     assert "image/svg+xml" not in made
     page = Page(made["text/html"])
     assert not page.images and page.tags.count("math") == 462

@@ -1,5 +1,6 @@
 """`%%seqnet` and `%seqnet` in a shell: what is bound, said and kept, and what a rejected cell leaves alone."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -170,7 +171,7 @@ def test_a_rejected_cell_changes_nothing(notebook: Notebook) -> None:
     other = "Cell: x_t, h_{t-1}\n    x_t --[V]-> h_t\n    return h_t\n"
     error, shown = notebook.fails(f"%%seqnet a\n{other}{BAD}")
     assert isinstance(error, sqmagic.NotationError)
-    assert shown == f"{error}\n"
+    assert shown.endswith(f"\n{error}\n") and shown.startswith("a: A program over time")
     assert "Traceback" not in shown and ".py" not in shown
     assert notebook["a"] is before
     assert notebook("%seqnet show Cell") == MACRO
@@ -404,3 +405,76 @@ def test_showing(notebook: Notebook) -> None:
     assert notebook("%seqnet show Cell") == MACRO
     error, shown = notebook.fails("%seqnet show nobody")
     assert "there is no net and no macro `nobody` here" in str(error) and "Traceback" not in shown
+
+
+# --- how a net is shown --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The SVG texts that cells display, apart from their results."""
+    found: list[str] = []
+
+    def publish(data: dict[str, str], *rest: object, **more: object) -> None:
+        found.append(data.get("image/svg+xml", ""))
+
+    monkeypatch.setattr(notebook.shell.display_pub, "publish", publish)
+    return found
+
+
+def test_a_cell_says_how_its_net_is_seen(notebook: Notebook) -> None:
+    notebook(f"%%seqnet a --view ghost --theme chalkboard --expand Enc_1,Dec --no-legend\n{RNN}")
+    diagram = notebook["a"].diagram
+    assert (diagram.view, diagram.theme, diagram.expand, diagram.legend) == (
+        "ghost",
+        "chalkboard",
+        ("Enc_1", "Dec"),
+        False,
+    )
+    notebook(f"%%seqnet b\n{RNN}")
+    assert (notebook["b"].diagram.view, notebook["b"].diagram.theme, notebook["b"].diagram.legend) == (
+        "chain",
+        "auto",
+        True,
+    )
+
+
+def test_another_look_keeps_the_net(notebook: Notebook) -> None:
+    notebook(f"%%seqnet a\n{RNN}")
+    before, weights = notebook["a"], notebook["a"].state_dict()["Enc.weight"].clone()
+    assert "unchanged" in notebook(f"%%seqnet a --view rolled\n{RNN}")
+    assert notebook["a"] is before and torch.equal(before.state_dict()["Enc.weight"], weights)
+    assert before.diagram.view == "rolled"
+    assert "t−1" in before._repr_mimebundle_()["image/svg+xml"]
+
+
+def test_the_magic_offers_what_the_board_offers() -> None:
+    from sqmagic.board.theme import THEMES
+    from sqmagic.board.views import VIEWS
+    from sqmagic.notebook import magics
+
+    assert tuple(VIEWS) == magics.VIEWS and magics.THEMES == THEMES
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        BAD,
+        "x --[F|]-> h\nh --[G]-> p => y",
+        "x : 3\ny : 4\nx + y -> z => w",
+        "x --[F]-> h\nnothing_like_it(h) -> q\nq --[G]-> p => y",
+    ],
+)
+def test_a_faulty_program_is_drawn_beside_its_error(notebook: Notebook, pictures: list[str], cell: str) -> None:
+    error, _ = notebook.fails(f"%%seqnet a\n{cell}")
+    assert isinstance(error, sqmagic.NotationError)
+    (picture,) = pictures
+    assert re.search(r'class="[^"]*\bfault\b', picture)
+
+
+def test_a_quiet_cell_and_one_of_which_nothing_can_be_drawn_show_no_picture(
+    notebook: Notebook, pictures: list[str]
+) -> None:
+    notebook.fails(f"%%seqnet a --quiet\n{BAD}")
+    notebook.fails("%%seqnet a\nx --[->- y")
+    assert not pictures

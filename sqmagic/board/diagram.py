@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqmagic.board.convert import pdf, png
 from sqmagic.board.dot import Drawing, dot
+from sqmagic.board.faults import NO_FAULTS, Faults
 from sqmagic.board.layout.scene import Scene, scene
 from sqmagic.board.paint import PAINTERS, Painter, Source, paint, source
 from sqmagic.board.prose import prose
@@ -19,7 +20,20 @@ from sqmagic.board.views import VIEWS, View, seen
 from sqmagic.equations.system import System
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a picture is to be seen; see `picture`."""
+
+    view: View = "chain"
+    theme: Theme = "auto"
+    expand: tuple[str, ...] = ()
+    legend: bool = True
+
+
+LOOK = Look()
+
+
+@dataclass(frozen=True, repr=False)
 class Diagram:
     """`svg` is text to look at, `dot` a `graphviz.Source` with every position in it; both are the same in every
     process. `rows` are the lines of the user's text by their numbers, shown where a node is hovered over."""
@@ -33,11 +47,12 @@ class Diagram:
     view: View = "chain"
     legend: bool = True
     painter: Painter = "wasm"
+    faults: Faults = NO_FAULTS
 
     @cached_property
     def scene(self) -> Scene:
         lines = (*(e.line for e in self.system.equations), *(g.line for g in self.system.goals))
-        return _laid_out(self.system, self.rows, self.expand, lines)
+        return _laid_out(self.system, self.rows, self.expand, self.faults, lines)
 
     @cached_property
     def _drawing(self) -> Drawing:
@@ -70,6 +85,15 @@ class Diagram:
         """The picture in words."""
         return prose(self.system)
 
+    def shown(self, view: View | None = None, theme: Theme | None = None, legend: bool | None = None) -> Diagram:
+        """The same picture in another view or theme, with or without legend; what is not said stays as it is."""
+        legend = self.legend if legend is None else legend
+        return replace(self, view=view or self.view, theme=theme or self.theme, legend=legend)
+
+    def unfolded(self, *macros: str) -> Diagram:
+        """The same picture with these macros, or instances of macros, unfolded; all of them unless some are named."""
+        return replace(self, expand=macros or ("all",))
+
     def painted_by(self, painter: Painter) -> Diagram:
         """The same picture from the Graphviz inside (`wasm`) or from the one installed on this machine (`system`)."""
         return replace(self, painter=painter)
@@ -100,6 +124,9 @@ class Diagram:
             case _:
                 return self._drawing.text.encode()
 
+    def __repr__(self) -> str:
+        return f"<picture of {self.title}>"
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.prose}"}
 
@@ -109,10 +136,10 @@ _FORMS = (".svg", ".pdf", ".png", ".dot", ".gv")
 
 @lru_cache(maxsize=16)
 def _laid_out(
-    system: System, rows: tuple[tuple[int, str], ...], expand: tuple[str, ...], lines: tuple[int, ...]
+    system: System, rows: tuple[tuple[int, str], ...], expand: tuple[str, ...], faults: Faults, lines: tuple[int, ...]
 ) -> Scene:
     """A cell that is run again unchanged is not laid out again; equal systems may stand on different `lines`."""
-    return scene(system, dict(rows), expand)
+    return scene(system, dict(rows), expand, faults)
 
 
 def picture(
@@ -126,6 +153,7 @@ def picture(
     view: View = "chain",
     legend: bool = True,
     painter: Painter = "wasm",
+    faults: Faults = NO_FAULTS,
 ) -> Diagram:
     """The picture of a program.
 
@@ -133,7 +161,7 @@ def picture(
     `_`). `theme` is `light`, `dark`, `chalkboard`, `colour-blind`, `print` or, following the reader's system, `auto`.
     `expand` are the macros, or instances of macros, to unfold: `("Enc",)`, `("all",)`. A program over time is seen as a
     `chain` of three cells, as a `single` one, between its `ghost`s, or `rolled` up. `painter` is the Graphviz that
-    paints: the one inside (`wasm`) or, on request, the one on this machine (`system`).
+    paints: the one inside (`wasm`) or, on request, the one on this machine (`system`). `faults` are marked.
     """
     if not prefix.replace("-", "").replace("_", "").isalnum() or not prefix[0].isalpha():
         raise ValueError(
@@ -142,4 +170,4 @@ def picture(
     for word, value, known in (("theme", theme, THEMES), ("view", view, VIEWS), ("painter", painter, PAINTERS)):
         if value not in known:
             raise ValueError(f"no {word} is called {value!r}: there are {', '.join(known)}")
-    return Diagram(system, title, tuple(rows), prefix, theme, tuple(expand), view, legend, painter)
+    return Diagram(system, title, tuple(rows), prefix, theme, tuple(expand), view, legend, painter, faults)

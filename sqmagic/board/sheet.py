@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from sqmagic.board.diagram import Diagram, picture
+from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
 from sqmagic.board.latex import latex
 from sqmagic.board.lines import Line, lines, notes
@@ -25,23 +25,15 @@ _SIDE, _WIDEST = 600.0, 1000.0
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def bundle(
-    system: System,
-    notation: str,
-    *,
-    rows: Sequence[tuple[int, str]] = (),
-    shapes: Shapes | None = None,
-    title: str = "Diagram",
-    prefix: str = "sq",
-) -> dict[str, str]:
+def bundle(drawn: Diagram, notation: str, shapes: Shapes | None = None) -> dict[str, str]:
     """Mime type to text: plain text, HTML, LaTeX and, where it can be drawn, SVG.
 
-    `rows` are the numbered lines of the user's text, by default all of `notation`; an equation that a rule made stands
-    under its own words. `shapes` are the states' shapes without batch and time, shown in grey.
+    Beside the picture stand its program's equations, each at the line of the picture's rows, or of `notation` if it has
+    none; an equation that a rule made stands under its own words. `shapes` are the states' shapes without batch and
+    time, shown in grey.
     """
-    shapes = shapes or {}
-    rows = rows or tuple(enumerate(notation.split("\n"), 1))
-    drawn = picture(system, title=title, rows=rows, prefix=prefix)
+    shapes, system = shapes or {}, drawn.system
+    rows = drawn.rows or tuple(enumerate(notation.split("\n"), 1))
     out = {
         "text/plain": plain_text(notation, shapes),
         "text/html": html(system, drawn, rows, shapes),

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from torch.nn import Module
 
-from sqmagic.notation.problems import describe
+from sqmagic.board.diagram import LOOK, Diagram, Look
+from sqmagic.board.errors import PictureError
+from sqmagic.notation.problems import NotationError, describe
 from sqmagic.notation.show import show_statement
 from sqmagic.notebook.refusal import Refusal, refuse_name
 from sqmagic.notebook.session import Recipe, Session
 from sqmagic.notebook.weights import inherit
-from sqmagic.pipeline import Understood, build, kernel_of, understand
+from sqmagic.pipeline import Understood, build, kernel_of, show_as, sketch, understand
 from sqmagic.runtime import inputs
 from sqmagic.runtime.blueprint import DataShape
 from sqmagic.runtime.net import Net
@@ -20,7 +22,8 @@ from sqmagic.runtime.net import Net
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the first line of a cell asks for; `like` are inputs and the names of their data in the kernel."""
+    """What the first line of a cell asks for; `like` are inputs and the names of their data in the kernel, `look` is
+    how the net shows itself."""
 
     name: str = "net"
     horizon: int | None = None
@@ -28,6 +31,7 @@ class Wish:
     like: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
     fresh: bool = False
+    look: Look = LOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ def carry_out(text: str, wish: Wish, namespace: Mapping[str, object], session: S
     return Done(net, tuple(said), tuple("\n".join(describe(w, known.source)) for w in known.warnings))
 
 
+def drawn_despite(
+    refusal: NotationError, wish: Wish, namespace: Mapping[str, object], session: Session
+) -> Diagram | None:
+    """The picture of a cell that was refused, its faults marked; None where nothing of it can be drawn."""
+    try:
+        kernel = kernel_of(namespace, session.macros)
+        diagram = sketch(refusal.source.text, wish.name, wish.look, kernel, refusal.problems)
+        return diagram if diagram is not None and diagram.svg else None
+    except PictureError:
+        return None
+
+
 def _taken(known: Understood, namespace: Mapping[str, object], session: Session) -> str:
     """What comes from the kernel, with the value of an integer, the cell of a macro, the class of a module."""
     told = []
@@ -80,8 +96,11 @@ def _net(known: Understood, wish: Wish, namespace: Mapping[str, object], session
     bound = namespace.get(wish.name)
     former = bound if isinstance(bound, Net) and not wish.fresh else None
     if former is not None and _unchanged(session.recipes.get(former), recipe, former, data):
+        show_as(former, wish.name, known, wish.look)
         return former, f"{wish.name} is unchanged and keeps its weights (--fresh begins anew)"
-    net = build(known, name=wish.name, horizon=wish.horizon, width=wish.width, namespace=namespace, like=data)
+    net = build(
+        known, name=wish.name, horizon=wish.horizon, width=wish.width, namespace=namespace, like=data, look=wish.look
+    )
     modules = [name for name, value in taken.items() if isinstance(value, Module)]
     about = inherit(net, former, wish.name, modules) if former is not None else ""
     session.recipes[net] = replace(recipe, like=_measured(net, data))

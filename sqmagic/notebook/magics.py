@@ -8,12 +8,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from sqmagic.notebook.session import Session
+
+if TYPE_CHECKING:
+    from sqmagic.notation.problems import NotationError
+    from sqmagic.notebook.cells import Wish
+
+VIEWS = ("chain", "single", "ghost", "rolled")
+THEMES = ("auto", "light", "dark", "chalkboard", "colour-blind", "print")
+"""What the board offers, said here again so that %load_ext need not load it; the default first."""
 
 HELP = """\
 %%seqnet NAME        makes a net of the cell and binds it to NAME (`net` unless given); %%seqnet? lists the options
@@ -33,6 +42,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _like(text: str) -> dict[str, str]:
@@ -56,6 +69,12 @@ class SeqnetMagics(Magics):
     @argument("--horizon", type=_positive, help="How many steps a window has: as many as the data unless given.")
     @argument("--width", type=_positive, default=64, help="The width of what nothing else fixes: 64 unless given.")
     @argument("--like", type=_like, default={}, help="X,y or X=pixels,y=labels: inputs shaped as data of the kernel.")
+    @argument("--view", choices=VIEWS, default=VIEWS[0], help="How steps are seen: in a chain of three unless given.")
+    @argument(
+        "--theme", choices=THEMES, default=THEMES[0], help="The colours: auto (as the reader has them) unless given."
+    )
+    @argument("--expand", type=_names, default=(), metavar="MACROS", help="Enc,Dec: macros to draw unfolded, or all.")
+    @argument("--no-legend", action="store_true", help="Draw no legend.")
     @argument("--quiet", action="store_true", help="Show nothing but warnings.")
     @argument("--force", action="store_true", help="Bind the name even if it is bound to something else.")
     @argument("--fresh", action="store_true", help="Begin with new weights, even where the former ones fit.")
@@ -64,12 +83,20 @@ class SeqnetMagics(Magics):
     @cell_magic("seqnet")  # type: ignore[arg-type]
     def make(self, line: str, cell: str, local_ns: Mapping[str, object] | None = None) -> object:
         """Make a net of the program in this cell, and bind it in the kernel."""
+        from sqmagic.board.diagram import Look
+        from sqmagic.notation.problems import NotationError
         from sqmagic.notebook.cells import Wish, carry_out
 
         options = parse_argstring(self.make, line)
-        wish = Wish(options.name, options.horizon, options.width, options.like, options.force, options.fresh)
+        look = Look(options.view, options.theme, options.expand, not options.no_legend)
+        wish = Wish(options.name, options.horizon, options.width, options.like, options.force, options.fresh, look)
         namespace = self.shell.user_ns if local_ns is None else local_ns
-        done = carry_out(cell, wish, namespace, self.session)
+        try:
+            done = carry_out(cell, wish, namespace, self.session)
+        except NotationError as refusal:
+            if not options.quiet:
+                self._sketch(refusal, wish, namespace)
+            raise
         for warning in done.warnings:
             print(warning, file=sys.stderr)
         if done.net is not None:
@@ -79,6 +106,17 @@ class SeqnetMagics(Magics):
         for said in done.said:
             print(said)
         return done.net
+
+    def _sketch(self, refusal: NotationError, wish: Wish, namespace: Mapping[str, object]) -> None:
+        """Shows what can be drawn of a program beside what is wrong with it."""
+        from sqmagic.notebook.cells import drawn_despite
+
+        formatter = self.shell.display_formatter
+        if formatter is None or "image/svg+xml" not in formatter.active_types:
+            return  # a terminal
+        picture = drawn_despite(refusal, wish, namespace, self.session)
+        if picture is not None:
+            self.shell.display_pub.publish(*formatter.format(picture))
 
     @no_var_expand
     @line_magic("seqnet")  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ of the notation (`F.weight`), and nothing that a program names can shadow a meth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sqmagic.runtime import generated, inputs, telling, training
-from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled
+from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled, Shape
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
@@ -209,6 +209,12 @@ class Net(nn.Module):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
         """What a notebook shows: the picture and the equations, with the shapes that are known."""
         return self._blueprint.bundle(self._settled.shapes)
+
+    def show_as(
+        self, diagram: Callable[[], object], bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
+    ) -> None:
+        """Give the net another picture, and other mime types for a notebook, for shapes that are known."""
+        self._blueprint = replace(self._blueprint, diagram=diagram, bundle=bundle)
 
     # --- parameters ------------------------------------------------------------------------------
 
