@@ -30,15 +30,13 @@ def generated(seed: int) -> System:
     for state in states:
         _carry(bench, state)
     count = random.randint(3, 18)
-    makers = dict(
-        zip(sorted(random.sample(range(count // 2, count), min(len(states), count - count // 2))), states, strict=False)
-    )
-    bench.pool = [read for read in bench.pool if read.state not in set(states) - set(makers.values())]
-    for n in range(count):
-        _operate(bench, makers.get(n), static)
+    waiting = list(states)
+    while bench.operators < count or waiting:
+        due = bench.operators >= count // 2 and random.random() < 0.5
+        _operate(bench, waiting.pop(0) if waiting and (due or bench.operators >= count) else None, static)
     _aim(bench, static)
-    _after(bench, [] if static else list(makers.values()))
-    heads = [given(state, 0) for state in makers.values()]
+    _after(bench, states)
+    heads = [given(state, 0) for state in states]
     return system(*bench.inputs, *heads, *bench.equations, *bench.goals, runs=not static)
 
 
@@ -54,6 +52,7 @@ class _Bench:
     fresh: list[Read] = field(default_factory=list)
     held: list[Expr] = field(default_factory=list)
     names: int = 0
+    operators: int = 0
 
     def take(self) -> Expr:
         """A value, rather one that is not used yet, or one without a name, which is used once."""
@@ -101,6 +100,7 @@ def _carry(bench: _Bench, state: str) -> None:
 
 def _operate(bench: _Bench, state: str | None, static: bool) -> None:
     kind = bench.random.random()
+    bench.operators += 1
     if kind < 0.09:
         _function(bench, state, static)
     elif kind < 0.14 and not static:
@@ -186,7 +186,9 @@ def _macro(bench: _Bench, state: str | None) -> None:
 def _inside(bench: _Bench, path: tuple[str, ...], given: Sequence[Expr]) -> Expr:
     """The equations of an instance; gives its result."""
     random, values = bench.random, list(given)
-    for n in range(random.randint(2, 4)):
+    count = random.randint(2, 4)
+    bench.operators += count
+    for n in range(count):
         value = _step_inside(bench, values)
         if len(path) == 1 and random.random() < 0.15:
             value = _inside(bench, (*path, bench.name("Gate")), [value, random.choice(values)])

@@ -10,12 +10,16 @@ from sqmagic.board.layout.graph import BLOCKS, GOALS, Graph
 from sqmagic.board.layout.rails import Rail, rail_of
 from sqmagic.board.layout.rows import Rows
 
+NO_PIN = -1
+_SIDES = 1
+"""Values that come into a block from the side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of each node, from the left: none for an entry or exit, one for most, one for each pin of a function.
+    """The columns of each node, from the left: none for an entry or exit, one for most, one for each pin of a block.
 
-    `pins` are the nets that leave a function upwards, in the order of its columns.
+    `pins` are the nets that leave a block upwards, one for each of its columns, or `NO_PIN`.
     """
 
     of: tuple[tuple[int, ...], ...]
@@ -37,6 +41,20 @@ def columns(graph: Graph, rails: Sequence[Rail], rows: Rows) -> Columns:
     return Columns(tuple(walk.of.get(n, ()) for n in every), tuple(walk.pins.get(n, ()) for n in every), count)
 
 
+def gathered(graph: Graph, columns: Columns) -> Columns:
+    """The columns of each macro instance side by side, where its first one stands."""
+    owner: dict[int, tuple[str, ...]] = {}
+    for n, node in enumerate(graph.nodes):
+        for c in columns.of[n]:
+            owner[c] = max(owner.get(c, ()), node.group, key=len)
+    first: dict[tuple[str, ...], int] = {}
+    for c in range(columns.count):
+        for depth in range(1, len(owner.get(c, ())) + 1):
+            first.setdefault(owner[c][:depth], c)
+    places = {c: [first[owner[c][:depth]] for depth in range(1, len(owner[c]) + 1)] for c in owner}
+    return permuted(columns, sorted(range(columns.count), key=lambda c: (*places.get(c, []), c)))
+
+
 def permuted(columns: Columns, order: Sequence[int]) -> Columns:
     """The columns in another order: `order[i]` is the old number of the i-th column."""
     place = {old: new for new, old in enumerate(order)}
@@ -46,6 +64,20 @@ def permuted(columns: Columns, order: Sequence[int]) -> Columns:
         for own, nets in zip(moved, columns.pins, strict=True)
     )
     return Columns(tuple(tuple(sorted(own)) for own in moved), pins, columns.count)
+
+
+def moved(columns: Columns, node: int, to: int) -> Columns:
+    """One node in another column; one that is left empty goes away."""
+    of = tuple((to,) if n == node else own for n, own in enumerate(columns.of))
+    used = sorted({c for own in of for c in own})
+    place = {old: new for new, old in enumerate(used)}
+    return Columns(tuple(tuple(place[c] for c in own) for own in of), columns.pins, len(used))
+
+
+def parted(columns: Columns, node: int, before: int) -> Columns:
+    """One node in a column of its own, before the one of that number."""
+    shifted = tuple(tuple(c + (c >= before) for c in own) for own in columns.of)
+    return moved(Columns(shifted, columns.pins, columns.count + 1), node, before)
 
 
 @dataclass(slots=True)
@@ -98,11 +130,15 @@ def _visit(walk: _Walk, n: int) -> None:
 
 
 def _spread(walk: _Walk, n: int) -> None:
-    """A function has a column for each result that leaves it upwards; inputs of its own stand under it."""
+    """A block has a column for each result that leaves it upwards, and for each value that must come from below; inputs
+    of its own stand under it."""
     graph, rail = walk.graph, walk.rail.get(n)
     along = rail.state if rail else ""
-    walk.pins[n] = tuple(net for net in graph.outputs[n] if not along or graph.nets[net].value.state != along)
-    walk.of[n] = walk.fresh(max(1, len(walk.pins[n])))
+    pins = tuple(net for net in graph.outputs[n] if not along or graph.nets[net].value.state != along)
+    below = len(graph.inputs[n]) - (1 if rail else _SIDES)
+    spare = max(1, len(pins), below) - len(pins)
+    walk.pins[n] = (*(NO_PIN for _ in range(spare // 2)), *pins, *(NO_PIN for _ in range(spare - spare // 2)))
+    walk.of[n] = walk.fresh(len(walk.pins[n]))
     own = [s for s in graph.sources(n) if graph.nodes[s].kind == "input" and graph.users(s) == (n,)]
     for column, source in zip(walk.of[n], own, strict=False):
         walk.of[source] = (column,)

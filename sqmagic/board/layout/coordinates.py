@@ -14,6 +14,13 @@ from sqmagic.board.layout.grid import Plan, Point
 from sqmagic.board.layout.route import Routes
 from sqmagic.board.layout.sizes import extent
 
+_ON = 14.0
+"""How far a wire goes on beyond the merge in which it ends, so that it is seen to turn into what leaves it."""
+
+
+_NARROWEST, _WIDEST = 0.6, 2.0
+"""A cell's width for its height."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -50,6 +57,10 @@ def place(plan: Plan, routes: Routes) -> Placed:
     upright, across = _used(routes)
     xs, right = spacing.columns(plan, routes, sizes, upright)
     ys, cell_bottom, cell_top = spacing.rows(plan, routes, sizes, across)
+    if plan.graph.timed:
+        wider, higher = _stretch(right / (cell_top - cell_bottom))
+        xs, right = [x * wider for x in xs], right * wider
+        ys, cell_bottom, cell_top = [y * higher for y in ys], cell_bottom * higher, cell_top * higher
     spots, extents = _nodes(plan, routes, sizes, xs, ys, right)
     paths = {job: _corners(path, xs, ys) for job, path in routes.paths.items()}
     paths |= {job: _straight(spots, plan.graph.nets[job[0]].source, job[1]) for job in routes.missing}
@@ -62,6 +73,11 @@ def place(plan: Plan, routes: Routes) -> Placed:
     cell = Box(0.0, cell_bottom, right, cell_top) if plan.graph.timed else None
     placed = Placed(spots, extents, wires, crossings, cell)
     return _trimmed(plan, _turned(placed) if turned else placed)
+
+
+def _stretch(aspect: float) -> Spot:
+    """By how much a cell is drawn wider, or higher, than it need be, lest it be a tower or a ribbon."""
+    return max(1.0, _NARROWEST / aspect), max(1.0, aspect / _WIDEST)
 
 
 def _used(routes: Routes) -> tuple[set[int], set[int]]:
@@ -152,9 +168,8 @@ def _ended(wire: Wire, kind: Kind, placed: Placed, after: Spot | None) -> tuple[
     if kind == "merge":
         if after is None or after == (dx, dy):
             return wire.corners
-        return (*wire.corners, (x + after[0] * 14, y + after[1] * 14))
+        return (*wire.corners, (x + after[0] * _ON, y + after[1] * _ON))
     if kind in {"entry", "exit"}:
         return wire.corners
     center = placed.spots[wire.sink]
-    x = center[0] if dx else x
-    return (*before, (x - dx * w / 2, y - dy * h / 2))
+    return (*before, (center[0] - dx * w / 2, y) if dx else (x, center[1] - dy * h / 2))

@@ -13,6 +13,11 @@ from sqmagic.board.layout.rows import Rows
 Point = tuple[int, int]
 
 FREE = -1
+INSIDE, OUTSIDE, NEVER = range(3)
+"""Where a wire may go: anywhere in the cell, outside only if it ends there, and through nothing that stands there."""
+
+_CENTRE, _OUT = 0.12, 0.5
+"""What a step across costs more on the centre line of a row, where nodes stand, and outside the cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,10 @@ class Grid:
     """The grid while wires are being laid. A point is `y * width + x`.
 
     `across` and `upright` name the net that runs through a point in either direction, `ends` are bits of the directions
-    in which wires go on from there, `node` is what stands on a point and `at` where each node stands. `sides` tells
-    which net has taken which side of a node, `came` from where each point of a net was reached, `work` how much was
-    searched.
+    in which wires go on from there, `node` is what stands on a point and `at` where each node stands. `closed` says who
+    may pass a point; it goes on above the grid, and as index -1 is the last one, below it too. `tolls` are what a step
+    across costs more in each row. `sides` tells which net has taken which side of a node, `came` from where each point
+    of a net was reached, `work` how much was searched.
     """
 
     plan: Plan
@@ -46,7 +52,9 @@ class Grid:
     upright: list[int]
     ends: list[int]
     at: list[tuple[int, ...]]
-    centre_rows: frozenset[int]
+    row_of: list[int]
+    closed: list[int]
+    tolls: list[float]
     sides: dict[tuple[int, int, int], int] = field(default_factory=dict)
     came: dict[int, dict[int, int]] = field(default_factory=dict)
     paths: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
@@ -69,11 +77,39 @@ def grid_of(plan: Plan, tracks: int) -> Grid:
         for x in range(min(own), max(own) + 1):
             node[base + x] = n
     inner = [ys[rows.row[n]] for n, drawn in enumerate(graph.nodes) if drawn.kind not in OUTER] or [0]
-    empty = [FREE] * (width * height)
-    inside = (min(inner) - tracks, max(inner) + tracks)
-    rail = rail_of(plan.rails)
-    return Grid(plan, rail, tracks, width, height, inside, node, empty, list(empty), [0] * len(empty), at,
-                  frozenset(ys))  # fmt: skip
+    low, high = min(inner) - tracks, max(inner) + tracks
+    free = [FREE] * (width * height)
+    return Grid(
+        plan=plan,
+        rail=rail_of(plan.rails),
+        tracks=tracks,
+        width=width,
+        height=height,
+        inside=(low, high),
+        node=node,
+        across=free,
+        upright=list(free),
+        ends=[0] * len(free),
+        at=at,
+        row_of=[y for y in range(height) for _ in range(width)],
+        closed=_closed(node, width, (low, high)),
+        tolls=_tolls(height, frozenset(ys), (low, high)),
+    )
+
+
+def _closed(node: list[int], width: int, inside: tuple[int, int]) -> list[int]:
+    low, high = inside
+    border = (0, width - 1)
+    open_to = (INSIDE if low <= v // width <= high else OUTSIDE for v in range(len(node)))
+    own = [
+        NEVER if n != FREE or v % width in border else to for (v, n), to in zip(enumerate(node), open_to, strict=True)
+    ]
+    return own + [NEVER] * width
+
+
+def _tolls(height: int, centres: frozenset[int], inside: tuple[int, int]) -> list[float]:
+    low, high = inside
+    return [(_CENTRE if y in centres else 0.0) + (0.0 if low <= y <= high else _OUT) for y in range(height)]
 
 
 def point(grid: Grid, v: int) -> Point:

@@ -14,7 +14,7 @@ from sqmagic.board.layout.normalise import value_label
 from sqmagic.board.layout.sizes import WIRE, label_width
 
 _NAMED_ELSEWHERE = {"input", "target", "output", "entry"}
-_STEP, _FAR, _CLEAR, _WORSE = 2.5, 160.0, 3.0, 24.0
+_STEP, _FAR, _CLEAR, _WORSE = 2.5, 480.0, 3.0, 24.0
 
 
 @dataclass(frozen=True, slots=True)

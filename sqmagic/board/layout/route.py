@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, restore, start, take_up
+from sqmagic.board.layout.instances import intrusions
 from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import bus_of
 from sqmagic.board.layout.wire import BEND, CROSSING, STEP, lay
 
 _MISSING, _ENOUGH = 60.0, 100_000
+_LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,39 @@ def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozens
     searched already), `urgent` nets first after the rails."""
     grid = grid_of(plan, tracks)
     jobs = _jobs(plan, grid, urgent)
-    for net, sink in jobs:
-        lay(grid, net, sink)
+    cost = sum(_priced(grid, job) for job in jobs)
     for _ in range(rounds):
         if grid.work > _ENOUGH or not _relay(grid, jobs):
             break
+        cost = _whole_cost(grid, jobs)
     missing = tuple(job for job in jobs if job not in grid.paths)
     crossings = tuple((v % grid.width, v // grid.width) for v in _crossings(grid))
     paths = {job: tuple((v % grid.width, v // grid.width) for v in path) for job, path in grid.paths.items()}
-    return Routes(tracks, paths, crossings, missing, _whole_cost(grid, jobs), grid.work)
+    return Routes(tracks, paths, crossings, missing, cost, grid.work)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a plan would cost, `blame` what of it lies with each node; or that it was given up as too dear."""
+
+    cost: float
+    work: int
+    blame: tuple[float, ...]
+
+
+def tried(plan: Plan, most: float) -> Trial:
+    """Lay every wire once with a single track between lines, but give up as soon as it costs more than `most`."""
+    grid = grid_of(plan, 1)
+    blame = [0.0] * len(plan.graph.nodes)
+    cost = _standing(plan)
+    for net, sink in _jobs(plan, grid, frozenset()):
+        price = _priced(grid, (net, sink))
+        cost += price
+        blame[sink] += price
+        blame[plan.graph.nets[net].source] += price
+        if cost > most:
+            break
+    return Trial(cost, grid.work, tuple(blame))
 
 
 # --- the order of work ---------------------------------------------------------------------------------
@@ -138,16 +164,32 @@ def _cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
 
 
 def _whole_cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
-    """All nets, and more where a rail runs against time or a returning state takes a long way out."""
     nets = range(len(grid.plan.graph.nets))
     total = sum(_cost(grid, [job for job in jobs if job[0] == net]) for net in nets)
-    total -= CROSSING / 2 * len(_crossings(grid))
-    for rail in grid.plan.rails:
-        path = grid.paths.get((grid.plan.graph.inputs[rail.exit][0], rail.exit))
-        if path:
-            level = max(path[-1], grid.at[rail.source][0]) // grid.width
-            total += 5.0 * max(0, bends(path) - 2) + 10.0 * (max(path) // grid.width > level + grid.tracks + 1)
-        xs = [grid.at[n][0] % grid.width for n in rail.stops]
-        against = [b - a if rail.toward == "left" else a - b for a, b in pairwise(xs)]
-        total += sum(3.0 for way in against if way > 0)
-    return total
+    return total - CROSSING / 2 * len(_crossings(grid)) + sum(_detour(grid, job) for job in jobs)
+
+
+def _priced(grid: Grid, job: tuple[int, int]) -> float:
+    """Lay one wire and tell what that adds to the whole."""
+    new = lay(grid, *job)
+    if not new:
+        return _MISSING
+    crossed = sum(_is_crossing(grid, v) for v in new)
+    return STEP * len(new) + BEND * bends(grid.paths[job]) + CROSSING * crossed + _detour(grid, job)
+
+
+def _detour(grid: Grid, job: tuple[int, int]) -> float:
+    """More, where a returning state takes a long way out."""
+    plan, path = grid.plan, grid.paths.get(job)
+    if path is None or plan.graph.nodes[job[1]].kind != "exit":
+        return 0.0
+    source = plan.graph.nets[job[0]].source
+    level = max(path[-1], grid.at[source][0]) // grid.width
+    climbs = max(path) // grid.width > level + grid.tracks + 1
+    return _LONG * max(0, bends(path) - 2) + (_CLIMB if climbs else 0.0)
+
+
+def _standing(plan: Plan) -> float:
+    """What the places of nodes cost before any wire is laid: a wide picture is shown in small letters, and what stands
+    in the box of a macro seems to belong to it."""
+    return _COLUMN * plan.columns.count + _INTRUSION * intrusions(plan.graph, plan.rows, plan.columns)

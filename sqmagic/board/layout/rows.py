@@ -17,6 +17,8 @@ from sqmagic.board.layout.rails import Rail
 _EDGE = {"entry", "exit", "input", "output", "target", "aside"}
 _MERGE, _FUNCTION, _RAIL, _RETURN = 0.25, 0.5, 0.6, 0.3
 _INPUTS, _OUTPUTS, _ABOVE = -2.0, 2.0, 3.0
+_APART = 0.04
+"""By less than this a rail that goes through is raised, that it has a row to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def _lift(ranks: _Ranks, rail: Rail, k: int) -> None:
             if ranks.rail_under[n] is rail and feet:
                 height = max(height, floor(max(feet)) + 1.0 + depth)
         ranks.top[rail] = height
-        height += _RAIL + 0.01 * k
+        height += _RAIL
+    height = floor(height * 20 + 1e-6) / 20 + _APART * (k + 1) / (len(ranks.rails) + 1)
     for n in rail.stops:
         ranks.of[n] = max(ranks.of[n], height)
 

@@ -1,24 +1,26 @@
-"""The order of the columns that routes best: a hill climb with a budget counted in steps of the router, never in
-seconds, so that one program has one picture everywhere."""
+"""The columns that route best: a hill climb with a budget counted in steps of the router, never in seconds, so that one
+program has one picture everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from sqmagic.board.layout.columns import permuted
+from sqmagic.board.layout.columns import Columns, gathered, moved, parted, permuted
 from sqmagic.board.layout.grid import Plan
-from sqmagic.board.layout.route import Routes, route
+from sqmagic.board.layout.route import Routes, Trial, route, tried
 
-_WORK, _WIRES = 160_000, 3_000
-"""Steps of the router (about a second's), and wires laid, while looking for an order."""
+_WORK, _EACH, _WIRE = 300_000, 60, 10
+"""Steps of the router while looking for better columns: at most, for each pair of wires, and what a wire counts for
+that is found at once."""
 
 _TRIES = 5
 
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
-    """The plan with its columns in the best order that was found, and its final routes."""
-    chosen = _climb(plan)
+    """The plan with its columns in the best places that were found, and its final routes."""
+    together = gathered(plan.graph, plan.columns)
+    chosen, _ = _climb(replace(plan, columns=together) if _legal(plan, together) else plan)
     return chosen, _final(chosen)
 
 
@@ -34,54 +36,78 @@ def _final(plan: Plan) -> Routes:
     return routes
 
 
-def _climb(plan: Plan) -> Plan:
-    order, first = list(range(plan.columns.count)), route(plan, 1, 0)
-    cost, work = first.cost, first.work
-    trials = _WIRES // max(1, sum(len(net.sinks) for net in plan.graph.nets))
-    seen = {tuple(order)}
+def _climb(plan: Plan) -> tuple[Plan, Trial]:
+    """Take the first change that makes the whole cheaper, until none does or the budget is spent."""
+    wires = sum(len(net.sinks) for net in plan.graph.nets)
+    budget, spent = min(_WORK, _EACH * wires * wires), 0
+    found = tried(plan, float("inf"))
+    seen = {plan.columns.of}
     improved = True
-    while improved and work < _WORK and len(seen) < trials:
+    while improved:
         improved = False
-        for trial in _moves(plan, order):
-            if tuple(trial) in seen:
+        for columns in _changes(plan, found):
+            if columns.of in seen or not _legal(plan, columns):
                 continue
-            seen.add(tuple(trial))
-            tried = route(replace(plan, columns=permuted(plan.columns, trial)), 1, 0)
-            work += tried.work
-            if tried.cost < cost - 1e-6:
-                order, cost, improved = trial, tried.cost, True
-            if improved or work >= _WORK or len(seen) >= trials:
+            seen.add(columns.of)
+            changed = replace(plan, columns=columns)
+            trial = tried(changed, found.cost - 1e-6)
+            spent += trial.work + _WIRE * wires
+            if trial.cost < found.cost - 1e-6:
+                plan, found, improved = changed, trial, True
+            if improved or spent > budget:
                 break
-    return replace(plan, columns=permuted(plan.columns, order))
+        if spent > budget:
+            break
+    return plan, found
 
 
-def _moves(plan: Plan, order: Sequence[int]) -> Iterator[list[int]]:
-    """Every order that is one column, or the block of one function, moved, nearest first; then two columns swapped."""
+# --- what can be changed -------------------------------------------------------------------------------
+
+
+def _changes(plan: Plan, found: Trial) -> Iterator[Columns]:
+    """Columns change places; then nodes are moved straight above or under a neighbour, or beside it, those first whose
+    wires cost most."""
+    yield from _reordered(plan)
+    nodes = [n for n, own in enumerate(plan.columns.of) if len(own) == 1]
+    for n in sorted(nodes, key=lambda n: -found.blame[n]):
+        yield from _realigned(plan, n)
+
+
+def _realigned(plan: Plan, n: int) -> Iterator[Columns]:
+    graph, columns = plan.graph, plan.columns
+    near = (*graph.sources(n), *graph.users(n))
+    for c in dict.fromkeys(c for m in near for c in columns.of[m]):
+        yield moved(columns, n, c)
+    for c in dict.fromkeys(c for m in near for own in columns.of[m][-1:] for c in (own, own + 1)):
+        yield parted(columns, n, c)
+
+
+def _reordered(plan: Plan) -> Iterator[Columns]:
+    """One column, or the block of one function, moved, nearest first; then two columns swapped."""
     blocks = {c: own for own in plan.columns.of if len(own) > 1 for c in own}
-    count = len(order)
+    count = plan.columns.count
+    order = list(range(count))
     pairs = sorted(((i, j) for i in range(count) for j in range(count) if i != j), key=lambda p: abs(p[0] - p[1]))
     for i, j in pairs:
         block = blocks.get(order[i], (order[i],))
         kept = [c for c in order if c not in block]
         at = min(j, len(kept))
-        moved = [*kept[:at], *(c for c in order if c in block), *kept[at:]]
-        if _legal(plan, moved, blocks):
-            yield moved
+        yield permuted(plan.columns, [*kept[:at], *block, *kept[at:]])
     for i, j in pairs:
         if i < j - 1:
             swapped = list(order)
             swapped[i], swapped[j] = order[j], order[i]
-            if _legal(plan, swapped, blocks):
-                yield swapped
+            yield permuted(plan.columns, swapped)
 
 
-def _legal(plan: Plan, order: Sequence[int], blocks: dict[int, tuple[int, ...]]) -> bool:
-    """A function's columns stay together, and the stops of a rail in the order of its flow."""
-    place = {c: i for i, c in enumerate(order)}
-    if any(max(place[c] for c in b) - min(place[c] for c in b) >= len(b) for b in set(blocks.values())):
+def _legal(plan: Plan, columns: Columns) -> bool:
+    """A block's columns stay together, the stops of a rail in the order of its flow, and nothing on anything else."""
+    if any(own[-1] - own[0] >= len(own) for own in columns.of if len(own) > 1):
         return False
     for rail in plan.rails:
-        stops = [place[plan.columns.of[n][0]] for n in rail.stops]
-        if sorted(stops, reverse=rail.toward == "left") != stops:
+        stops = [columns.of[n][0] for n in rail.stops]
+        ordered = sorted(set(stops), reverse=rail.toward == "left")
+        if ordered != stops:
             return False
-    return True
+    places = [(c, plan.rows.row[n]) for n, own in enumerate(columns.of) for c in own]
+    return len(set(places)) == len(places)

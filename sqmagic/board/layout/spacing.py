@@ -9,12 +9,13 @@ from itertools import pairwise
 from sqmagic.board.layout.boxes import Spot
 from sqmagic.board.layout.graph import BLOCKS, HEADED, OUTER, SIGNS
 from sqmagic.board.layout.grid import Plan
+from sqmagic.board.layout.instances import rooms
 from sqmagic.board.layout.route import Routes
 
 _TRACK, _NODE_TRACK, _HEAD = 16.0, 15.0, 26.0
 _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14.0, 28.0
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
-_BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS = 12.0, 26.0, 10.0, 28.0
+_BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX = 12.0, 26.0, 10.0, 28.0, 36.0
 _MAKERS = SIGNS | BLOCKS | {"layer"}
 _BY_GOALS = {"loss", "objective", "target", "aside"}
 
@@ -30,6 +31,7 @@ def columns(plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int]
         *_apart(plan, routes, sizes),
         *_heads(plan, routes, sizes),
         *_past(plan, routes, sizes),
+        *_boxed(plan, routes, sizes),
     ):
         apart.setdefault(b, []).append((a, distance))
     lines = {routes.column(c): c for c in range(plan.columns.count)}
@@ -81,6 +83,23 @@ def _past(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[i
                 for column, row, half in places:
                     if min(y, v) <= row <= max(y, v) and column != x:
                         yield min(column, x), max(column, x), half + _CLEAR
+
+
+def _boxed(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[int, int, float]]:
+    """What stands beside an instance keeps clear of its box."""
+    for room in rooms(plan.graph, plan.rows, plan.columns):
+        inner = [n for n, node in enumerate(plan.graph.nodes) if node.group[: len(room.path)] == room.path]
+        for n, node in enumerate(plan.graph.nodes):
+            own = plan.columns.of[n]
+            if not own or node.kind in OUTER or node.group[: len(room.path)] == room.path:
+                continue
+            if not room.bottom <= plan.rows.row[n] <= room.top:
+                continue
+            for m in (m for m in inner if plan.columns.of[m]):
+                a, b = sorted((n, m), key=lambda k: plan.columns.of[k])
+                if plan.columns.of[a][-1] < plan.columns.of[b][0]:
+                    distance = _reach(plan, sizes, a) + _reach(plan, sizes, b) + _BOX
+                    yield routes.column(plan.columns.of[a][-1]), routes.column(plan.columns.of[b][0]), distance
 
 
 def _half_widths(plan: Plan, sizes: Sequence[Spot]) -> list[float]:

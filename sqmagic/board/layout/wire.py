@@ -5,27 +5,28 @@ A wire never shares a stretch with another net's, crosses only at right angles, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
+from sqmagic.board.layout.bends import table
 from sqmagic.board.layout.graph import BLOCKS
-from sqmagic.board.layout.grid import FREE, Grid, direction, occupy, start_point
+from sqmagic.board.layout.grid import FREE, INSIDE, OUTSIDE, Grid, direction, occupy, start_point
 from sqmagic.board.layout.ports import E, N, S, W, Ways, arrivals, departures
 
 STEP, BEND, CROSSING, FORK = 0.4, 2.2, 4.5, 0.6
-_OFF_CENTRE, _BUS, _OUTSIDE = 0.12, 0.2, 0.5
+_BUS = 0.2
 _TURNS = ((E, N, S), (N, E, W), (W, N, S), (S, E, W))
-_STRAIGHT_UP, _STRAIGHT_ACROSS = 10, 5
-"""A point's `ends` where a wire runs straight through it: bits of N and S, of E and W."""
+_THROUGH = ((1 << N) | (1 << S), (1 << E) | (1 << W))
+"""A point's `ends` where a wire runs straight through it, for one that would cross it going across, or upright."""
 
 
-def lay(grid: Grid, net: int, sink: int) -> None:
-    """Lay one wire if there is a way; without one, `grid.paths` does not get it."""
+def lay(grid: Grid, net: int, sink: int) -> Sequence[int]:
+    """Lay one wire if there is a way; without one, `grid.paths` does not get it. Gives the points that are new."""
     goals = _goals(grid, net, sink)
     found = _search(grid, net, goals) if goals else None
     if found is None:
-        return
+        return ()
     path, way = found
     kind = grid.plan.graph.nodes[sink].kind
     grid.sides[_side(kind, sink, path[-1], way)] = net
@@ -39,10 +40,11 @@ def lay(grid: Grid, net: int, sink: int) -> None:
         source = grid.plan.graph.nets[net].source
         leaves = direction(grid, path[0], path[1])
         grid.sides[_side(grid.plan.graph.nodes[source].kind, source, start, (leaves + 2) % 4)] = net
+    return path[1:]
 
 
 def _side(kind: str, node: int, point: int, way: int) -> tuple[int, int, int]:
-    """A side of a node, as the direction in which a wire arrives there; a function has one below each pin."""
+    """A side of a node, as the direction in which a wire arrives there; a block has one below each pin."""
     return (node, way, point if kind in BLOCKS and way in (N, S) else 0)
 
 
@@ -76,34 +78,27 @@ def _goals(grid: Grid, net: int, sink: int) -> dict[int, Ways]:
     return out
 
 
+# --- the search ----------------------------------------------------------------------------------------
+
+
 def _search(grid: Grid, net: int, goals: dict[int, Ways]) -> tuple[list[int], int] | None:
     """A* over points and directions. Gives the points of the way, from where it leaves the net, and how it arrives.
 
     A state is `point * 4 + direction`; one that has arrived lies beyond the grid, so that a wire may come back to the
-    node that it left.
+    node that it left. Everything that the inner loop reads has a local name: it runs a million times a second.
     """
-    width, size = grid.width, grid.width * grid.height
-    node, across, upright, ends, tree = grid.node, grid.across, grid.upright, grid.ends, grid.came.get(net, {})
-    steps = (1, width, -1, -width)
-    low, high = grid.inside
-    graph = grid.plan.graph
-    source = graph.nodes[graph.nets[net].source]
-    sink_rows = {g // width for g in goals}
-    goes_out = source.kind == "input" or any(y < low or y > high for y in sink_rows)
-    bus_row = grid.at[graph.nets[net].source][0] // width if source.kind == "merge" else FREE
-    unit = STEP - _BUS if bus_row != FREE else STEP
-    targets = [(g % width, g // width, tuple(ways)) for g, ways in goals.items()]
+    size, steps = len(grid.node), (1, grid.width, -1, -grid.width)
+    lanes, ends, closed = (grid.across, grid.upright), grid.ends, grid.closed
+    tree, allowed, tolls, row_of = grid.came.get(net, {}), _allowed(grid, net, goals), _tolls(grid, net), grid.row_of
+    ahead = _ahead(grid, net, goals)
     best: dict[int, float] = {}
     came: dict[int, int] = {}
     queue: list[tuple[float, int, float, int]] = []
-    count = 0
     for v, way, cost in _starts(grid, net):
         state = v * 4 + way
         if cost < best.get(state, 1e9):
-            best[state] = cost
-            came[state] = FREE
-            heappush(queue, (cost + _ahead(v % width, v // width, way, targets, unit), count, cost, state))
-            count += 1
+            best[state], came[state] = cost, FREE
+            heappush(queue, (cost + ahead(v, way), -len(best), cost, state))
     while queue:
         _, _, cost, state = heappop(queue)
         if cost > best[state]:
@@ -112,45 +107,27 @@ def _search(grid: Grid, net: int, goals: dict[int, Ways]) -> tuple[list[int], in
         v, way = state >> 2, state & 3
         if v >= size:
             return [u % size for u in _states_back(came, state)], way
-        first = came[state] == FREE
-        turning = across[v] == FREE and upright[v] == FREE
-        for turn in (way,) if first else _TURNS[way]:
-            if turn != way and not turning:
-                continue
-            u = v + steps[turn]
-            if u < 0 or u >= size or (u in tree and u not in goals):
-                continue
-            more = cost + STEP
-            if u in goals:
-                if turn not in goals[u]:
+        straight = came[state] == FREE or lanes[0][v] != FREE or lanes[1][v] != FREE
+        for turn in (way,) if straight else _TURNS[way]:
+            u, upright = v + steps[turn], turn & 1
+            more = cost + STEP + (BEND if turn != way else 0.0) + (0.0 if upright else tolls[row_of[u]])
+            ways = goals.get(u)
+            if ways is not None:
+                if turn not in ways:
                     continue
-                more += goals[u][turn]
+                more += ways[turn]
+                following = (u + size) * 4 + turn
             else:
-                ux, uy = u % width, u // width
-                if node[u] != FREE or ux in (0, width - 1):
+                if closed[u] > allowed or lanes[upright][u] != FREE or u in tree:
                     continue
-                if uy < low or uy > high:
-                    if not goes_out:
-                        continue
-                    more += _OUTSIDE if turn in (E, W) else 0.0
-                along, athwart = (across, upright) if turn in (E, W) else (upright, across)
-                if along[u] != FREE:
-                    continue
-                if athwart[u] != FREE:
-                    if ends[u] != (_STRAIGHT_UP if turn in (E, W) else _STRAIGHT_ACROSS):
+                if lanes[1 - upright][u] != FREE:
+                    if ends[u] != _THROUGH[upright]:
                         continue
                     more += CROSSING
-            if turn in (E, W):
-                row = u // width
-                more += -_BUS if row == bus_row else _OFF_CENTRE if row in grid.centre_rows else 0.0
-            if turn != way:
-                more += BEND
-            following = (u + size if u in goals else u) * 4 + turn
+                following = u * 4 + turn
             if more < best.get(following, 1e9) - 1e-9:
-                best[following] = more
-                came[following] = state
-                heappush(queue, (more + _ahead(u % width, u // width, turn, targets, unit), count, more, following))
-                count += 1
+                best[following], came[following] = more, state
+                heappush(queue, (more + ahead(u, turn), -len(best), more, following))
     return None
 
 
@@ -160,6 +137,50 @@ def _states_back(came: dict[int, int], state: int) -> list[int]:
         out.append(state >> 2)
         state = came[state]
     return out[::-1]
+
+
+def _allowed(grid: Grid, net: int, goals: dict[int, Ways]) -> int:
+    """Only what begins or ends outside the cell may run there."""
+    low, high = grid.inside
+    source = grid.plan.graph.nodes[grid.plan.graph.nets[net].source]
+    goes_out = source.kind == "input" or any(not low <= g // grid.width <= high for g in goals)
+    return OUTSIDE if goes_out else INSIDE
+
+
+def _tolls(grid: Grid, net: int) -> Sequence[float]:
+    """What a step across costs more in each row: on the centre lines of nodes, outside the cell; less on a bus."""
+    bus = _bus_row(grid, net)
+    if bus == FREE:
+        return grid.tolls
+    tolls = list(grid.tolls)
+    tolls[bus] = -_BUS
+    return tolls
+
+
+def _bus_row(grid: Grid, net: int) -> int:
+    source = grid.plan.graph.nets[net].source
+    return grid.row_of[grid.at[source][0]] if grid.plan.graph.nodes[source].kind == "merge" else FREE
+
+
+def _ahead(grid: Grid, net: int, goals: dict[int, Ways]) -> Callable[[int, int], float]:
+    """The least that the rest can cost from a point in a direction: steps, and the bends that cannot be avoided."""
+    row_of, width = grid.row_of, grid.width
+    unit = STEP if _bus_row(grid, net) == FREE else STEP - _BUS
+    targets = [(g % width, row_of[g], [BEND * bends for bends in table(ways)]) for g, ways in goals.items()]
+
+    def ahead(v: int, way: int) -> float:
+        y = row_of[v]
+        x = v - y * width
+        least = 1e9
+        for gx, gy, bends in targets:
+            dx, dy = gx - x, gy - y
+            side = 9 * way + (3 if dx > 0 else 6 if dx else 0) + (1 if dy > 0 else 2 if dy else 0)
+            reach = unit * (abs(dx) + abs(dy)) + bends[side]
+            if reach < least:
+                least = reach
+        return least
+
+    return ahead
 
 
 def _starts(grid: Grid, net: int) -> Iterable[tuple[int, int, float]]:
@@ -175,27 +196,3 @@ def _starts(grid: Grid, net: int) -> Iterable[tuple[int, int, float]]:
     for v in tree or ():
         if grid.node[v] == FREE and (grid.across[v] in (FREE, net)) and grid.upright[v] in (FREE, net):
             yield from ((v, way, FORK) for way in (E, N, W, S) if not grid.ends[v] >> way & 1)
-
-
-def _ahead(x: int, y: int, way: int, targets: Sequence[tuple[int, int, tuple[int, ...]]], unit: float) -> float:
-    """The least that the rest can cost: steps, and the bends that cannot be avoided."""
-    least = 1e9
-    for gx, gy, ways in targets:
-        dx, dy = gx - x, gy - y
-        reach = unit * (abs(dx) + abs(dy))
-        if reach >= least:
-            continue
-        bends = 2
-        for end in ways:
-            if end == way:
-                off, ahead = (dy, dx) if way in (E, W) else (dx, dy)
-                if off == 0 and (ahead >= 0) == (way in (E, N) or ahead == 0):
-                    bends = 0
-                    break
-            elif (end + 2) % 4 != way:
-                forward = dx if way == E else -dx if way == W else dy if way == N else -dy
-                onward = dx if end == E else -dx if end == W else dy if end == N else -dy
-                if forward >= 0 and onward > 0:
-                    bends = min(bends, 1)
-        least = min(least, reach + BEND * bends)
-    return least

@@ -14,8 +14,8 @@ from sqmagic.board.layout.scene import Part
 APART, ALONGSIDE = 8.0, 6.0
 """Lines of different values closer than this, over more than that, look like one."""
 
-_JOIN = 24.0
-"""So near to a merge its wires may run together: they are drawn as one there."""
+_JOIN = 6.0
+"""So near to a merge its wires are one."""
 
 _TOUCH = 6.0
 
@@ -38,8 +38,11 @@ class Piece:
 
 
 def pieces(part: Part, wire: Wire) -> Iterator[Piece]:
-    """From the outline of the source onwards: before that the node hides it."""
+    """From the outline of the source, which hides what is before, to the sink: beyond a merge a wire is drawn over the
+    one that goes on from there."""
     corners = list(wire.corners)
+    if part.graph.nodes[wire.sink].kind == "merge" and corners[-1] != part.placed.spots[wire.sink]:
+        corners.pop()
     corners[0] = _outside(part.placed.box(part.graph.nets[wire.net].source), corners[0], corners[1])
     for (x, y), (u, v) in pairwise(corners):
         across = y == v
@@ -63,12 +66,11 @@ def all_pieces(part: Part) -> list[Piece]:
 
 def crossings(part: Part) -> set[Spot]:
     """Where pieces of different nets cross at right angles; how they meet in a merge is no crossing."""
-    laid, joins = all_pieces(part), _joins(part.graph)
+    laid = all_pieces(part)
     found: set[Spot] = set()
     for p in (p for p in laid if p.across):
         for q in (q for q in laid if not q.across and q.net != p.net):
-            inside = p.low + 1 < q.at < p.high - 1 and q.low + 1 < p.at < q.high - 1
-            if inside and not _in_join(part, joins, p.net, q.net, (q.at, p.at)):
+            if p.low + 1 < q.at < p.high - 1 and q.low + 1 < p.at < q.high - 1:
                 found.add((round(q.at, 3), round(p.at, 3)))
     return found
 
