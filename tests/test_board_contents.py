@@ -174,3 +174,21 @@ def test_what_was_drawn_and_is_stored_again_keeps_the_two_apart() -> None:
     text = "B : buffer(100)\nGet_B() -> O, a\nO --[F]-> p\nAdd_B(p, a)\np => O_t"
     part = drawn(text)
     assert named(of(part, "buffer")) == ["B", "B"]
+
+
+# --- operators -------------------------------------------------------------------------------------
+
+
+def test_what_is_joined_twice_is_drawn_joined_once() -> None:
+    part = drawn("0 -> h_0\nh_{t-1}|x_t --[F|sigmoid]-> f_t\nh_{t-1}|x_t --[C|tanh]-> l_t\nf_t * l_t -> h_t")
+    assert len(of(part, "merge")) == 1
+    other = drawn("0 -> h_0\nh_{t-1}|x_t --[F|sigmoid]-> f_t\nx_t|h_{t-1} --[C|tanh]-> l_t\nf_t * l_t -> h_t")
+    assert len(of(other, "merge")) == 2, "the order matters"
+
+
+@pytest.mark.parametrize(
+    ("expression", "label"),
+    [("where(c_t, 0, x_t)", "0 if"), ("where(c_t, x_t, -1)", "else −1"), ("where(c_t, 1, 2)", "1 if, else 2")],
+)
+def test_a_choice_says_which_of_its_branches_is_a_number(expression: str, label: str) -> None:
+    assert named(of(drawn(f"{expression} -> y_t"), "pointwise")) == [label]

@@ -98,5 +98,8 @@ ACTIVATIONS = frozenset(
 )
 """Functions that share a box with the layer whose result they are of."""
 
+WHERE = ("where {}", "{} if", "else {}")
+"""What is written when the condition of `where`, its first or its second choice is a number."""
+
 FOLDED = {"add": ("+{}", "+{}"), "sub": (f"{{}}{MINUS}", f"{MINUS}{{}}"), "mul": ("×{}", "×{}"), "div": ("{}÷", "÷{}")}
 """What is written when the left, or the right, operand is a number: `1−`, `×γ`."""

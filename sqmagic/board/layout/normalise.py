@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from sqmagic.board.binding import Notes
-from sqmagic.board.layout.glyphs import ACTIVATIONS, FOLDED, GLYPHS
+from sqmagic.board.layout.glyphs import ACTIVATIONS, FOLDED, GLYPHS, WHERE
 from sqmagic.board.layout.graph import BLOCKS, NOTHING, Kind, Label, Node, Use, Value
 from sqmagic.board.names import MINUS, index_text, name, state_name
 from sqmagic.board.operators import formula
@@ -66,6 +66,7 @@ class _Bench:
     layers: Mapping[str, Layer]
     faults: frozenset[Span]
     nodes: list[Node] = field(default_factory=list)
+    merged: dict[tuple[tuple[str, ...], Expr], Value] = field(default_factory=dict)
     group: tuple[str, ...] = ()
     title: str = ""
     faulty: bool = False
@@ -138,12 +139,24 @@ def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
             return _layer(inner, word if op == "dense" else f"{GLYPHS[op].text} {word}", out, bench)
     if _is_layer(expr):
         return _layer(expr, GLYPHS[expr.op].text, out, bench)
+    kind = _KINDS[GLYPHS[expr.op].way]
+    if kind == "merge" and out is None:
+        return _merge(expr, bench)
     label, operands = _folded(expr, bench)
     uses = tuple(_use(a, bench) for a in operands)
     made = out or bench.fresh()
-    kind = _KINDS[GLYPHS[expr.op].way]
     bench.add(expr, Node(kind, label, uses, (made,)))
     return made
+
+
+def _merge(expr: Apply, bench: _Bench) -> Value:
+    """What is joined in the same way several times is drawn joined once, within one instance of a macro."""
+    key = (bench.group, expr)
+    if key not in bench.merged:
+        uses = tuple(_use(a, bench) for a in expr.args)
+        bench.merged[key] = bench.fresh()
+        bench.add(expr, Node("merge", NOTHING, uses, (bench.merged[key],)))
+    return bench.merged[key]
 
 
 _KINDS: dict[str, Kind] = {"pointwise": "pointwise", "merge": "merge", "loss": "loss"}
@@ -222,6 +235,9 @@ def _folded(expr: Apply, bench: _Bench) -> tuple[Label, list[Expr]]:
         form = FOLDED[expr.op][0 if numbers[0] else 1]
         number = _text(expr.args[0 if numbers[0] else 1], bench)
         return Label(form.format(number).replace(f"+{MINUS}", MINUS)), left
+    if expr.op == "where":
+        told = ", ".join(f.format(_text(a, bench)) for f, a, n in zip(WHERE, expr.args, numbers, strict=True) if n)
+        return Label(told), left
     told = ",".join(_text(a, bench) for a, folds in zip(expr.args, numbers, strict=True) if folds)
     return Label(f"[{told}]" if expr.op == "index" else f"{text} {told}"), left
 
