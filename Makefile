@@ -12,7 +12,7 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench record clean
+.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench record pictures clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -71,6 +71,9 @@ bench: $(READY) ## print how long compiling, importing and loading take
 record: $(READY) ## run the example notebooks and keep their outputs in them
 	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
 	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace examples/*.ipynb
+
+pictures: $(READY) ## draw the README's pictures anew
+	$(BIN)/python docs/pictures/draw.py
 
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
