@@ -108,7 +108,7 @@ def _urgency(plan: Plan, grid: Grid, urgent: frozenset[int], net: int, sink: int
     if kinds[0] == "merge":
         return (3, -abs(x - u), net, sink)
     if kinds[1] == "exit":
-        return (3.5 if source in plan.rows.hanging else 5, _span(grid, net), net, sink)
+        return (3.5 if source in plan.rows.hanging else 2.5, _span(grid, net), net, sink)
     return (4, _span(grid, net), net, sink)
 
 

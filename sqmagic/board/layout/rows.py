@@ -30,11 +30,12 @@ class Rows:
     hanging: frozenset[int]
 
 
-def rows(graph: Graph, rails: Sequence[Rail]) -> Rows:
+def rows(graph: Graph, rails: Sequence[Rail], turned: bool = False) -> Rows:
+    """The rows of all nodes; `turned` puts those rails on which states return in the other order."""
     lines = {n: frozenset((rail.entry, *rail.stops)) for rail in rails for n in rail.stops}
     ranks = _Ranks(graph, tuple(rails), *_hanging(graph, rails), [0.0] * len(graph.nodes), {}, lines)
     _settle(ranks)
-    _place_returning(ranks)
+    _place_returning(ranks, turned)
     _place_hanging(ranks)
     _place_edge(ranks)
     levels = sorted({round(rank, 4) for rank in ranks.of})
@@ -139,7 +140,7 @@ def _lift(ranks: _Ranks, rail: Rail, k: int) -> None:
         ranks.of[n] = max(ranks.of[n], height)
 
 
-def _place_returning(ranks: _Ranks) -> None:
+def _place_returning(ranks: _Ranks, turned: bool) -> None:
     """A rail that ends in a merge runs at its height; any other just above what makes its state."""
     taken = {round(ranks.of[rail.entry], 4) for rail in ranks.rails if rail.through}
     for rail in ranks.rails:
@@ -147,7 +148,8 @@ def _place_returning(ranks: _Ranks) -> None:
             ranks.of[rail.entry] = ranks.of[rail.exit] = ranks.of[rail.source]
             taken.add(round(ranks.of[rail.source], 4))
     leaving: set[int] = {rail.exit for rail in ranks.rails if rail.through}
-    for k, rail in enumerate(r for r in ranks.rails if not r.through):
+    returning = [rail for rail in ranks.rails if not rail.through]
+    for k, rail in enumerate(reversed(returning) if turned else returning):
         height = _returning_height(ranks, rail, k)
         while round(height, 4) in taken:
             height += 0.013

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sqmagic.board.layout.columns import Columns, gathered, moved, parted, permuted
+from sqmagic.board.layout.columns import Columns, columns, gathered, moved, parted, permuted
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.route import Routes, Trial, route, tried
+from sqmagic.board.layout.rows import rows
 
 _WORK, _EACH, _WIRE = 300_000, 60, 10
 """Steps of the router while looking for better columns: at most, for each pair of wires, and what a wire counts for
@@ -19,9 +20,20 @@ _TRIES = 5
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
     """The plan with its columns in the best places that were found, and its final routes."""
-    together = gathered(plan.graph, plan.columns)
-    chosen, _ = _climb(replace(plan, columns=together) if _legal(plan, together) else plan)
+    chosen, _ = min((_climb(start) for start in _starts(plan)), key=lambda found: found[1].cost)
     return chosen, _final(chosen)
+
+
+def _starts(plan: Plan) -> Iterator[Plan]:
+    """The plan, its macros gathered, and with the rails that return in the other order if there are several."""
+    orders = [plan.rows]
+    if sum(not rail.through for rail in plan.rails) > 1:
+        orders.append(rows(plan.graph, plan.rails, turned=True))
+    for heights in orders:
+        walked = columns(plan.graph, plan.rails, heights)
+        together = gathered(plan.graph, walked)
+        start = Plan(plan.graph, plan.rails, heights, walked)
+        yield replace(start, columns=together) if _legal(start, together) else start
 
 
 def _final(plan: Plan) -> Routes:
@@ -45,15 +57,14 @@ def _climb(plan: Plan) -> tuple[Plan, Trial]:
     improved = True
     while improved:
         improved = False
-        for columns in _changes(plan, found):
-            if columns.of in seen or not _legal(plan, columns):
+        for changed in _changes(plan, found):
+            if changed.of in seen or not _legal(plan, changed):
                 continue
-            seen.add(columns.of)
-            changed = replace(plan, columns=columns)
-            trial = tried(changed, found.cost - 1e-6)
+            seen.add(changed.of)
+            trial = tried(replace(plan, columns=changed), found.cost - 1e-6)
             spent += trial.work + _WIRE * wires
             if trial.cost < found.cost - 1e-6:
-                plan, found, improved = changed, trial, True
+                plan, found, improved = replace(plan, columns=changed), trial, True
             if improved or spent > budget:
                 break
         if spent > budget:
@@ -74,16 +85,15 @@ def _changes(plan: Plan, found: Trial) -> Iterator[Columns]:
 
 
 def _realigned(plan: Plan, n: int) -> Iterator[Columns]:
-    graph, columns = plan.graph, plan.columns
-    near = (*graph.sources(n), *graph.users(n))
-    for c in dict.fromkeys(c for m in near for c in columns.of[m]):
-        yield moved(columns, n, c)
-    for c in dict.fromkeys(c for m in near for own in columns.of[m][-1:] for c in (own, own + 1)):
-        yield parted(columns, n, c)
+    near = [plan.columns.of[m] for m in (*plan.graph.sources(n), *plan.graph.users(n))]
+    for c in dict.fromkeys(c for own in near for c in own):
+        yield moved(plan.columns, n, c)
+    for c in dict.fromkeys(c for own in near for last in own[-1:] for c in (last, last + 1)):
+        yield parted(plan.columns, n, c)
 
 
 def _reordered(plan: Plan) -> Iterator[Columns]:
-    """One column, or the block of one function, moved, nearest first; then two columns swapped."""
+    """One column, or all of a block, moved, nearest first; then two columns swapped, neighbours within a block too."""
     blocks = {c: own for own in plan.columns.of if len(own) > 1 for c in own}
     count = plan.columns.count
     order = list(range(count))
@@ -94,20 +104,20 @@ def _reordered(plan: Plan) -> Iterator[Columns]:
         at = min(j, len(kept))
         yield permuted(plan.columns, [*kept[:at], *block, *kept[at:]])
     for i, j in pairs:
-        if i < j - 1:
+        if i < j - 1 or (i < j and blocks.get(i, (i,)) == blocks.get(j)):
             swapped = list(order)
             swapped[i], swapped[j] = order[j], order[i]
             yield permuted(plan.columns, swapped)
 
 
-def _legal(plan: Plan, columns: Columns) -> bool:
+def _legal(plan: Plan, given: Columns) -> bool:
     """A block's columns stay together, the stops of a rail in the order of its flow, and nothing on anything else."""
-    if any(own[-1] - own[0] >= len(own) for own in columns.of if len(own) > 1):
+    if any(own[-1] - own[0] >= len(own) for own in given.of if len(own) > 1):
         return False
     for rail in plan.rails:
-        stops = [columns.of[n][0] for n in rail.stops]
+        stops = [given.of[n][0] for n in rail.stops]
         ordered = sorted(set(stops), reverse=rail.toward == "left")
         if ordered != stops:
             return False
-    places = [(c, plan.rows.row[n]) for n, own in enumerate(columns.of) for c in own]
+    places = [(c, plan.rows.row[n]) for n, own in enumerate(given.of) for c in own]
     return len(set(places)) == len(places)

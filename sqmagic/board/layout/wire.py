@@ -15,7 +15,8 @@ from sqmagic.board.layout.grid import FREE, INSIDE, OUTSIDE, Grid, direction, oc
 from sqmagic.board.layout.ports import E, N, S, W, Ways, arrivals, departures
 
 STEP, BEND, CROSSING, FORK = 0.4, 2.2, 4.5, 0.6
-_BUS = 0.2
+_BUS, _EXIT_BEND = 0.2, 7.0
+"""What a step on a bus costs less; and a bend on the way out, which should be a straight rail."""
 _TURNS = ((E, N, S), (N, E, W), (W, N, S), (S, E, W))
 _THROUGH = ((1 << N) | (1 << S), (1 << E) | (1 << W))
 """A point's `ends` where a wire runs straight through it, for one that would cross it going across, or upright."""
@@ -24,7 +25,8 @@ _THROUGH = ((1 << N) | (1 << S), (1 << E) | (1 << W))
 def lay(grid: Grid, net: int, sink: int) -> Sequence[int]:
     """Lay one wire if there is a way; without one, `grid.paths` does not get it. Gives the points that are new."""
     goals = _goals(grid, net, sink)
-    found = _search(grid, net, goals) if goals else None
+    bend = _EXIT_BEND if grid.plan.graph.nodes[sink].kind == "exit" else BEND
+    found = _search(grid, net, goals, bend) if goals else None
     if found is None:
         return ()
     path, way = found
@@ -81,7 +83,7 @@ def _goals(grid: Grid, net: int, sink: int) -> dict[int, Ways]:
 # --- the search ----------------------------------------------------------------------------------------
 
 
-def _search(grid: Grid, net: int, goals: dict[int, Ways]) -> tuple[list[int], int] | None:
+def _search(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> tuple[list[int], int] | None:
     """A* over points and directions. Gives the points of the way, from where it leaves the net, and how it arrives.
 
     A state is `point * 4 + direction`; one that has arrived lies beyond the grid, so that a wire may come back to the
@@ -90,7 +92,7 @@ def _search(grid: Grid, net: int, goals: dict[int, Ways]) -> tuple[list[int], in
     size, steps = len(grid.node), (1, grid.width, -1, -grid.width)
     lanes, ends, closed = (grid.across, grid.upright), grid.ends, grid.closed
     tree, allowed, tolls, row_of = grid.came.get(net, {}), _allowed(grid, net, goals), _tolls(grid, net), grid.row_of
-    ahead = _ahead(grid, net, goals)
+    ahead = _ahead(grid, net, goals, bend)
     best: dict[int, float] = {}
     came: dict[int, int] = {}
     queue: list[tuple[float, int, float, int]] = []
@@ -110,7 +112,7 @@ def _search(grid: Grid, net: int, goals: dict[int, Ways]) -> tuple[list[int], in
         straight = came[state] == FREE or lanes[0][v] != FREE or lanes[1][v] != FREE
         for turn in (way,) if straight else _TURNS[way]:
             u, upright = v + steps[turn], turn & 1
-            more = cost + STEP + (BEND if turn != way else 0.0) + (0.0 if upright else tolls[row_of[u]])
+            more = cost + STEP + (bend if turn != way else 0.0) + (0.0 if upright else tolls[row_of[u]])
             ways = goals.get(u)
             if ways is not None:
                 if turn not in ways:
@@ -162,11 +164,11 @@ def _bus_row(grid: Grid, net: int) -> int:
     return grid.row_of[grid.at[source][0]] if grid.plan.graph.nodes[source].kind == "merge" else FREE
 
 
-def _ahead(grid: Grid, net: int, goals: dict[int, Ways]) -> Callable[[int, int], float]:
+def _ahead(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> Callable[[int, int], float]:
     """The least that the rest can cost from a point in a direction: steps, and the bends that cannot be avoided."""
     row_of, width = grid.row_of, grid.width
     unit = STEP if _bus_row(grid, net) == FREE else STEP - _BUS
-    targets = [(g % width, row_of[g], [BEND * bends for bends in table(ways)]) for g, ways in goals.items()]
+    targets = [(g % width, row_of[g], [bend * bends for bends in table(ways)]) for g, ways in goals.items()]
 
     def ahead(v: int, way: int) -> float:
         y = row_of[v]
