@@ -17,6 +17,8 @@ from sqmagic.board.theme import PALETTES, Palette
 from sqmagic.board.views.marks import HEAD, LINE, About, Frame, Line, Mark, Shape, Words
 
 OUTLINE, CORNER = 2.2, 9.0
+FAULTY = 5.4
+"""How thick a faulty wire is: colour alone does not mark it. A faulty node has two outlines."""
 _CURVE = 0.5523
 
 
@@ -130,7 +132,8 @@ def _shape(text: _Text, mark: Shape) -> None:
     colour = {"color": line, "fontcolor": text.colour("faint" if mark.faint else "ink")}
     classes = " ".join([mark.look, *(["faint"] if mark.faint else []), *(["fault"] if mark.fault else [])])
     told = {"id": text.own(mark.key, mark.about), "class": classes}
-    drawn = {"shape": look.shape, "style": look.style, "penwidth": 3.4 if mark.fault else look.pen}
+    drawn = {"shape": look.shape, "style": look.style, "penwidth": look.pen}
+    drawn |= {"peripheries": 2} if mark.fault else {}
     text.node(mark.key, told | _place(mark.box) | _label(mark.label, mark.size) | drawn | filled | colour)
 
 
@@ -193,7 +196,8 @@ def _line(text: _Text, mark: Line) -> None:
     own["arrowhead"] = "normal" if mark.arrow else "none"
     own |= {"color": text.colour(colour)} if colour else {}
     own |= {"style": "dashed"} if "held" in mark.looks else {}
-    own |= {"penwidth": mark.width} if mark.width != LINE else {}
+    width = FAULTY if "fault" in mark.looks else mark.width
+    own |= {"penwidth": width} if width != LINE else {}
     text.lines.append(f"  {_quoted(mark.tail)} -> {_quoted(mark.head)} [{_listed(own)}];")
     if mark.arrow:
         (x, y), before, (u, v) = mark.corners[0], mark.corners[-2], mark.corners[-1]
@@ -205,7 +209,7 @@ def _line(text: _Text, mark: Line) -> None:
 
 def _colour(mark: Line) -> str:
     if "gap" in mark.looks:
-        return "cell" if mark.faint else mark.looks[1]
+        return "cell" if mark.faint else mark.looks[1].removeprefix("on-")
     return "faint" if mark.faint else "fault" if "fault" in mark.looks else ""
 
 

@@ -56,9 +56,9 @@ def _rules() -> Iterator[str]:
     yield ".edge.fault path{stroke:var(--fault)}"
     yield ".edge.fault polygon{stroke:var(--fault);fill:var(--fault)}"
     for ground in ("page", "cell", "group"):
-        yield f".gap.{ground} path{{stroke:var(--{ground})}}"
+        yield f".gap.on-{ground} path{{stroke:var(--{ground})}}"
     for box in ("cell", "group"):
-        yield f".{box}:not(.gap) path{{stroke:var(--border);fill:var(--{box})}}"
+        yield f".{box} path{{stroke:var(--border);fill:var(--{box})}}"
     yield f".faint {drawn}{{stroke:var(--faint);fill:var(--cell)}}"
     yield ".faint text{fill:var(--faint)}"
     yield ".edge.faint path{fill:none}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqmagic.board.layout.boxes import Box, Spot
-from sqmagic.board.layout.graph import Graph, Label
+from sqmagic.board.layout.graph import NOTHING, Graph, Label
 from sqmagic.board.layout.scene import Scene
 from sqmagic.board.layout.sizes import GOAL
 from sqmagic.board.theme import text_width
@@ -15,7 +15,7 @@ from sqmagic.board.views.part import words
 
 SIZE = 11.5
 _SAMPLE, _LOW, _BETWEEN, _UNDER, _ROW = 44.0, 24.0, 22.0, 26.0, 58.0
-_NARROWEST = 380.0
+_NARROWEST = 460.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ _SHAPES = {
     "delay": "one step of time",
 }
 _LINES = {"held": "target, no gradient", "back": "from the future", "fault": "faulty"}
-_GOALS = {"loss": "loss =>", "objective": "objective $"}
+_GOALS = {"loss": "loss ⇒", "objective": "objective $"}
 
 
 def _outside(graphs: Sequence[Graph]) -> str:
@@ -127,14 +127,14 @@ def _transforms(marks: Sequence[Mark]) -> list[str]:
 def _shape(look: str) -> Callable[[str, Spot], Iterator[Mark]]:
     def sample(key: str, at: Spot) -> Iterator[Mark]:
         box = centred(*at, *_SIZES.get(look, (_SAMPLE, _LOW)))
-        yield Shape(key, look, box)
+        yield Shape(key, look, box, Label("t−1", serif=True) if look == "delay" else NOTHING, SIZE)
         if look == "function":
             yield Shape(f"{key}-bars", "bars", Box(box.left + 6, box.bottom, box.right - 6, box.top))
 
     return sample
 
 
-_SIZES = {"pointwise": (_LOW, _LOW), "delay": (_LOW, _LOW), "loss": (48.0, _LOW), "objective": (48.0, _LOW)}
+_SIZES = {"pointwise": (_LOW, _LOW), "delay": (30.0, _LOW), "loss": (48.0, _LOW), "objective": (48.0, _LOW)}
 
 
 def _framed(name: str) -> Callable[[str, Spot], Iterator[Mark]]:
@@ -160,8 +160,8 @@ def _arrow(look: str = "") -> Callable[[str, Spot], Iterator[Mark]]:
 
 def _concatenate(key: str, at: Spot) -> Iterator[Mark]:
     x, y = at
-    for i, dy in enumerate((8.0, -8.0)):
-        yield Line(f"{key}-{i}", ((x - 23, y + dy), (x - 2, y + dy), (x - 2, y), (x + 23, y)), f"{key}-from-{i}",
+    for i, (dy, end) in enumerate(((8.0, 23.0), (-8.0, 8.0))):
+        yield Line(f"{key}-{i}", ((x - 23, y + dy), (x - 4, y + dy), (x - 4, y), (x + end, y)), f"{key}-from-{i}",
                    f"{key}-to", i == 0)  # fmt: skip
 
 

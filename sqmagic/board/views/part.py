@@ -109,7 +109,9 @@ def _bridges(name: str, part: Part) -> Iterator[Mark]:
     for i, (x, y) in enumerate(part.placed.crossings):
         over, half = f"w-{name}-bridge-{i}", BRIDGE / 2
         ground = part.ground((x, y))
-        yield Line(f"{over}-gap", ((x - half, y), (x + half, y)), over, over, False, ("gap", ground), width=LINE + 7)
+        yield Line(
+            f"{over}-gap", ((x - half, y), (x + half, y)), over, over, False, ("gap", f"on-{ground}"), width=LINE + 7
+        )
         state, looks = _across(part, (x, y))
         yield Line(over, ((x - half - 1, y), (x + half + 1, y)), over, over, False, looks, About(state=state))
 

@@ -3,8 +3,8 @@ last one goes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.graph import Label, Side, Value
@@ -13,7 +13,7 @@ from sqmagic.board.layout.sizes import WIRE, label_width
 from sqmagic.board.views.marks import About, Line, Mark, Shape, Words
 from sqmagic.board.views.part import is_back, words
 
-SHORTEST, ROOM, STUB, DOTTED = 70.0, 34.0, 38.0, 62.0
+SHORTEST, ROOM, STUB, DOTTED = 66.0, 34.0, 38.0, 52.0
 """The least gap between cells, what a name needs beside itself, a rail at the far end, and one with dots in it."""
 
 _CHIP, _DOTS = 22.0, 18.0
@@ -51,9 +51,10 @@ def gap(found: Iterable[Pass]) -> float:
     return max([SHORTEST, *(label_width(p.label, WIRE) + ROOM for p in found)])
 
 
-def between(own: Pass, left: float, right: float, ends: tuple[str, str], colours: Mapping[str, int]) -> Iterator[Mark]:
+def between(own: Pass, left: float, right: float, ends: tuple[str, str], colours: Mapping[str, int], *,
+            headed: bool = True) -> Iterator[Mark]:  # fmt: skip
     """A rail from border to border with the name of what it carries; `ends` are the marks at the left and right."""
-    yield _line(f"r-{own.node}", own, left, right, ends)
+    yield replace(_line(f"r-{own.node}", own, left, right, ends), arrow=headed)
     width = label_width(own.label, WIRE) + 2
     middle = (left + right + (12 if own.back else -12)) / 2
     box = Box(middle - width / 2, own.y + 4, middle + width / 2, own.y + 6 + WIRE)
@@ -68,10 +69,11 @@ def stub(own: Pass, border: float, key: str, cell: str) -> Iterator[Mark]:
     yield _line(key, own, min(far, border), max(far, border), ends)
 
 
-def dotted(own: Pass, border: float, far: float, key: str, ends: tuple[str, str]) -> Iterator[Mark]:
+def dotted(own: Pass, border: float, far: float, key: str, ends: tuple[str, str], *,
+           headed: bool = True) -> Iterator[Mark]:  # fmt: skip
     """A rail that leaves out the steps between the cells and its far end."""
     left, right = min(border, far), max(border, far)
-    first, last = (30.0, 14.0) if own.back else (14.0, 30.0)
+    first, last = (27.0, 9.0) if own.back else (9.0, 27.0)
     middle = (left + first + right - last) / 2
     about = About(state=own.value.state)
     pieces = (((left, own.y), (left + first, own.y)), ((right - last, own.y), (right, own.y)))
@@ -79,7 +81,7 @@ def dotted(own: Pass, border: float, far: float, key: str, ends: tuple[str, str]
         tail, head = (ends[0], f"{key}-dots") if i == 0 else (f"{key}-dots", ends[1])
         if own.back:
             a, b, tail, head = b, a, head, tail
-        yield Line(f"{key}-{i}", (a, b), tail, head, (i == 0) == own.back, own.looks, about)
+        yield Line(f"{key}-{i}", (a, b), tail, head, headed and (i == 0) == own.back, own.looks, about)
     yield words(f"{key}-dots", "dots", "⋯", middle, own.y, _DOTS, right - last - left - first)
 
 
@@ -99,7 +101,3 @@ def _line(key: str, own: Pass, left: float, right: float, ends: tuple[str, str])
     if own.back:
         corners, tail, head = (corners[1], corners[0]), head, tail
     return Line(key, corners, tail, head, True, own.looks, About(state=own.value.state))
-
-
-def on(side: Side, found: Sequence[Pass]) -> tuple[Pass, ...]:
-    return tuple(p for p in found if p.side == side)

@@ -28,7 +28,8 @@ def rolled(scene: Scene) -> Marks:
     part = scene.parts["c"]
     found = [p for p in passes(part) if p.inward]
     right, left = ([p for p in found if p.side == side] for side in ("left", "right"))
-    high = max(_HIGH, 2 * (_FIRST + _NEXT * (max(len(right), len(left)))))
+    parts = scene.parts.keys() & {"b", "a"}
+    high = max(_HIGH, 2 * (_FIRST + _NEXT * max(len(right), len(left)) + (_FIRST if parts else 0.0)))
     own = circles(part, 0)
     width = max(_WIDE, room(own))
     cell = Box(-width / 2, -high / 2, width / 2, high / 2)

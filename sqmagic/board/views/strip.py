@@ -9,7 +9,7 @@ from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.views.cells import Neighbour, closed, frame, ghost, key
 from sqmagic.board.views.marks import Mark, Marks, bounds, moved
 from sqmagic.board.views.part import body
-from sqmagic.board.views.rails import DOTTED, Pass, between, chip, dotted, gap, on, passes, stub
+from sqmagic.board.views.rails import DOTTED, Pass, between, chip, dotted, gap, passes, stub
 from sqmagic.board.views.starts import Start, start_of
 
 BESIDE = 26.0
@@ -30,7 +30,8 @@ def _named(own: Pass, left: float, right: float, wide: float, scene: Scene) -> I
     name = f"r-{own.node}"
     if own.side == "left":
         return between(own, left - wide, left, (f"{name}-end", key()), scene.colours)
-    return between(own, right, right + wide, (key(), f"{name}-end"), scene.colours)
+    headed = own.inward or not _goes_on(scene, own)
+    return between(own, right, right + wide, (key(), f"{name}-end"), scene.colours, headed=headed)
 
 
 def chain(scene: Scene) -> Marks:
@@ -104,8 +105,9 @@ def _side(scene: Scene, name: str, steps: Sequence[Mark], ends: Sequence[tuple[P
         if p.node in meeting:
             circle = f"n-{name}{meeting[p.node]}"
             far = places[circle].left if right else places[circle].right
-            names = (cell or key(), circle) if right else (circle, cell or key())
-            joins += dotted(p, x, far, f"r-{p.node}-far", names)
+            end = cell or f"r-{p.node}-end"
+            names = (end, circle) if right else (circle, end)
+            joins += dotted(p, x, far, f"r-{p.node}-far", names, headed=bool(cell) or not p.inward)
     return (*stubs, *own, *joins)
 
 
@@ -128,10 +130,11 @@ def _circle(part: Part, own: Pass) -> int | None:
     return None
 
 
+def _goes_on(scene: Scene, own: Pass) -> bool:
+    part = scene.parts.get("a" if own.side == "right" else "b")
+    return part is not None and _circle(part, own) is not None
+
+
 def _reach(part: Part) -> tuple[float, float]:
     assert part.placed.cell, "only what runs over time has a cell"
     return part.placed.cell.left, part.placed.cell.right
-
-
-def outer(found: Sequence[Pass], side: str) -> tuple[Pass, ...]:
-    return on("left" if side == "left" else "right", found)
