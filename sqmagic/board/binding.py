@@ -21,7 +21,7 @@ from sqmagic.board.formula import (
     number,
     row,
 )
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Value, Weight
 
 LOOSE, SUM, PRODUCT, TIGHT, ATOM = range(5)
@@ -73,7 +73,7 @@ def is_scalar(expr: Expr, known: Notes) -> bool:
 
 
 def settings(expr: Apply) -> Formula | None:
-    own = OPS[expr.op].settings
+    own = ALL_OPS[expr.op].settings
     chosen = [(k, v) for k, v in expr.attributes if k in dict(own)]
     if not chosen:
         return None

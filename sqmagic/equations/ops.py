@@ -1,5 +1,6 @@
 """The operators: one row each. Tables that interpret operators (interpret, shapes, adjoint, latex, torch, C, board)
-have one row for each row here; a test asserts that every table covers `OPS` or says what it leaves out.
+have one row for each row here; a test asserts that every table covers `OPS` or says what it leaves out. `DERIVED` are
+the operators that no program can write and that passes put in; what computes, emits or prints covers `ALL_OPS`.
 
 Conventions that every table keeps. A state has shape `[batch, *shape]`; a scalar is a vector of width 1. Pointwise
 operators broadcast a width of 1. Reductions (`sum`, `mean`, `max`, `norm`, `argmax`) and `softmax` work over the last
@@ -41,6 +42,12 @@ def _pointwise(name: str, summary: str, arity: int = 1) -> Op:
 def _loss(name: str, summary: str, settings: tuple[tuple[str, Value], ...] = ()) -> Op:
     return Op(name, 2, 2, summary, settings=settings, loss=True)
 
+
+_CONV: tuple[tuple[str, Value], ...] = (("size", 3), ("stride", 1), ("pad", "same"))
+_NORM: tuple[tuple[str, Value], ...] = (("eps", 1e-5), ("momentum", 0.1))
+_POOL: tuple[tuple[str, Value], ...] = (("size", 2), ("stride", 0))
+_ANY = ""
+"""A bound that is not there."""
 
 _ROWS = (
     # arithmetic
@@ -96,7 +103,7 @@ _ROWS = (
         1,
         "a two-dimensional convolution",
         parameters=("weight", "bias"),
-        settings=(("size", 3), ("stride", 1), ("pad", "same")),
+        settings=_CONV,
     ),
     Op("embed", 1, 1, "the row of a table that an integer names", parameters=("weight",)),
     Op(
@@ -105,7 +112,7 @@ _ROWS = (
         1,
         "(x - mean) / sqrt(variance + eps) * weight + bias, over time x batch",
         parameters=("weight", "bias"),
-        settings=(("eps", 1e-5), ("momentum", 0.1)),
+        settings=_NORM,
     ),
     Op(
         "layer_norm",
@@ -116,8 +123,8 @@ _ROWS = (
         settings=(("eps", 1e-5),),
     ),
     Op("dropout", 1, 1, "in training, components set to 0 with probability p, the rest scaled", settings=(("p", 0.5),)),
-    Op("max_pool", 1, 1, "the largest of each square of an image", settings=(("size", 2), ("stride", 0))),
-    Op("avg_pool", 1, 1, "the mean of each square of an image", settings=(("size", 2), ("stride", 0))),
+    Op("max_pool", 1, 1, "the largest of each square of an image", settings=_POOL),
+    Op("avg_pool", 1, 1, "the mean of each square of an image", settings=_POOL),
     Op("module", 1, None, "a torch module of the kernel"),
     # losses, from a prediction and a target
     _loss("mse", "the mean of (p - y) squared"),
@@ -148,6 +155,46 @@ _ROWS = (
 )
 
 OPS: dict[str, Op] = {row.name: row for row in _ROWS}
+
+_DERIVED_ROWS = (
+    # sums over what a state has beside its own axes
+    Op("window_sum", 3, 3, "the sum of x over the steps from first to last", settings=(("index", "t"),)),
+    Op("batch_mean", 1, 1, "the mean of x over the batch"),
+    Op("step_share", 0, 0, "1 / the mean number of steps from first to T + last", settings=(("first", 1), ("last", 0))),
+    Op(
+        "during",
+        2,
+        2,
+        "x where the step, its second argument, lies from first to T + last; else 0, and x need not be defined",
+        settings=(("first", _ANY), ("last", _ANY)),
+    ),
+    # element by element
+    _pointwise("equal", "1 where x = y, else 0", 2),
+    _pointwise("sign", "1, 0 or -1"),
+    _pointwise("ndtr", "the normal distribution function"),
+    Op("derivative", 1, 1, "f'(x)", settings=(("function", ""),), pointwise=True),
+    # structure
+    Op("expand_as", 2, 2, "x copied to the shape of y"),
+    Op("pad", 1, 1, "x with zeros before and after it", settings=(("before", 0), ("after", 0))),
+    Op("unflatten", 2, 2, "the components of x in the shape of y"),
+    # adjoints of layers and of pooling, named as in torch.nn.grad: from the adjoint of the output, and the input
+    Op("dense_input", 1, 1, "the transposed product with the weights", parameters=("weight",)),
+    Op("conv_input", 2, 2, "the adjoint of a convolution's input", parameters=("weight",), settings=_CONV),
+    Op("conv_weight", 2, 2, "the adjoint of a convolution's weights", settings=_CONV),
+    Op(
+        "layer_norm_input", 2, 2, "the adjoint of layer_norm's input", parameters=("weight",), settings=(("eps", 1e-5),)
+    ),
+    Op("layer_norm_weight", 2, 2, "the adjoint of layer_norm's weights", settings=(("eps", 1e-5),)),
+    Op("batch_norm_input", 2, 2, "the adjoint of batch_norm's input", parameters=("weight",), settings=_NORM),
+    Op("batch_norm_weight", 2, 2, "the adjoint of batch_norm's weights", settings=_NORM),
+    Op("max_pool_input", 2, 2, "the adjoint of max_pool's input", settings=_POOL),
+    Op("avg_pool_input", 2, 2, "the adjoint of avg_pool's input", settings=_POOL),
+)
+
+DERIVED: dict[str, Op] = {row.name: row for row in _DERIVED_ROWS}
+"""What only passes make, the adjoint above all."""
+
+ALL_OPS: dict[str, Op] = OPS | DERIVED
 
 ALIASES: dict[str, str] = {"sigma": "sigmoid", "σ": "sigmoid", "ce": "cross_entropy", "bce": "binary_cross_entropy"}
 """Other spellings of a function's name; a σ on the board is the logistic sigmoid."""

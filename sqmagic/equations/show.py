@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.system import (
     Apply,
     Const,
@@ -59,9 +59,9 @@ def show_goal(goal: Goal) -> str:
     """`p_t ==[mse]=> y_t`, `pi_t $ A_t * log(pi_t[a_t])`: the goal with its loss named and its stops left out."""
     through = ", ".join(show(r) for r in goal.through)
     match goal.value:
-        case Apply("mul", (Apply("stop", (weight,)), Apply(op, (_, target)))) if OPS[op].loss:
+        case Apply("mul", (Apply("stop", (weight,)), Apply(op, (_, target)))) if ALL_OPS[op].loss:
             return f"{through} ==[{_show(_free(weight), SIGN)}*{op}]=> {show(_free(target))}"
-        case Apply(op, (_, target)) if OPS[op].loss:
+        case Apply(op, (_, target)) if ALL_OPS[op].loss:
             return f"{through} ==[{op}]=> {show(_free(target))}"
         case value:
             return f"{through} $ {show(_free(value))}"
@@ -160,7 +160,7 @@ def _function(expr: Apply) -> str:
 
 def _settings(expr: Apply) -> list[str]:
     """The settings that a user may write; marks, and what `settle` notes, are none."""
-    known = dict(OPS[expr.op].settings)
+    known = dict(ALL_OPS[expr.op].settings)
     return [f"{key}={value}" for key, value in expr.attributes if key in known]
 
 

@@ -7,7 +7,7 @@ shapes, cost) lies beside it as frozen facts. Spans point into the user's text a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, assert_never
 
@@ -285,7 +285,52 @@ def walk(expr: Expr) -> Iterator[Expr]:
 
 
 def reads(expr: Expr) -> tuple[Read, ...]:
-    return tuple(node for node in walk(expr) if isinstance(node, Read))
+    """Every read, left to right; one within a sum over the window is the range that the sum goes through."""
+    return tuple(read for read, _ in scoped_reads(expr))
+
+
+def scoped_reads(expr: Expr) -> tuple[tuple[Read, bool], ...]:
+    """Every read as seen from outside, and whether it must be defined: what stands under `during` need not be."""
+    match expr:
+        case Read():
+            return ((expr, True),)
+        case Apply("during", (body, step)):
+            return (*((read, False) for read, _ in scoped_reads(body)), *scoped_reads(step))
+        case Apply("window_sum", (body, Position(first), Position(last))):
+            index = str(expr.attribute("index", "t"))
+            return tuple((_summed(read, index, first, last), must) for read, must in scoped_reads(body))
+        case Apply():
+            return tuple(found for child in expr.args for found in scoped_reads(child))
+        case Const() | Weight() | Position():
+            return ()
+        case _:
+            assert_never(expr)
+
+
+def _summed(read: Read, index: str, first: Point, last: Point) -> Read:
+    """`g_s`, for s from t to T, reads the range `g_{t:T}`."""
+    ends = [points(each) for each in read.context]
+    if not any(isinstance(p, Running) and p.index == index for pair in ends for p in pair):
+        return read
+    context = tuple(Range(_at_point(pair[0], index, first), _at_point(pair[-1], index, last)) for pair in ends)
+    return replace(read, context=context)
+
+
+def runs(expr: Expr) -> bool:
+    """Whether a value depends on a running index that no sum within it binds."""
+    match expr:
+        case Read(context=context):
+            return any(isinstance(p, Running) for each in context for p in points(each))
+        case Position(point):
+            return isinstance(point, Running)
+        case Apply("window_sum", (body, first, last)):
+            return runs(first) or runs(last) or runs(pinned(body, str(expr.attribute("index", "t")), Fixed(0)))
+        case Apply():
+            return any(runs(child) for child in expr.args)
+        case Const() | Weight():
+            return False
+        case _:
+            assert_never(expr)
 
 
 def points(index: Index) -> tuple[Point, ...]:
@@ -301,34 +346,56 @@ def points(index: Index) -> tuple[Point, ...]:
 
 def shift(expr: Expr, steps: int) -> Expr:
     """The expression `steps` later: every running index moves, fixed points and the window's end stay."""
+    return _moved(expr, lambda point: moved(point, steps) if isinstance(point, Running) else point, frozenset())
+
+
+def pinned(expr: Expr, index: str, point: Point) -> Expr:
+    """The expression with a point, or another running one, in place of its running index."""
+    return _moved(expr, lambda each: _at_point(each, index, point), frozenset())
+
+
+def moved(point: Point, steps: int) -> Point:
+    """A point some steps later."""
+    match point:
+        case Fixed(value):
+            return Fixed(value + steps)
+        case Running() | Last():
+            return replace(point, offset=point.offset + steps)
+        case _:
+            assert_never(point)
+
+
+def _at_point(point: Point, index: str, to: Point) -> Point:
+    return moved(to, point.offset) if isinstance(point, Running) and point.index == index else point
+
+
+def _moved(expr: Expr, how: Callable[[Point], Point], bound: frozenset[str]) -> Expr:
+    """The expression with every point moved, but those of an index that a sum over the window binds."""
+
+    def move(point: Point) -> Point:
+        return point if isinstance(point, Running) and point.index in bound else how(point)
+
     match expr:
         case Read():
-            return replace(expr, context=tuple(_shift_index(i, steps) for i in expr.context))
+            return replace(expr, context=tuple(_moved_index(i, move) for i in expr.context))
         case Position():
-            return replace(expr, point=_shift_point(expr.point, steps))
+            return replace(expr, point=move(expr.point))
+        case Apply("window_sum", (body, first, last)):
+            inner = bound | {str(expr.attribute("index", "t"))}
+            return with_children(expr, (_moved(body, how, inner), _moved(first, how, bound), _moved(last, how, bound)))
         case Apply():
-            return with_children(expr, tuple(shift(a, steps) for a in expr.args))
+            return with_children(expr, tuple(_moved(a, how, bound) for a in expr.args))
         case Const() | Weight():
             return expr
         case _:
             assert_never(expr)
 
 
-def _shift_index(index: Index, steps: int) -> Index:
+def _moved_index(index: Index, move: Callable[[Point], Point]) -> Index:
     match index:
         case Running() | Fixed() | Last():
-            return _shift_point(index, steps)
+            return move(index)
         case Range(first, last):
-            return Range(_shift_point(first, steps), _shift_point(last, steps))
+            return Range(move(first), move(last))
         case _:
             assert_never(index)
-
-
-def _shift_point(point: Point, steps: int) -> Point:
-    match point:
-        case Running(name, offset):
-            return Running(name, offset + steps)
-        case Fixed() | Last():
-            return point
-        case _:
-            assert_never(point)

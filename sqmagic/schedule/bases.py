@@ -69,7 +69,7 @@ def starts(
     based = list(first)
     for number in _free_order(free, internal):
         bounds = [_earliest(r, _begins(r, first, known)) for r in internal[number]]
-        first[number] = max([*bounds, *([outside[number]] if number in outside else [])])
+        first[number] = max([*bounds, *([outside[number]] if number in outside else [])], default=1)
     shortfalls = []
     for number in (*based, *free):
         for reading in internal[number]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show, show_state
 from sqmagic.equations.system import Apply, Expr, System, reads, walk
 from sqmagic.notation.problems import Problem
@@ -140,7 +140,8 @@ def _scan(
         return "fault", [_both_ways(system, back, ahead)]
     if ahead:
         return "reverse scan", ()
-    problems = missing_bases(system, internal, known, source)
+    must = {m: [r for r in rs if r.must] for m, rs in internal.items()}
+    problems = missing_bases(system, must, known, source)
     return "fault" if problems else "forward scan", problems
 
 
@@ -179,7 +180,7 @@ def _distances(internal: Mapping[int, list[Reading]]) -> tuple[int, ...]:
 
 def has_effect(expr: Expr) -> bool:
     """Whether a value acts on the outside, so that it is computed in the program's order, once a step."""
-    return any(isinstance(node, Apply) and OPS[node.op].effect for node in walk(expr))
+    return any(isinstance(node, Apply) and ALL_OPS[node.op].effect for node in walk(expr))
 
 
 def _several_indices(system: System) -> Sequence[Problem]:

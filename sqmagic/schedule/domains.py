@@ -166,7 +166,7 @@ def _computed(component: Component, work: _Work) -> bool:
         return False
     for number in component.equations:
         equation = work.system.equations[number]
-        found = work.facts.readings[number]
+        found = [r for r in work.facts.readings[number] if r.must]
         internal[number] = [r for r in found if inside.intersection(r.definers)]
         outside = [r for r in found if not inside.intersection(r.definers)]
         name = ", ".join(show_target(t) for t in equation.targets) or show(equation.value)

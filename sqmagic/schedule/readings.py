@@ -7,7 +7,7 @@ Whether what is read can be computed is not asked here; `dependence` asks for an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from sqmagic.equations.system import (
@@ -16,14 +16,16 @@ from sqmagic.equations.system import (
     Fixed,
     Last,
     Point,
-    Position,
     Range,
     Read,
     Running,
     System,
     points,
-    walk,
+    scoped_reads,
 )
+from sqmagic.equations.system import runs as expression_runs
+
+__all__ = ["Definers", "Given", "Reading", "definers", "expression_runs", "readings", "runs"]
 
 Given: TypeAlias = Fixed | Last
 """A point of the sequence at which a program gives a state: `h_0`, `A_{T+1}`."""
@@ -35,13 +37,15 @@ class Reading:
 
     None reaches to the sequence's beginning or end: `k_{1:t-1}` has None and -1, `r_{t:T}` has 0 and None, and
     `A_T` or `r_{1:T}`, which stand still while the reader moves, None and None. `definers` are the equations (by
-    number) that make what is read: the one over time, base cases too; none for an input.
+    number) that make what is read: the one over time, base cases too; none for an input. `must` says that it has to be
+    defined where the reader is; what stands under `during` need not.
     """
 
     read: Read
     first: int | None
     last: int | None
     definers: tuple[int, ...]
+    must: bool = True
 
     @property
     def looks_back(self) -> bool:
@@ -78,17 +82,6 @@ def runs(equation: Equation) -> bool:
     return expression_runs(equation.value)
 
 
-def expression_runs(expr: Expr) -> bool:
-    """Whether a value depends on the running index."""
-    for node in walk(expr):
-        match node:
-            case Read(_, context) if any(isinstance(p, Running) for index in context for p in points(index)):
-                return True
-            case Position(Running()):
-                return True
-    return False
-
-
 def definers(system: System) -> Definers:
     bare: dict[str, int] = {}
     running: dict[str, int] = {}
@@ -109,8 +102,10 @@ def definers(system: System) -> Definers:
 
 def readings(expr: Expr, known: Definers) -> tuple[Reading, ...]:
     """What an expression reads, each once, from left to right."""
-    found = dict.fromkeys(node for node in walk(expr) if isinstance(node, Read))
-    return tuple(_reading(read, known) for read in found)
+    found: dict[Read, bool] = {}
+    for read, must in scoped_reads(expr):
+        found[read] = found.get(read, False) or must
+    return tuple(replace(_reading(read, known), must=must) for read, must in found.items())
 
 
 def _reading(read: Read, known: Definers) -> Reading:

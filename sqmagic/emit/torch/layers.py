@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from sqmagic.emit.torch.code import ATOM, Code, Shape, number, within
 from sqmagic.emit.torch.place import Place, Rule, real, tensor
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.system import Apply, Expr, Layer, System, children
 
 # --- calls ---------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ def _owner(node: Apply, place: Place) -> str:
 def _weights(node: Apply, place: Place) -> list[str]:
     """The parameters as arguments of a function, detached in a use that updates nothing."""
     end = ".detach()" * _frozen(node)
-    return [f"{_owner(node, place)}.{p}{end}" for p in OPS[node.op].parameters if _has(node, p, place)]
+    return [f"{_owner(node, place)}.{p}{end}" for p in ALL_OPS[node.op].parameters if _has(node, p, place)]
 
 
 def _has(node: Apply, parameter: str, place: Place) -> bool:

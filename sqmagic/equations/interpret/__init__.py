@@ -61,12 +61,13 @@ def interpret(
     """
     examples = lanes(system, inputs, horizon, lengths, batch)
     size = sum(len(lane.examples) for lane in examples)
+    horizons = tuple(lane.horizon for lane in examples for _ in lane.examples)
     values = {name: array(value) for name, value in parameters.items()}
     judge = Judge(
         system=system,
         outline=outline(system),
         lanes=examples,
-        situation=Situation(values, effects or {}, training, size),
+        situation=Situation(values, effects or {}, training, size, horizons=horizons),
         shapes={} if shapes is None else shapes.states,
         inputs={i.state: i for i in system.inputs},
     )

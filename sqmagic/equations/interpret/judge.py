@@ -15,11 +15,12 @@ from typing import Any, TypeAlias, assert_never
 import numpy as np
 
 from sqmagic.equations.interpret.demand import Circle, Task, demand
-from sqmagic.equations.interpret.layers import statistics
+from sqmagic.equations.interpret.layers import STATISTICAL, statistics
 from sqmagic.equations.interpret.operators import RULES
 from sqmagic.equations.interpret.outline import Formula, Outline, Recurrence, read_runs
 from sqmagic.equations.interpret.questions import (
     ArgumentOf,
+    AverageOf,
     EndOf,
     GoalOf,
     Owner,
@@ -31,11 +32,22 @@ from sqmagic.equations.interpret.questions import (
     named,
 )
 from sqmagic.equations.interpret.rule import Situation
-from sqmagic.equations.interpret.values import UNDEFINED, Array, CannotInterpret, Outcome, array, number, stacked
+from sqmagic.equations.interpret.values import (
+    UNDEFINED,
+    Array,
+    CannotInterpret,
+    Outcome,
+    aligned,
+    array,
+    at_least_scalar,
+    number,
+    stacked,
+)
 from sqmagic.equations.show import show_state
 from sqmagic.equations.system import (
     Apply,
     Const,
+    Expr,
     Fixed,
     Input,
     Last,
@@ -46,6 +58,7 @@ from sqmagic.equations.system import (
     Running,
     System,
     Weight,
+    pinned,
 )
 
 
@@ -95,6 +108,8 @@ class Judge:
                 return self._argument(question)
             case StatisticsOf():
                 return self._statistics(question)
+            case AverageOf():
+                return self._average(question)
             case _:
                 assert_never(question)
 
@@ -145,7 +160,7 @@ class Judge:
 
     def _goal(self, question: GoalOf) -> Answering:
         """A goal that reads nothing over time, but says `t`, counts at the steps of the window."""
-        at, reads = question.at, self.outline.goals[question.goal].reads
+        at, reads = question.at, self.outline.goals[question.goal].must
         if at is not None and not any(map(read_runs, reads)) and not 1 <= at <= self.lanes[question.lane].horizon:
             return UNDEFINED
         value: Outcome = yield from self._formula(question.lane, Owner("goal", question.goal), at)
@@ -202,17 +217,53 @@ class Judge:
                     stack.append(self._weight(parameter))
                 case Position(point):
                     stack.append(number(self._place(point, at, lane)))
+                case Apply("batch_mean"):
+                    stack.append((yield AverageOf(Site(owner, node), at)))
+                case Apply("during" | "window_sum"):
+                    taken = len(stack) - len(node.args) + 1
+                    steps = [int(x) for x in stack[taken:]]
+                    stack[taken:] = [(yield from self._on_demand(lane, node, steps, at, owner))]
                 case Apply(op, args):
                     known = situation
-                    if op == "batch_norm" and situation.training:
+                    if op in STATISTICAL and situation.training:
                         here = Site(owner, node)
-                        known = replace(known, statistics=(yield StatisticsOf(here, self._together(here, at))))
+                        together = self._together(here, at)
+                        inside = together is not None or at is None or 1 <= at <= self.lanes[lane].horizon
+                        known = replace(known, statistics=(yield StatisticsOf(here, together)), counted=inside)
                     taken = len(stack) - len(args)
                     given = RULES[op](node, tuple(stack[taken:]), known)
                     stack[taken:] = [given if isinstance(given, tuple) else array(given)]
                 case _:
                     assert_never(node)
+            if stack[-1] is UNDEFINED:
+                return UNDEFINED
         (result,) = stack
+        return result
+
+    def _on_demand(self, lane: int, node: Apply, steps: list[int], at: int | None, owner: Owner) -> Answering:
+        """A sum over steps, or a value where it is wanted."""
+        if node.op == "during":
+            first, last = (node.attribute(name, "") for name in ("first", "last"))
+            horizon = self.lanes[lane].horizon
+            if (first != "" and steps[0] < int(first)) or (last != "" and steps[0] > horizon + int(last)):
+                return number(0.0)
+            return (yield from self._within(lane, node.args[0], at, owner))
+        total, index = number(0.0), str(node.attribute("index", "t"))
+        for step in range(steps[0], steps[1] + 1):
+            value = yield from self._within(lane, pinned(node.args[0], index, Fixed(step)), at, owner)
+            if value is UNDEFINED:
+                return UNDEFINED
+            total = array(np.add(*aligned(total, value)))
+        return total
+
+    def _within(self, lane: int, expr: Expr, at: int | None, owner: Owner) -> Answering:
+        """A part of an equation or goal, by itself."""
+        _, recurrence, situation = self._of(owner)
+        formula = Formula.of(expr)
+        values = yield from self._reads(lane, formula, at, recurrence)
+        if values is None:
+            return UNDEFINED
+        result: Outcome = yield from self._compute(lane, formula, at, values, owner, situation)
         return result
 
     def _weight(self, parameter: str) -> Array:
@@ -305,31 +356,47 @@ class Judge:
 
     def _together(self, site: Site, at: int | None) -> int | None:
         """The step whose statistics are used: the one itself within a recurrence, None for the whole window."""
-        owner = site.owner
-        return at if owner.kind == "equation" and owner.number in self.outline.normalised else None
+        owner, node = site.owner, site.node
+        return at if owner.kind == "equation" and (node.layer, node.args[-1]) in self.outline.normalised else None
 
-    def _statistics(self, question: StatisticsOf) -> Generator[Hashable, Any, tuple[Array, Array]]:
+    def _statistics(self, question: StatisticsOf) -> Generator[Hashable, Any, tuple[Array, ...]]:
         """Over the examples, and outside recurrences over the steps 1 to T of each."""
         values = []
+        *adjoint, x = range(len(question.site.node.args))
+        values = [(yield from self._all_of(question.site, question.at, x, 1))]
+        for argument in (*adjoint, x) if adjoint else ():
+            values.append((yield from self._all_of(question.site, question.at, argument, self.outline.lowest)))
+        return statistics(*values)
+
+    def _all_of(self, site: Site, at: int | None, argument: int, first: int) -> Generator[Hashable, Any, Array]:
+        """An argument for all examples, at one step or at all from the first."""
+        values = []
         for number_, lane in enumerate(self.lanes):
-            steps: Iterable[int | None] = (question.at,)
-            if question.at is None and self._of(question.site.owner)[0].runs:
-                steps = range(1, lane.horizon + 1)
-            for at in steps:
-                value = yield ArgumentOf(number_, question.site, at)
+            steps: Iterable[int | None] = (at,)
+            if at is None and self._of(site.owner)[0].runs:
+                steps = range(first, lane.horizon + 1)
+            for step in steps:
+                value = yield ArgumentOf(number_, site, step, argument)
                 if value is not UNDEFINED:
                     values.append(np.broadcast_to(value, (len(lane.examples), *value.shape[1:])))
-        return statistics(values)
+        return np.concatenate(values)
+
+    def _average(self, question: AverageOf) -> Answering:
+        """Over the examples of all lanes; UNDEFINED where none has a value."""
+        values = []
+        for number_, lane in enumerate(self.lanes):
+            value = yield ArgumentOf(number_, question.site, question.at)
+            if value is not UNDEFINED:
+                full = at_least_scalar(value)
+                values.append(np.broadcast_to(full, (len(lane.examples), *full.shape[1:])))
+        return np.concatenate(values).mean(axis=0, keepdims=True) if values else UNDEFINED
 
     def _argument(self, question: ArgumentOf) -> Answering:
         """UNDEFINED where the equation or goal is."""
         lane, owner, at = question.lane, question.site.owner, question.at
         if owner.kind == "equation" and at is not None and not (yield from self._holds(lane, owner.number, at)):
             return UNDEFINED
-        formula, recurrence, situation = self._of(owner)
-        values = yield from self._reads(lane, formula, at, recurrence)
-        if values is None:
+        formula, recurrence, _ = self._of(owner)
+        if (yield from self._reads(lane, formula, at, recurrence)) is None:
             return UNDEFINED
-        argument = Formula.of(question.site.node.args[0])
-        value: Array = yield from self._compute(lane, argument, at, values, owner, situation)
-        return value
+        return (yield from self._within(lane, question.site.node.args[question.argument], at, owner))

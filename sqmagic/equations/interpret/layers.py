@@ -56,23 +56,44 @@ def _embed(node: Apply, args: Values, situation: Situation) -> Array:
 
 
 def _batch_norm(node: Apply, args: Values, situation: Situation) -> Array:
-    """In training by the statistics of the batch, else by those that are kept (0 and 1 unless given)."""
     x = at_least_scalar(args[0])
-    if situation.statistics is not None:
-        mean, variance = situation.statistics
-    else:
-        mean = situation.parameters.get(f"{node.layer}.running_mean", np.zeros(x.shape[1]))
-        variance = situation.parameters.get(f"{node.layer}.running_var", np.ones(x.shape[1]))
-    shape = (1, -1) + (1,) * (x.ndim - 2)
+    mean, variance = moments(node, x, situation)
+    shape = features(x)
     weight = parameter(node, "weight", situation) / np.sqrt(variance + float(setting(node, "eps")))
     return _biased((x - mean.reshape(shape)) * weight.reshape(shape), node, situation, 1)
 
 
-def statistics(values: list[Array]) -> tuple[Array, Array]:
-    """Mean and variance (with divisor n) of each feature, the first axis after batch, over everything else."""
-    together = np.concatenate(values)
-    axes = tuple(n for n in range(together.ndim) if n != 1)
-    return together.mean(axis=axes), together.var(axis=axes)
+STATISTICAL = ("batch_norm", "batch_norm_input", "batch_norm_weight")
+"""Operators that in training know something of all examples."""
+
+
+def statistics(x: Array, *reverse: Array) -> tuple[Array, ...]:
+    """Mean and variance (with divisor n) of each feature, the first axis after batch, over everything else.
+
+    With an adjoint of what batch_norm gives, and what it was given there (also at steps that do not count), two means
+    follow: of the adjoint, and of the adjoint times what was given less its mean.
+    """
+    axes = tuple(n for n in range(x.ndim) if n != 1)
+    mean, variance = x.mean(axis=axes), x.var(axis=axes)
+    if not reverse:
+        return mean, variance
+    g, given = reverse
+    count = x.size / x.shape[1]
+    return mean, variance, g.sum(axis=axes) / count, (g * (given - mean.reshape(features(x)))).sum(axis=axes) / count
+
+
+def features(x: Array) -> tuple[int, ...]:
+    """The shape in which one number for each feature meets `[batch, features, …]`."""
+    return (1, -1) + (1,) * (x.ndim - 2)
+
+
+def moments(node: Apply, x: Array, situation: Situation) -> tuple[Array, Array]:
+    """Mean and variance of each feature: in training those of the batch, else those that are kept (0 and 1 unless
+    given)."""
+    if situation.statistics is not None:
+        return situation.statistics[0], situation.statistics[1]
+    mean = situation.parameters.get(f"{node.layer}.running_mean", np.zeros(x.shape[1]))
+    return mean, situation.parameters.get(f"{node.layer}.running_var", np.ones(x.shape[1]))
 
 
 def _layer_norm(node: Apply, args: Values, situation: Situation) -> Array:

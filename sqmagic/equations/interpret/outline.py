@@ -16,30 +16,39 @@ from sqmagic.equations.system import (
     Fixed,
     Last,
     Point,
-    Position,
     Range,
     Read,
     Running,
     System,
     children,
     points,
+    runs,
+    scoped_reads,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """An expression, its nodes with children before parents, and what it reads. `runs`: it depends on the step."""
+    """An expression, its nodes with children before parents, and what it reads. `runs`: it depends on the step.
+
+    What stands under `during`, in a sum over the window or in a mean over the batch is not among `nodes` and `reads`:
+    it is computed on demand. `must` are all reads that have to be defined, `every` all that there are, with a range for
+    what a sum goes through.
+    """
 
     nodes: tuple[Expr, ...]
     reads: tuple[Read, ...]
+    must: tuple[Read, ...]
+    every: tuple[Read, ...]
     runs: bool
 
     @staticmethod
     def of(expr: Expr) -> Formula:
         nodes = tuple(_postorder(expr))
         reads = tuple(dict.fromkeys(node for node in nodes if isinstance(node, Read)))
-        moving = any(isinstance(n, Position) and isinstance(n.point, Running) for n in nodes)
-        return Formula(nodes, reads, moving or any(map(read_runs, reads)))
+        found = scoped_reads(expr)
+        must, every = dict.fromkeys(r for r, held in found if held), dict.fromkeys(r for r, _ in found)
+        return Formula(nodes, reads, tuple(must), tuple(every), runs(expr))
 
 
 def _postorder(expr: Expr) -> Iterator[Expr]:
@@ -47,8 +56,14 @@ def _postorder(expr: Expr) -> Iterator[Expr]:
     while waiting:
         node = waiting.pop()
         found.append(node)
-        waiting.extend(children(node))
+        waiting.extend(outer_children(node))
     return reversed(found)
+
+
+def outer_children(node: Expr) -> tuple[Expr, ...]:
+    """The children whose values a node is given; a first argument that is computed on demand is not among them."""
+    on_demand = isinstance(node, Apply) and node.op in ("during", "window_sum", "batch_mean")
+    return children(node)[on_demand:]
 
 
 def read_runs(read: Read) -> bool:
@@ -85,8 +100,8 @@ class Outline:
 
     `after` and `before` bound an equation over time by its base cases: later than the last number, and earlier than
     the first distance from T. `ahead` has the recurrences that look ahead, by the number of each of their equations.
-    `unbounded` are equations that nothing bounds below: they hold from 1. `normalised` are those within a recurrence
-    that have a batch_norm. Below `lowest` nothing can be defined.
+    `unbounded` are equations that nothing bounds below: they hold from 1. `normalised` are the layers and arguments of
+    each batch_norm within a recurrence. Below `lowest` nothing can be defined.
     """
 
     equations: tuple[Formula, ...]
@@ -98,7 +113,7 @@ class Outline:
     before: Mapping[int, int]
     ahead: Mapping[int, Recurrence]
     unbounded: frozenset[int]
-    normalised: frozenset[int]
+    normalised: frozenset[tuple[str | None, Expr]]
     lowest: int
 
 
@@ -133,7 +148,10 @@ def outline(system: System) -> Outline:
         ahead=ahead,
         unbounded=frozenset(n for n, e in enumerate(system.equations) if _is_unbounded(n, formulas, ahead, after)),
         normalised=frozenset(
-            n for n, f in enumerate(formulas) if _has_batch_norm(f) and _on_a_cycle(n, formulas, running)
+            (node.layer, node.args[0])
+            for n, f in enumerate(formulas)
+            if (found := _batch_norms(f)) and _on_a_cycle(n, formulas, running)
+            for node in found
         ),
         lowest=lowest,
     )
@@ -157,14 +175,14 @@ def _bounds(
 def _ahead(
     equations: tuple[Equation, ...], formulas: tuple[Formula, ...], running: Mapping[str, tuple[int, int]]
 ) -> dict[int, Recurrence]:
-    needs = [{running[r.state][0] for r in f.reads if read_runs(r) and r.state in running} for f in formulas]
+    needs = [{running[r.state][0] for r in f.every if read_runs(r) and r.state in running} for f in formulas]
     needed_by: list[set[int]] = [set() for _ in formulas]
     for number, needed in enumerate(needs):
         for other in needed:
             needed_by[other].add(number)
     found: dict[int, Recurrence] = {}
     for number, formula in enumerate(formulas):
-        for read in formula.reads:
+        for read in formula.every:
             if _reaches_ahead(read) and read.state in running and number not in found:
                 members = _walked(running[read.state][0], needs) & _walked(number, needed_by)
                 if number in members:
@@ -189,21 +207,21 @@ def _is_unbounded(
     """Whether neither a base case nor anything over time that is read from outside says where it begins."""
     recurrence = ahead.get(number)
     members = recurrence.equations if recurrence else (number,)
-    outside = [r for m in members for r in formulas[m].reads if not (recurrence and recurrence.inside(r))]
+    outside = [r for m in members for r in formulas[m].must if not (recurrence and recurrence.inside(r))]
     return not any(m in after for m in members) and not any(map(read_runs, outside))
 
 
 def _reach(formula: Formula) -> int:
     """How far ahead a formula reads at most."""
-    offsets = [p.offset for r in formula.reads for i in r.context for p in points(i) if isinstance(p, Running)]
+    offsets = [p.offset for r in formula.every for i in r.context for p in points(i) if isinstance(p, Running)]
     return max([0, *offsets])
 
 
-def _has_batch_norm(formula: Formula) -> bool:
-    return any(isinstance(node, Apply) and node.op == "batch_norm" for node in formula.nodes)
+def _batch_norms(formula: Formula) -> list[Apply]:
+    return [node for node in formula.nodes if isinstance(node, Apply) and node.op == "batch_norm"]
 
 
 def _on_a_cycle(number: int, formulas: tuple[Formula, ...], running: Mapping[str, tuple[int, int]]) -> bool:
     """Whether an equation is part of a recurrence."""
-    needs = [{running[r.state][0] for r in f.reads if read_runs(r) and r.state in running} for f in formulas]
+    needs = [{running[r.state][0] for r in f.every if read_runs(r) and r.state in running} for f in formulas]
     return any(number in _walked(other, needs) for other in needs[number])

@@ -54,7 +54,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A batch_norm in an equation or a goal."""
+    """A batch_norm, or a mean over the batch, in an equation or a goal."""
 
     owner: Owner
     node: Apply
@@ -62,11 +62,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class ArgumentOf:
-    """What a batch_norm is given at a step, or once."""
+    """What a batch_norm, or a mean over the batch, is given at a step, or once: its arguments by number."""
 
     lane: int
     site: Site
     at: int | None
+    argument: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,15 @@ class StatisticsOf:
     at: int | None
 
 
-Question: TypeAlias = ValueOf | ResultOf | GoalOf | EndOf | ArgumentOf | StatisticsOf
+@dataclass(frozen=True, slots=True)
+class AverageOf:
+    """What a mean over the batch gives at a step, or once: all examples count alike."""
+
+    site: Site
+    at: int | None
+
+
+Question: TypeAlias = ValueOf | ResultOf | GoalOf | EndOf | ArgumentOf | StatisticsOf | AverageOf
 """`lane` is the number of a `Lane`; `at` is an index of the sequence, None for what is there once for an example."""
 
 
@@ -89,7 +98,7 @@ def named(question: Question, system: System) -> str:
         case ResultOf(_, equation, at) if system.equations[equation].targets:
             target = system.equations[equation].targets[0]
             return f"`{show_state(target.state, target.context if at is None else (Fixed(at),))}`"
-        case ResultOf() | GoalOf() | EndOf() | ArgumentOf() | StatisticsOf():
+        case ResultOf() | GoalOf() | EndOf() | ArgumentOf() | StatisticsOf() | AverageOf():
             return "what is asked for"
         case _:
             assert_never(question)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqmagic.equations.interpret.values import Array
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.system import Apply, Value
 
 
@@ -16,7 +16,8 @@ class Situation:
     """What a rule may know beside its arguments.
 
     `outputs` is how many names the equation gives to its value, `batch` how many examples are computed together.
-    `statistics` are the mean and variance of each feature, for batch_norm in training.
+    `statistics` are the mean and variance of each feature, for batch_norm in training, and `counted`
+    says whether this step is among those that they are of. `horizons` are the examples'.
     """
 
     parameters: Mapping[str, Array]
@@ -24,7 +25,9 @@ class Situation:
     training: bool
     batch: int
     outputs: int = 1
-    statistics: tuple[Array, Array] | None = None
+    statistics: tuple[Array, ...] | None = None
+    counted: bool = True
+    horizons: tuple[int, ...] = ()
 
 
 Values: TypeAlias = tuple[Array, ...]
@@ -33,4 +36,4 @@ Rule: TypeAlias = Callable[[Apply, Values, Situation], Array | Values]
 
 def setting(node: Apply, name: str) -> Value:
     """A setting as written, or its default."""
-    return node.attribute(name, dict(OPS[node.op].settings)[name])
+    return node.attribute(name, dict(ALL_OPS[node.op].settings)[name])

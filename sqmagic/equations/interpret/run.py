@@ -10,7 +10,7 @@ from sqmagic.equations.interpret.judge import Judge
 from sqmagic.equations.interpret.outline import Formula
 from sqmagic.equations.interpret.questions import GoalOf, Question, ResultOf, ValueOf
 from sqmagic.equations.interpret.values import UNDEFINED, Array, CannotInterpret, Outcome, at_least_scalar
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show_goal
 from sqmagic.equations.system import Apply, Expr, Running, points, walk
 
@@ -129,7 +129,7 @@ def run_effects(judge: Judge) -> None:
 
 
 def has_effect(expr: Expr) -> bool:
-    return any(isinstance(node, Apply) and OPS[node.op].effect for node in walk(expr))
+    return any(isinstance(node, Apply) and ALL_OPS[node.op].effect for node in walk(expr))
 
 
 def runs_over_time(judge: Judge, number: int) -> bool:

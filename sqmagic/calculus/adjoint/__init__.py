@@ -1,0 +1,13 @@
+"""The adjoint of a System: reverse mode over the IR, the one of the project.
+
+carrying   which states a gradient goes on from
+rules      the table: what the adjoint of a value gives to its arguments, for each primitive
+reverse    one expression in reverse: uses, and names for what is needed twice
+uses       what a use gives to a state at a step, at a point, or once
+masks      dropout taken apart
+system     `adjoint`: all of it, put together
+"""
+
+from sqmagic.calculus.adjoint.system import Adjoint, adjoint
+
+__all__ = ["Adjoint", "adjoint"]

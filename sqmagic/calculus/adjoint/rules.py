@@ -1,0 +1,384 @@
+"""One rule for each primitive: what the adjoint of its value gives to each of its arguments.
+
+A rule is given an application with the adjoint g of its value, and the number of an argument; it gives an expression
+of that argument's shape, linear in g. None is for an architecture: an LSTM is what its lines say. At a kink (relu at 0,
+two components that are both the largest) a rule gives one of the values that there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqmagic.calculus.terms import ONE, ZERO, less, minus, op, over, times
+from sqmagic.equations.shapes.dimension import Shape
+from sqmagic.equations.shapes.forward import SCALAR
+from sqmagic.equations.system import Apply, Const, Expr, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An application in reverse: `g` is the adjoint of its value, `out` its value, `args` its arguments' values.
+
+    `parameters` are the shapes of all parameters.
+    """
+
+    node: Apply
+    g: Expr
+    out: Expr
+    args: tuple[Expr, ...]
+    shape: Shape
+    shapes: tuple[Shape, ...]
+    parameters: Mapping[str, Shape]
+
+
+Rule: TypeAlias = Callable[[Call, int], Expr]
+Parameter: TypeAlias = Callable[[Call], Expr]
+
+
+def reduced(expr: Expr, shape: Shape, to: Shape) -> Expr:
+    """Where an argument was broadcast its adjoint is the sum over what it was copied to."""
+    if to != SCALAR or shape == SCALAR:
+        return expr
+    return op("sum", expr if len(shape) == 1 else op("flatten", expr))
+
+
+def copied(expr: Expr, call: Call, i: int = 0) -> Expr:
+    """A scalar, or a number for each row, in the shape of an argument."""
+    return expr if call.shapes[i] == SCALAR else op("expand_as", expr, call.args[i])
+
+
+def count(shape: Shape, like: Expr) -> Expr:
+    """How many components there are; in a range that grows, counted."""
+    size = math.prod(shape)
+    return op("sum", op("equal", like, like)) if min(shape) < 0 else Const(float(size))
+
+
+# --- element by element --------------------------------------------------------------------------
+
+
+def pointwise(*slopes: Callable[[Call], Expr]) -> Rule:
+    """g times what the rule for an argument gives, summed where that argument was broadcast."""
+
+    def rule(call: Call, i: int) -> Expr:
+        return reduced(slopes[i](call), call.shape, call.shapes[i])
+
+    return rule
+
+
+def _times_slope(slope: Callable[[Expr], Expr]) -> Rule:
+    """A function of one argument, its slope told from that."""
+    return pointwise(lambda c: times(c.g, slope(c.args[0])))
+
+
+def _of_value(slope: Callable[[Expr], Expr]) -> Rule:
+    """The same, the slope told from the function's value."""
+    return pointwise(lambda c: times(c.g, slope(c.out)))
+
+
+def _sigmoid(call: Call, i: int) -> Expr:
+    return times(times(call.g, call.out), less(ONE, call.out))
+
+
+def _gelu_slope(x: Expr) -> Expr:
+    """The normal distribution function, and x times the normal density."""
+    density = times(Const(1.0 / math.sqrt(2.0 * math.pi)), op("exp", minus(over(op("square", x), Const(2.0)))))
+    return op("add", op("ndtr", x), times(x, density))
+
+
+def _extreme(call: Call, i: int) -> Expr:
+    return reduced(times(call.g, op("equal", call.args[i], call.out)), call.shape, call.shapes[i])
+
+
+def _where(call: Call, i: int) -> Expr:
+    condition = call.args[0]
+    chosen = op("where", condition, call.g, ZERO) if i == 1 else op("where", condition, ZERO, call.g)
+    return ZERO if i == 0 else reduced(chosen, call.shape, call.shapes[i])
+
+
+def _clip(call: Call, i: int) -> Expr:
+    kept = op("equal", call.args[0], call.out)
+    mask = kept if i == 0 else times(op("equal", call.args[i], call.out), less(ONE, kept))
+    return reduced(times(call.g, mask), call.shape, call.shapes[i])
+
+
+# --- over components -----------------------------------------------------------------------------
+
+
+def _rows(expr: Expr, call: Call) -> Expr:
+    """A sum over components, in the shape of what it is a sum of where that has rows."""
+    return op("expand_as", expr, call.out) if len(call.shape) > 1 else expr
+
+
+def _softmax(call: Call, i: int) -> Expr:
+    return times(call.out, less(call.g, _rows(op("sum", times(call.out, call.g)), call)))
+
+
+def _log_softmax(call: Call, i: int) -> Expr:
+    return less(call.g, times(op("exp", call.out), _rows(op("sum", call.g), call)))
+
+
+def _mean(call: Call, i: int) -> Expr:
+    return copied(over(call.g, count(call.shapes[0][-1:], call.args[0])), call)
+
+
+def _norm(call: Call, i: int) -> Expr:
+    return times(copied(over(call.g, call.out), call), call.args[0])
+
+
+def _largest(call: Call, i: int) -> Expr:
+    """All that are the largest share alike."""
+    mask = op("equal", call.args[0], copied(call.out, call))
+    return times(copied(over(call.g, op("sum", mask)), call), mask)
+
+
+def _entropy(call: Call, i: int) -> Expr:
+    return times(copied(minus(call.g), call), op("add", op("log", call.args[0]), ONE))
+
+
+# --- structure -----------------------------------------------------------------------------------
+
+
+def _matmul(call: Call, i: int) -> Expr:
+    left, right = call.args
+    match (len(call.shapes[0]), len(call.shapes[1])), i:
+        case (1, 1), _:
+            return times(call.g, call.args[1 - i])
+        case (2, 1), 0:
+            return op("outer", call.g, right)
+        case (2, 1), _:
+            return op("matmul", call.g, left)
+        case (1, 2), 0:
+            return op("matmul", right, call.g)
+        case (1, 2), _:
+            return op("outer", left, call.g)
+        case (2, 2), 0:
+            return op("matmul", call.g, op("transpose", right))
+        case (2, 2), _:
+            return op("matmul", op("transpose", left), call.g)
+        case ranks, _:
+            raise AssertionError(f"a product of arrays of ranks {ranks} has no rule yet")
+
+
+def _concat(call: Call, i: int) -> Expr:
+    """Each part gets its slice; one of a growing range ends where the others begin."""
+    if len(call.args) == 1:
+        return call.g
+    before = sum(shape[0] for shape in call.shapes[:i])
+    assert all(shape[0] > 0 for shape in call.shapes[: i + 1]), "a range that grows has nothing after it"
+    return op("slice", call.g, start=before, stop=before + call.shapes[i][0])
+
+
+def _index(call: Call, i: int) -> Expr:
+    """g at the component that was picked."""
+    if i == 1:
+        return ZERO
+    which = op("one_hot", call.args[1], size=call.shapes[0][0])
+    return times(call.g, which) if len(call.shapes[0]) == 1 else op("outer", which, call.g)
+
+
+def _log_prob(call: Call, i: int) -> Expr:
+    return over(times(call.g, op("one_hot", call.args[1], size=call.shapes[0][0])), call.args[0]) if i == 0 else ZERO
+
+
+def _slice(call: Call, i: int) -> Expr:
+    start, stop = int(call.node.attribute("start", 0)), int(call.node.attribute("stop", 0))
+    return op("pad", call.g, before=start, after=call.shapes[0][0] - stop)
+
+
+def _outer(call: Call, i: int) -> Expr:
+    return op("matmul", call.g, call.args[1]) if i == 0 else op("matmul", call.args[0], call.g)
+
+
+def _unflatten(call: Call, i: int) -> Expr:
+    return op("unflatten", call.g, call.args[0])
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+_SETTINGS = ("size", "stride", "pad", "eps", "momentum", "p", "target")
+
+
+def _alike(call: Call, name: str, *args: Expr) -> Apply:
+    """An operator of the same layer and settings."""
+    kept: tuple[tuple[str, Value], ...] = tuple((k, v) for k, v in call.node.attributes if k in _SETTINGS)
+    return Apply(name, args, call.node.layer, kept)
+
+
+def _input(call: Call, i: int) -> Expr:
+    return _alike(call, f"{call.node.op}_input", call.g, call.args[0])
+
+
+def _weight(call: Call) -> Expr:
+    return _alike(call, f"{call.node.op}_weight", call.g, call.args[0])
+
+
+def _dense_weight(call: Call) -> Expr:
+    if len(call.shape) == 1:
+        return op("outer", call.g, call.args[0])
+    return op("matmul", op("transpose", call.g), call.args[0])
+
+
+def _embed_weight(call: Call) -> Expr:
+    """g in the row that was picked."""
+    rows = call.parameters[f"{call.node.layer}.weight"][0]
+    return op("outer", op("one_hot", call.args[0], size=rows), call.g)
+
+
+def _dropout(call: Call, i: int) -> Expr:
+    """The mask that was drawn, scaled, is dropout of ones: it has a name that both directions read (`masks`)."""
+    raise AssertionError("dropout is taken apart into a mask and a product")
+
+
+def _over_places(call: Call) -> Expr:
+    """What each channel of an image, or each row of a matrix, gives to a bias."""
+    g = call.g
+    for _ in call.shape[1:]:
+        g = op("sum", g)
+    return g
+
+
+def _dense_bias(call: Call) -> Expr:
+    return call.g if len(call.shape) == 1 else op("sum", op("transpose", call.g))
+
+
+# --- losses --------------------------------------------------------------------------------------
+
+
+def _loss(slope: Callable[[Call, Expr, Expr, Expr], Expr], target: Callable[[Call, Expr, Expr, Expr], Expr]) -> Rule:
+    """`slope` of the prediction and `target` of the target, given p, y and how many components p has."""
+
+    def rule(call: Call, i: int) -> Expr:
+        p, y = call.args
+        shape = max(call.shapes, key=lambda s: (len(s), math.prod(s)))
+        n = count(shape, p if call.shapes[0] == shape else y)
+        value = times(call.g, (slope, target)[i](call, p, y, n))
+        return reduced(value, shape, call.shapes[i])
+
+    return rule
+
+
+def _halved(n: Expr, factor: float) -> Expr:
+    return Const(factor / n.value) if isinstance(n, Const) else over(Const(factor), n)
+
+
+def _mse(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+    return times(_halved(n, 2.0), less(p, y))
+
+
+def _mae(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+    return times(_halved(n, 1.0), op("sign", less(p, y)))
+
+
+def _huber(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+    delta = float(call.node.attribute("delta", 1.0))
+    return times(_halved(n, 1.0), op("clip", less(p, y), Const(-delta), Const(delta)))
+
+
+def _share_of_rows(call: Call, expr: Expr) -> Expr:
+    """Of several distributions, one a row, the mean counts."""
+    rows = math.prod(call.shapes[0][:-1])
+    return expr if rows == 1 else over(expr, Const(float(rows)))
+
+
+def _cross_entropy(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+    return _share_of_rows(call, minus(over(y, p)))
+
+
+def _cross_entropy_logits(call: Call, a: Expr, y: Expr, n: Expr) -> Expr:
+    mass = op("sum", y)
+    mass = mass if len(call.shapes[0]) == 1 else op("expand_as", mass, y)
+    return _share_of_rows(call, less(times(op("softmax", a), mass), y))
+
+
+def _binary(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+    return times(_halved(n, 1.0), less(over(less(ONE, y), less(ONE, p)), over(y, p)))
+
+
+def _binary_logits(call: Call, a: Expr, y: Expr, n: Expr) -> Expr:
+    return times(_halved(n, 1.0), less(op("sigmoid", a), y))
+
+
+def _opposite(slope: Callable[[Call, Expr, Expr, Expr], Expr]) -> Rule:
+    """A loss of the difference: what it gives to the target is what it gives to the prediction, with the other sign."""
+    return _loss(slope, lambda call, p, y, n: minus(slope(call, p, y, n)))
+
+
+def _log_odds(p: Expr) -> Expr:
+    return less(op("log", p), op("log", less(ONE, p)))
+
+
+RULES: dict[str, Rule] = {
+    "add": pointwise(lambda c: c.g, lambda c: c.g),
+    "sub": pointwise(lambda c: c.g, lambda c: minus(c.g)),
+    "mul": pointwise(lambda c: times(c.g, c.args[1]), lambda c: times(c.g, c.args[0])),
+    "div": pointwise(lambda c: over(c.g, c.args[1]), lambda c: minus(over(times(c.g, c.out), c.args[1]))),
+    "neg": pointwise(lambda c: minus(c.g)),
+    "matmul": _matmul,
+    "concat": _concat,
+    "index": _index,
+    "slice": _slice,
+    "transpose": lambda c, i: op("transpose", c.g),
+    "outer": _outer,
+    "flatten": _unflatten,
+    "exp": _of_value(lambda y: y),
+    "log": pointwise(lambda c: over(c.g, c.args[0])),
+    "sqrt": pointwise(lambda c: over(c.g, times(Const(2.0), c.out))),
+    "square": _times_slope(lambda x: times(Const(2.0), x)),
+    "abs": _times_slope(lambda x: op("sign", x)),
+    "sin": _times_slope(lambda x: op("cos", x)),
+    "cos": _times_slope(lambda x: minus(op("sin", x))),
+    "tanh": _of_value(lambda y: less(ONE, op("square", y))),
+    "sigmoid": _sigmoid,
+    "relu": pointwise(lambda c: op("where", c.out, c.g, ZERO)),
+    "gelu": _times_slope(_gelu_slope),
+    "softplus": _times_slope(lambda x: op("sigmoid", x)),
+    "maximum": _extreme,
+    "minimum": _extreme,
+    "where": _where,
+    "clip": _clip,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "sum": lambda c, i: copied(c.g, c),
+    "mean": _mean,
+    "norm": _norm,
+    "max": _largest,
+    "min": _largest,
+    "dense": lambda c, i: _alike(c, "dense_input", c.g),
+    "conv": _input,
+    "batch_norm": _input,
+    "layer_norm": _input,
+    "dropout": _dropout,
+    "max_pool": _input,
+    "avg_pool": _input,
+    "mse": _opposite(_mse),
+    "mae": _opposite(_mae),
+    "huber": _opposite(_huber),
+    "cross_entropy": _loss(_cross_entropy, lambda c, p, y, n: _share_of_rows(c, minus(op("log", p)))),
+    "binary_cross_entropy": _loss(_binary, lambda c, p, y, n: times(_halved(n, -1.0), _log_odds(p))),
+    "cross_entropy_logits": _loss(
+        _cross_entropy_logits, lambda c, a, y, n: _share_of_rows(c, minus(op("log_softmax", a)))
+    ),
+    "binary_cross_entropy_logits": _loss(_binary_logits, lambda c, a, y, n: times(_halved(n, -1.0), a)),
+    "log_prob": _log_prob,
+    "entropy": _entropy,
+}
+"""Covers `OPS` but for what lets no gradient pass and `LEFT_OUT`."""
+
+PARAMETERS: dict[str, Mapping[str, Parameter]] = {
+    "dense": {"weight": _dense_weight, "bias": _dense_bias},
+    "conv": {"weight": _weight, "bias": _over_places},
+    "embed": {"weight": _embed_weight},
+    "batch_norm": {"weight": _weight, "bias": _over_places},
+    "layer_norm": {"weight": _weight, "bias": _dense_bias},
+}
+"""What the adjoint of a layer's value gives to its parameters."""
+
+LEFT_OUT: dict[str, str] = {
+    "split": "its outputs' adjoints, one after the other, are the adjoint of what was split",
+    "embed": "the number that it is given is whole",
+    "module": "only torch knows the adjoint of a torch module",
+}
+"""Why an operator that blocks nothing has no row in `RULES`."""
