@@ -94,7 +94,7 @@ def test_every_variable_that_is_used_is_given() -> None:
     for theme in THEMES:
         svg = picture(PROGRAMS["a2c_gae"](), theme=theme).svg
         given = set(re.findall(r"--([\w-]+):", svg))
-        assert given >= set(re.findall(r"var\(--([\w-]+)\)", svg))
+        assert given >= set(re.findall(r"var\(--([\w-]+)\)", svg)) and "lit" in given
 
 
 @pytest.mark.parametrize("theme", THEMES)

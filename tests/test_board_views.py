@@ -339,6 +339,7 @@ def test_the_legend_says_what_occurs_and_nothing_else() -> None:
     assert legend(lstm(), "rolled") == ["the same cell", "one step of time", "vector transfer"]
     assert legend(gru_two_layers())[:3] == ["the same cell", "learned layer", "macro"]
     assert {"environment", "from the future", "objective $"} <= set(legend(PROGRAMS["a2c_gae"]()))
+    assert legend(PROGRAMS["lstm_classifier"](), "rolled")[-3:] == ["vector transfer", "target, no gradient", "loss ⇒"]
     assert "environment, function" in legend(PROGRAMS["a2c"]())
     assert "replay buffer" in legend(PROGRAMS["q_learning"]())
     assert "faulty" in legend(system([let("o", dense("O", at("o")))], []))

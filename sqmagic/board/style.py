@@ -26,7 +26,7 @@ def lights(scope: str, values: Mapping[str, str], parameters: Iterable[str] = ()
     """One rule for each state: wherever within `scope` it is pointed at, all that shows it lights up."""
     for state, colour in values.items():
         mark = f'[data-value="{_quoted(state)}"]'
-        yield f"{scope}:has({mark}:hover) {mark}{{--ink:var(--{colour});font-weight:700}}"
+        yield f"{scope}:has({mark}:hover) {mark}{{--lit:var(--{colour});font-weight:700}}"
     for owner in parameters:
         mark = f'[data-param="{_quoted(owner)}"]'
         yield f"{scope}:has({mark}:hover) {mark} polygon{{stroke-width:4}}"
@@ -46,15 +46,15 @@ def _rules() -> Iterator[str]:
     yield "text{fill:var(--ink)}"
     yield ":is(.caption,.legend) text{fill:var(--quiet)}"
     for kind in KINDS:
-        line = "var(--border)" if kind == "macro" else f"var(--{kind}-line,var(--ink))"
+        line = "var(--border)" if kind == "macro" else f"var(--lit,var(--{kind}-line,var(--ink)))"
         yield f".{kind} {drawn}{{fill:var(--{kind});stroke:{line}}}"
     yield f":is(.bars,.frame) {drawn}{{fill:none;stroke:var(--ink)}}"
     yield f".bars {drawn}{{stroke:var(--function-line,var(--ink))}}"
-    yield ".edge path{stroke:var(--ink);fill:none}"
-    yield ".edge polygon{stroke:var(--ink);fill:var(--ink)}"
+    yield ".edge path{stroke:var(--lit,var(--ink));fill:none}"
+    yield ".edge polygon{stroke:none;fill:var(--lit,var(--ink))}"
     yield f".node.fault {drawn}{{stroke:var(--fault)}}"
     yield ".edge.fault path{stroke:var(--fault)}"
-    yield ".edge.fault polygon{stroke:var(--fault);fill:var(--fault)}"
+    yield ".edge.fault polygon{fill:var(--fault)}"
     for ground in ("page", "cell", "group"):
         yield f".gap.on-{ground} path{{stroke:var(--{ground})}}"
     for box in ("cell", "group"):

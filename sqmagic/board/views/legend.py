@@ -72,7 +72,8 @@ def _items(scene: Scene, marks: Sequence[Mark]) -> Iterator[Item]:
     looks = {mark.look for mark in marks if isinstance(mark, Shape | Words)}
     lines = {look for mark in marks if isinstance(mark, Line) for look in mark.looks}
     lines |= {"fault" for mark in marks if isinstance(mark, Shape) and mark.fault}
-    graphs = [part.graph for part in scene.parts.values()] if looks & _INNER else []
+    open_keys = [mark.key for mark in marks if isinstance(mark, Shape) and mark.look in _INNER]
+    graphs = [part.graph for name, part in scene.parts.items() if any(k.startswith(f"n-{name}") for k in open_keys)]
     if "letter" in looks:
         yield Item("the same cell", _cell)
     for look, text in _SHAPES.items():

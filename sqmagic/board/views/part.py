@@ -121,8 +121,8 @@ def _across(part: Part, spot: Spot) -> tuple[str, tuple[str, ...]]:
     for wire in part.placed.wires:
         for (x, y), (u, v) in pairwise(wire.corners):
             if y == v == spot[1] and min(x, u) < spot[0] < max(x, u):
-                fault = ("fault",) if (wire.net, wire.sink) in part.graph.faulty else ()
-                return part.graph.nets[wire.net].value.state, fault
+                found = {"held": wire.held, "fault": (wire.net, wire.sink) in part.graph.faulty}
+                return part.graph.nets[wire.net].value.state, tuple(look for look, holds in found.items() if holds)
     return "", ()
 
 
