@@ -42,12 +42,14 @@ def frame(part: Part) -> Frame:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """An input below the cell or an output above it, as it is called `steps` later; `spot` is its middle."""
+    """An input below the cell or an output above it, as it is called at that step; `spot` is its middle, `across` how
+    wide it is, `letters` the size of its name."""
 
     number: int
     node: Node
     spot: Spot
-    size: Spot
+    across: float
+    letters: float = CIRCLE
 
     @property
     def above(self) -> bool:
@@ -63,7 +65,7 @@ def circles(part: Part, steps: int) -> tuple[Circle, ...]:
         if (node.kind == "input" and below) or (node.kind == "output" and above):
             own = _later(node, steps)
             across = max(_LEAST, label_width(own.label, CIRCLE) + 9)
-            found.append(Circle(n, own, spot, (across, across)))
+            found.append(Circle(n, own, spot, across))
     return tuple(sorted(found, key=lambda c: c.spot))
 
 
@@ -76,15 +78,15 @@ def _later(node: Node, steps: int) -> Node:
 
 def joined(circle: Circle, cell: Box, of: str, steps: int, *, headed: bool = False) -> Iterator[Mark]:
     """A circle and its wire to the border of a closed cell; `headed` wires from inputs end in an arrowhead."""
-    (x, y), (width, height) = circle.spot, circle.size
+    (x, y), across = circle.spot, circle.across
     name = f"c{circle.number}{suffix(steps) if steps else ''}"
-    yield Shape(f"n-{name}", circle.node.kind, centred(x, y, width, height), circle.node.label, CIRCLE,
+    yield Shape(f"n-{name}", circle.node.kind, centred(x, y, across, across), circle.node.label, circle.letters,
                 about_node(circle.node))  # fmt: skip
     about = About(state=circle.node.state)
     if circle.above:
-        yield Line(f"w-{name}", ((x, cell.top), (x, y - height / 2)), of, f"n-{name}", True, about=about)
+        yield Line(f"w-{name}", ((x, cell.top), (x, y - across / 2)), of, f"n-{name}", True, about=about)
     else:
-        yield Line(f"w-{name}", ((x, y + height / 2), (x, cell.bottom)), f"n-{name}", of, headed, about=about)
+        yield Line(f"w-{name}", ((x, y + across / 2), (x, cell.bottom)), f"n-{name}", of, headed, about=about)
 
 
 def spread(found: Sequence[Circle], left: float, right: float) -> tuple[Circle, ...]:
@@ -99,7 +101,7 @@ def spread(found: Sequence[Circle], left: float, right: float) -> tuple[Circle, 
 
 def room(found: Sequence[Circle]) -> float:
     """How wide a cell must be for its circles to stand apart."""
-    rows = ([max(c.size) for c in found if c.above == above] for above in (False, True))
+    rows = ([c.across for c in found if c.above == above] for above in (False, True))
     return max(len(row) * (max(row, default=0.0) + _APART) for row in rows) + _EDGE if found else 0.0
 
 
@@ -129,10 +131,18 @@ def ghost(part: Part, steps: int, inside: Marks) -> Neighbour:
     """The cell at full width, its `inside` faint."""
     assert part.placed.cell, "only what runs over time has a cell"
     cell = part.placed.cell
-    marks = [mark for circle in circles(part, steps) for mark in joined(circle, cell, key(steps), steps)]
+    marks = [mark for circle in _apart(circles(part, steps)) for mark in joined(circle, cell, key(steps), steps)]
     faint = suffixed(faded(_cut(inside, cell)), f"{suffix(steps)}")
     whole = (Frame(key(steps), "cell", cell, About(_ASIDE[steps])), *faint, *marks, letter(cell, key(steps)))
     return Neighbour(cell.right - cell.left, moved(whole, -cell.left))
+
+
+def _apart(found: Sequence[Circle]) -> Iterator[Circle]:
+    """Circles that stay where they are, smaller where their longer names would make them meet."""
+    for circle in found:
+        near = [abs(c.spot[0] - circle.spot[0]) for c in found if c is not circle and c.above == circle.above]
+        across = min([circle.across, *(distance - 4 for distance in near)])
+        yield replace(circle, across=across, letters=circle.letters * across / circle.across)
 
 
 def letter(box: Box, of: str) -> Words:
