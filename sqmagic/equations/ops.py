@@ -172,8 +172,10 @@ _DERIVED_ROWS = (
     _pointwise("equal", "1 where x = y, else 0", 2),
     _pointwise("sign", "1, 0 or -1"),
     _pointwise("ndtr", "the normal distribution function"),
+    _pointwise("power", "x to the y", 2),
     Op("derivative", 1, 1, "f'(x)", settings=(("function", ""),), pointwise=True),
     # structure
+    Op("size", 1, 1, "how many components x has"),
     Op("expand_as", 2, 2, "x copied to the shape of y"),
     Op("pad", 1, 1, "x with zeros before and after it", settings=(("before", 0), ("after", 0))),
     Op("unflatten", 2, 2, "the components of x in the shape of y"),

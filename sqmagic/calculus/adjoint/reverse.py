@@ -42,7 +42,10 @@ def hat(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An equation that the adjoint adds for a part of one: of the part's value, or of its adjoint."""
+    """An equation that the adjoint adds for a part of one: of the part's value, or of its adjoint.
+
+    `node` is the part as it was written, where it is one.
+    """
 
     state: str
     context: Context
@@ -81,7 +84,8 @@ class _Part:
 
 @dataclass(slots=True)
 class Work:
-    """What the reversal of one expression knows and has found so far."""
+    """What the reversal of one expression knows and has found so far. With `layers`, what a layer gives has a name, and
+    its adjoint too, even if they are read once."""
 
     base: str
     context: Context
@@ -90,6 +94,7 @@ class Work:
     carrying: Collection[str]
     states: Mapping[str, Shape]
     sizes: Mapping[str, Shape]
+    layers: bool = False
     parts: list[_Part] = field(default_factory=list)
     hats: list[Named] = field(default_factory=list)
     uses: list[tuple[str, Use]] = field(default_factory=list)
@@ -109,7 +114,7 @@ def reverse(value: Expr, own: Expr | None, g: Expr, work: Work) -> Reversed:
             _give(part, work)
     needed = _needed(work)
     values = tuple(
-        Named(p.name, work.context, _rebuilt(n, work, needed, top=True), p.shape)
+        Named(p.name, work.context, _rebuilt(n, work, needed, top=True), p.shape, _applied(p.node))
         for n, p in enumerate(work.parts)
         if p.name in needed
     )
@@ -122,6 +127,10 @@ def reverse(value: Expr, own: Expr | None, g: Expr, work: Work) -> Reversed:
         tuple(work.parameters),
         tuple(work.adjoints),
     )
+
+
+def _applied(node: Expr) -> Apply | None:
+    return node if isinstance(node, Apply) else None
 
 
 # --- taking an expression apart ------------------------------------------------------------------
@@ -205,7 +214,10 @@ def _needed(work: Work) -> frozenset[str]:
     """The parts whose values are read, and the chance in what is written out more than once."""
     names = {p.name for p in work.parts if p.name}
     found = {hat_.value for hat_ in work.hats} | {use.value for _, use in work.uses} | {e for _, e in work.parameters}
-    return frozenset(node.state for expr in found for node in walk(expr) if isinstance(node, Read)) & names
+    read = {node.state for expr in found for node in walk(expr) if isinstance(node, Read)}
+    if work.layers:
+        read |= {p.name for p in work.parts if p.active and isinstance(p.node, Apply) and p.node.op in PARAMETERS}
+    return frozenset(read & names)
 
 
 # --- giving --------------------------------------------------------------------------------------
@@ -254,12 +266,14 @@ def _give_on(part: _Part, node: Apply, work: Work) -> None:
         return given, [(f"{node.layer}.{name}", rule(call)) for name, rule in layer.items()]
 
     g = part.g
-    if not plain(g) and min(part.shape, default=1) >= 0:
+    if layer and work.layers and part.name:
+        g = _named(g, work.context, part.shape, work, node, part.name)
+    elif not plain(g) and min(part.shape, default=1) >= 0:
         mark = Read(f"{hat(work.base)}.", work.context)
         given, own = outcome(mark)
         times_used = sum(node == mark for _, e in [*given, *own] for node in walk(e))
         if times_used > 1:
-            g = _named(g, work.context, part.shape, work, node)
+            g = _named(g, work.context, part.shape, work, node, part.name)
     given, own = outcome(g)
     if node.op == "batch_norm":  # what knows of all steps stands at its own: a sum over steps has but one at a time
         given = [(p, _named(e, work.context, p.shape, work, None)) for p, e in given]
@@ -288,11 +302,14 @@ def _shared(value: Expr, shape: Shape, work: Work) -> Expr:
     return value if plain(value) else _named(value, work.context, shape, work, None)
 
 
-def _named(value: Expr, context: Context, shape: Shape, work: Work, node: Apply | None) -> Read:
-    work.count += 1
+def _named(value: Expr, context: Context, shape: Shape, work: Work, node: Apply | None, part: str = "") -> Read:
+    """A name for an adjoint: that of a part goes with the part's own (`^h.1` and `h.1`)."""
+    if not part:
+        work.count += 1
+        part = f"{work.base}.{work.count}"
     steps = work.source.steps
     if context and steps is not None and steps[1] < 0:  # in a recurrence it must not end what goes on after it
         value = during(value, work.index, last=steps[1])
-    named = Named(f"{hat(work.base)}.{work.count}", context, value, shape, node)
+    named = Named(hat(part), context, value, shape, node)
     work.hats.append(named)
     return Read(named.state, context)

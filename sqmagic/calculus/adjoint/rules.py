@@ -50,10 +50,9 @@ def copied(expr: Expr, call: Call, i: int = 0) -> Expr:
     return expr if call.shapes[i] == SCALAR else op("expand_as", expr, call.args[i])
 
 
-def count(shape: Shape, like: Expr) -> Expr:
-    """How many components there are; in a range that grows, counted."""
-    size = math.prod(shape)
-    return op("sum", op("equal", like, like)) if min(shape) < 0 else Const(float(size))
+def share(factor: float, shape: Shape, of: Expr) -> Expr:
+    """A factor over how many components there are."""
+    return Const(factor) if shape == SCALAR else over(Const(factor), op("size", of))
 
 
 # --- element by element --------------------------------------------------------------------------
@@ -121,7 +120,8 @@ def _log_softmax(call: Call, i: int) -> Expr:
 
 
 def _mean(call: Call, i: int) -> Expr:
-    return copied(over(call.g, count(call.shapes[0][-1:], call.args[0])), call)
+    row = call.args[0] if len(call.shapes[0]) == 1 else op("index", call.args[0], ZERO)
+    return copied(times(share(1.0, call.shapes[0][-1:], row), call.g), call)
 
 
 def _norm(call: Call, i: int) -> Expr:
@@ -247,34 +247,34 @@ def _dense_bias(call: Call) -> Expr:
 # --- losses --------------------------------------------------------------------------------------
 
 
-def _loss(slope: Callable[[Call, Expr, Expr, Expr], Expr], target: Callable[[Call, Expr, Expr, Expr], Expr]) -> Rule:
-    """`slope` of the prediction and `target` of the target, given p, y and how many components p has."""
+Slope: TypeAlias = Callable[[Call, Expr, Expr, Callable[[float], Expr]], Expr]
+"""From a prediction, a target, and a factor over how many components they have."""
+
+
+def _loss(slope: Slope, target: Slope) -> Rule:
+    """The slope by the prediction, and by the target."""
 
     def rule(call: Call, i: int) -> Expr:
         p, y = call.args
         shape = max(call.shapes, key=lambda s: (len(s), math.prod(s)))
-        n = count(shape, p if call.shapes[0] == shape else y)
-        value = times(call.g, (slope, target)[i](call, p, y, n))
+        whole = p if call.shapes[0] == shape else y
+        value = times(call.g, (slope, target)[i](call, p, y, lambda factor: share(factor, shape, whole)))
         return reduced(value, shape, call.shapes[i])
 
     return rule
 
 
-def _halved(n: Expr, factor: float) -> Expr:
-    return Const(factor / n.value) if isinstance(n, Const) else over(Const(factor), n)
+def _mse(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
+    return times(n(2.0), less(p, y))
 
 
-def _mse(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
-    return times(_halved(n, 2.0), less(p, y))
+def _mae(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
+    return times(n(1.0), op("sign", less(p, y)))
 
 
-def _mae(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
-    return times(_halved(n, 1.0), op("sign", less(p, y)))
-
-
-def _huber(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+def _huber(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
     delta = float(call.node.attribute("delta", 1.0))
-    return times(_halved(n, 1.0), op("clip", less(p, y), Const(-delta), Const(delta)))
+    return times(n(1.0), op("clip", less(p, y), Const(-delta), Const(delta)))
 
 
 def _share_of_rows(call: Call, expr: Expr) -> Expr:
@@ -283,25 +283,25 @@ def _share_of_rows(call: Call, expr: Expr) -> Expr:
     return expr if rows == 1 else over(expr, Const(float(rows)))
 
 
-def _cross_entropy(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
+def _cross_entropy(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
     return _share_of_rows(call, minus(over(y, p)))
 
 
-def _cross_entropy_logits(call: Call, a: Expr, y: Expr, n: Expr) -> Expr:
+def _cross_entropy_logits(call: Call, a: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
     mass = op("sum", y)
     mass = mass if len(call.shapes[0]) == 1 else op("expand_as", mass, y)
     return _share_of_rows(call, less(times(op("softmax", a), mass), y))
 
 
-def _binary(call: Call, p: Expr, y: Expr, n: Expr) -> Expr:
-    return times(_halved(n, 1.0), less(over(less(ONE, y), less(ONE, p)), over(y, p)))
+def _binary(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
+    return times(n(1.0), less(over(less(ONE, y), less(ONE, p)), over(y, p)))
 
 
-def _binary_logits(call: Call, a: Expr, y: Expr, n: Expr) -> Expr:
-    return times(_halved(n, 1.0), less(op("sigmoid", a), y))
+def _binary_logits(call: Call, a: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
+    return times(n(1.0), less(op("sigmoid", a), y))
 
 
-def _opposite(slope: Callable[[Call, Expr, Expr, Expr], Expr]) -> Rule:
+def _opposite(slope: Slope) -> Rule:
     """A loss of the difference: what it gives to the target is what it gives to the prediction, with the other sign."""
     return _loss(slope, lambda call, p, y, n: minus(slope(call, p, y, n)))
 
@@ -357,11 +357,11 @@ RULES: dict[str, Rule] = {
     "mae": _opposite(_mae),
     "huber": _opposite(_huber),
     "cross_entropy": _loss(_cross_entropy, lambda c, p, y, n: _share_of_rows(c, minus(op("log", p)))),
-    "binary_cross_entropy": _loss(_binary, lambda c, p, y, n: times(_halved(n, -1.0), _log_odds(p))),
+    "binary_cross_entropy": _loss(_binary, lambda c, p, y, n: times(n(-1.0), _log_odds(p))),
     "cross_entropy_logits": _loss(
         _cross_entropy_logits, lambda c, a, y, n: _share_of_rows(c, minus(op("log_softmax", a)))
     ),
-    "binary_cross_entropy_logits": _loss(_binary_logits, lambda c, a, y, n: times(_halved(n, -1.0), a)),
+    "binary_cross_entropy_logits": _loss(_binary_logits, lambda c, a, y, n: times(n(-1.0), a)),
     "log_prob": _log_prob,
     "entropy": _entropy,
 }

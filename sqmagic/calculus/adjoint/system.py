@@ -96,9 +96,9 @@ class Adjoint:
     carrying: frozenset[str]
 
 
-def adjoint(system: System, sizes: Sizes, held: Held, *, inputs: Collection[str] = ()) -> Adjoint:
+def adjoint(system: System, sizes: Sizes, held: Held, *, inputs: Collection[str] = (), layers: bool = False) -> Adjoint:
     """The System with its adjoint. `sizes` are its shapes, `held` its domains; `inputs` names those whose adjoints are
-    wanted too.
+    wanted too. With `layers` what each layer gives has a name, and so has its adjoint, for those who show them.
     """
     steps = [None if each is None else (each.first, each.last) for each in held.equations]
     system, goals = _within_the_window(system, held)
@@ -107,7 +107,9 @@ def adjoint(system: System, sizes: Sizes, held: Held, *, inputs: Collection[str]
     if extra:
         by_target = {e.targets: n for n, e in zip(steps, system.equations, strict=True) if e.targets}
         steps = [by_target.get(e.targets, by_target.get((_unmasked(e),))) for e in whole_.equations]
-    work = _Work(whole_, {**sizes.states, **extra}, sizes.parameters, steps, goals, states, carrying(system, inputs))
+    work = _Work(
+        whole_, {**sizes.states, **extra}, sizes.parameters, steps, goals, states, carrying(system, inputs), layers
+    )
     for number, goal in enumerate(whole_.goals):
         _goal(number, goal, work)
     _states(work)
@@ -140,6 +142,7 @@ class _Work:
     goals: Sequence[Steps | None]
     states: Mapping[str, Steps]
     carrying: frozenset[str]
+    layers: bool
     uses: dict[str, list[Use]] = field(default_factory=dict)
     of_parameters: dict[str, list[tuple[Source, Expr]]] = field(default_factory=dict)
     reversed: dict[Source, Reversed] = field(default_factory=dict)
@@ -163,7 +166,7 @@ def _goal(number: int, goal: Goal, work: _Work) -> None:
 
 def _reverse(source: Source, value: Expr, own: Expr | None, g: Expr, base: str, work: _Work) -> None:
     context: Context = () if source.steps is None else (Running(work.index),)
-    inner = Work(base, context, source, work.index, work.carrying, work.shapes, work.parameters)
+    inner = Work(base, context, source, work.index, work.carrying, work.shapes, work.parameters, work.layers)
     found = reverse(value, own, g, inner)
     work.reversed[source] = found
     for named in (*found.values, *found.hats):

@@ -59,6 +59,14 @@ def _expand_as(node: Apply, args: Values, situation: Situation) -> Array:
     return np.broadcast_to(x[..., None] if x.ndim < y.ndim else x, y.shape)
 
 
+def _size(node: Apply, args: Values, situation: Situation) -> Array:
+    return array(np.float64(at_least_scalar(args[0])[0].size))
+
+
+def _power(node: Apply, args: Values, situation: Situation) -> Array:
+    return array(np.power(*aligned(*args)))
+
+
 def _pad(node: Apply, args: Values, situation: Situation) -> Array:
     x = at_least_scalar(args[0])
     ends = (int(setting(node, "before")), int(setting(node, "after")))
@@ -203,6 +211,8 @@ DERIVED: dict[str, Rule] = {
     "sign": _pointwise(np.sign),
     "ndtr": _pointwise(_ndtr),
     "derivative": _derivative,
+    "power": _power,
+    "size": _size,
     "expand_as": _expand_as,
     "pad": _pad,
     "unflatten": _unflatten,
