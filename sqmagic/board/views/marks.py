@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -108,11 +108,8 @@ def _moved(mark: Mark, dx: float, dy: float) -> Mark:
         case Line(_, corners):
             return replace(mark, corners=tuple((x + dx, y + dy) for x, y in corners))
         case Frame() | Shape() | Words():
-            return replace(mark, box=shifted(mark.box, dx, dy))
-
-
-def shifted(box: Box, dx: float, dy: float = 0.0) -> Box:
-    return Box(box.left + dx, box.bottom + dy, box.right + dx, box.top + dy)
+            box = mark.box
+            return replace(mark, box=Box(box.left + dx, box.bottom + dy, box.right + dx, box.top + dy))
 
 
 def suffixed(marks: Iterable[Mark], suffix: str) -> Marks:
@@ -135,8 +132,3 @@ def faded(marks: Iterable[Mark]) -> Marks:
 
 def centred(x: float, y: float, width: float, height: float) -> Box:
     return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-
-
-def upright_middle(boxes: Sequence[Box]) -> float:
-    whole = around(boxes)
-    return (whole.bottom + whole.top) / 2

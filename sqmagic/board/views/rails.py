@@ -62,9 +62,9 @@ def between(own: Pass, left: float, right: float, ends: tuple[str, str], colours
     yield Words(f"v-r-{own.node}", "value", box, own.label, WIRE, about, colours.get(own.value.state))
 
 
-def stub(own: Pass, border: float, key: str, cell: str) -> Iterator[Mark]:
+def stub(own: Pass, border: float, cell: str) -> Iterator[Mark]:
     """A rail that comes from nowhere, or goes there."""
-    far = border - STUB if own.side == "left" else border + STUB
+    key, far = f"r-{own.node}-far", border - STUB if own.side == "left" else border + STUB
     ends = (f"{key}-end", cell) if own.side == "left" else (cell, f"{key}-end")
     yield _line(key, own, min(far, border), max(far, border), ends)
 
@@ -85,15 +85,16 @@ def dotted(own: Pass, border: float, far: float, key: str, ends: tuple[str, str]
     yield words(f"{key}-dots", "dots", "⋯", middle, own.y, _DOTS, right - last - left - first)
 
 
-def chip(own: Pass, text: str, title: str, border: float, key: str, cell: str) -> Iterator[Mark]:
+def chip(own: Pass, text: str, title: str, border: float, cell: str) -> Iterator[Mark]:
     """The value with which a rail starts, and the rail from there."""
     width = max(_CHIP, label_width(Label(text), WIRE) + 12)
     far = border - DOTTED if own.side == "left" else border + DOTTED
     left = far - width if own.side == "left" else far
     box = Box(left, own.y - _CHIP / 2, left + width, own.y + _CHIP / 2)
+    key = f"n-start-{own.node}"
     yield Shape(key, "chip", box, Label(text), WIRE, About(title, own.value.state))
     ends = (key, cell) if own.side == "left" else (cell, key)
-    yield from dotted(own, border, far, f"{key}-rail", ends)
+    yield from dotted(own, border, far, f"r-{own.node}-start", ends)
 
 
 def _line(key: str, own: Pass, left: float, right: float, ends: tuple[str, str]) -> Line:

@@ -7,16 +7,15 @@ from dataclasses import replace
 
 from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.graph import Label
-from sqmagic.board.layout.normalise import value_label
 from sqmagic.board.layout.scene import Scene
 from sqmagic.board.layout.sizes import CIRCLE, WIRE, label_width
 from sqmagic.board.names import index_text, offset_text
+from sqmagic.board.views.beside import BESIDE
 from sqmagic.board.views.cells import circles, joined, key, letter, room, spread
 from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Words, bounds, centred, moved
 from sqmagic.board.views.part import body
 from sqmagic.board.views.rails import Pass, passes
-from sqmagic.board.views.strip import BESIDE
-from sqmagic.equations.system import Fixed, Read, Running, shift
+from sqmagic.equations.system import Running
 
 _WIDE, _HIGH = 128.0, 136.0
 _FIRST, _NEXT, _OUT, _DELAY, _HEIGHT = 26.0, 26.0, 62.0, 44.0, 24.0
@@ -27,6 +26,7 @@ def rolled(scene: Scene) -> Marks:
     """Loops of values from earlier steps lie on the right, of values from later ones on the left; they never cross."""
     part = scene.parts["c"]
     found = [p for p in passes(part) if p.inward]
+    made = {p.value.state: p.label for p in passes(part) if not p.inward}
     right, left = ([p for p in found if p.side == side] for side in ("left", "right"))
     parts = scene.parts.keys() & {"b", "a"}
     high = max(_HIGH, 2 * (_FIRST + _NEXT * max(len(right), len(left)) + (_FIRST if parts else 0.0)))
@@ -37,13 +37,14 @@ def rolled(scene: Scene) -> Marks:
     placed = spread([replace(c, spot=(c.spot[0], reach[c.above])) for c in own], cell.left, cell.right)
     marks: list[Mark] = [Frame(key(), "cell", cell, About("one step")), letter(cell, key())]
     marks += [mark for c in placed for mark in joined(c, cell, key(), 0, headed=True)]
-    marks += [m for i, p in enumerate(right) for m in _loop(p, i, cell.right, 1, scene.colours)]
-    marks += [m for i, p in enumerate(left) for m in _loop(p, i, cell.left, -1, scene.colours)]
+    marks += [m for i, p in enumerate(right) for m in _loop(p, i, cell.right, 1, made[p.value.state], scene.colours)]
+    marks += [m for i, p in enumerate(left) for m in _loop(p, i, cell.left, -1, made[p.value.state], scene.colours)]
     return _with_parts(scene, marks, cell)
 
 
-def _loop(own: Pass, number: int, border: float, sign: int, colours: Mapping[str, int]) -> Iterator[Mark]:
-    """The `number`th loop, counted from the innermost, out of a border to the right (`sign` 1) or to the left."""
+def _loop(own: Pass, number: int, border: float, sign: int, made: Label, colours: Mapping[str, int]) -> Iterator[Mark]:
+    """The `number`th loop, counted from the innermost, out of a border to the right (`sign` 1) or to the left, under
+    the name of what the cell makes."""
     y, x = _FIRST + _NEXT * number, border + sign * (_OUT + (_DELAY + 22) * number)
     name, about = f"loop-{own.node}", About(state=own.value.state)
     looks = ("rail", "back") if sign < 0 else ("rail",)
@@ -53,7 +54,6 @@ def _loop(own: Pass, number: int, border: float, sign: int, colours: Mapping[str
     yield Line(f"r-{name}-in", ((x, -_HEIGHT / 2), (x, -y), (border, -y)), f"n-{name}", key(), True, looks, about)
     yield Shape(f"n-{name}", "delay", centred(x, 0.0, width, _HEIGHT), label, WIRE - 1,
                 About("one step later" if sign < 0 else "one step earlier", own.value.state))  # fmt: skip
-    made = value_label(replace(own.value, context=_now(own)))
     wide = label_width(made, WIRE) + 2
     middle = x - sign * (wide / 2 + 4)
     box = Box(middle - wide / 2, y + 4, middle + wide / 2, y + 6 + WIRE)
@@ -66,17 +66,6 @@ def _delay(own: Pass) -> str:
             return index + offset_text(offset)
         case context:
             return ",".join(map(index_text, context))
-
-
-def _now(own: Pass) -> tuple[Running | Fixed, ...]:
-    """The context at which the looped value is made."""
-    match own.value.context:
-        case (Running(_, offset),):
-            now = shift(Read(own.value.state, own.value.context), -offset)
-            assert isinstance(now, Read)
-            return now.context  # type: ignore[return-value]
-        case _:
-            return (Running("t"),)
 
 
 # --- beside the cell -----------------------------------------------------------------------------------
