@@ -6,7 +6,7 @@ from base64 import b64decode
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-from test_board_programs import a2c, chain, convolutional, mlp
+from test_board_programs import a2c, chain, lstm_classifier, mlp
 
 from sqmagic.board.diagram import picture
 from sqmagic.board.latex import latex
@@ -103,7 +103,7 @@ def test_html_in_names_and_texts_is_text() -> None:
 
 def test_a_wide_picture_stands_over_its_equations() -> None:
     assert bundle(picture(mlp()), "")["text/html"].count("<tr><td style") == 1
-    assert bundle(picture(convolutional()), "")["text/html"].count("<tr><td style") == 2
+    assert bundle(picture(lstm_classifier()), "")["text/html"].count("<tr><td style") == 2
 
 
 def test_without_a_picture_the_equations_and_the_reason_remain() -> None:

@@ -21,6 +21,9 @@ _ON = 14.0
 _NARROWEST, _WIDEST = 0.6, 2.0
 """A cell's width for its height."""
 
+_TOO_WIDE = 960.0
+"""At 700 pixels the letters of anything wider are too small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -37,13 +40,17 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where everything stands: a centre and an extent for each node, wires, crossings, and the cell if there is one."""
+    """Where everything stands: a centre and an extent for each node, wires, crossings, and the cell if there is one.
+
+    The flow is upwards, or to the right if it was `turned`.
+    """
 
     spots: tuple[Spot, ...]
     extents: tuple[Spot, ...]
     wires: tuple[Wire, ...]
     crossings: tuple[Spot, ...]
     cell: Box | None
+    turned: bool = False
 
     def box(self, node: int) -> Box:
         (x, y), (w, h) = self.spots[node], self.extents[node]
@@ -51,7 +58,23 @@ class Placed:
 
 
 def place(plan: Plan, routes: Routes) -> Placed:
-    turned = not plan.graph.timed
+    """A program without time flows to the right, unless that would make it too wide to be read."""
+    if plan.graph.timed:
+        return _trimmed(plan, _placed(plan, routes, turned=False))
+    lying = _trimmed(plan, _turned(_placed(plan, routes, turned=True)))
+    if _width(lying) <= _TOO_WIDE:
+        return lying
+    standing = _trimmed(plan, _placed(plan, routes, turned=False))
+    return min(lying, standing, key=_width)
+
+
+def _width(placed: Placed) -> float:
+    ends = [end for (x, _), (w, _) in zip(placed.spots, placed.extents, strict=True) for end in (x - w / 2, x + w / 2)]
+    return max(ends) - min(ends)
+
+
+def _placed(plan: Plan, routes: Routes, turned: bool) -> Placed:
+    """Where everything stands while the flow is still upwards; `turned` if it will not stay so."""
     sizes = [extent(node) for node in plan.graph.nodes]
     sizes = [(h, w) for w, h in sizes] if turned else sizes
     upright, across = _used(routes)
@@ -71,8 +94,7 @@ def place(plan: Plan, routes: Routes) -> Placed:
     )
     crossings = tuple((xs[x], ys[y]) for x, y in routes.crossings)
     cell = Box(0.0, cell_bottom, right, cell_top) if plan.graph.timed else None
-    placed = Placed(spots, extents, wires, crossings, cell)
-    return _trimmed(plan, _turned(placed) if turned else placed)
+    return Placed(spots, extents, wires, crossings, cell)
 
 
 def _stretch(aspect: float) -> Spot:
@@ -133,6 +155,7 @@ def _turned(placed: Placed) -> Placed:
         wires,
         tuple((y, -x) for x, y in placed.crossings),
         placed.cell,
+        turned=True,
     )
 
 
@@ -148,7 +171,7 @@ def _trimmed(plan: Plan, placed: Placed) -> Placed:
         corners = _ended(wire, kind, placed, _after(plan, placed, wire.sink))
         arrow = arrow or (kind == "layer" and (placed.cell is None or corners[-1][0] != corners[-2][0]))
         wires.append(replace(wire, corners=corners, arrow=arrow))
-    return Placed(placed.spots, placed.extents, tuple(wires), placed.crossings, placed.cell)
+    return replace(placed, wires=tuple(wires))
 
 
 def _after(plan: Plan, placed: Placed, merge: int) -> Spot | None:

@@ -44,6 +44,7 @@ class Grid:
     plan: Plan
     rail: dict[int, Rail]
     tracks: int
+    haste: float
     width: int
     height: int
     inside: tuple[int, int]
@@ -61,7 +62,7 @@ class Grid:
     work: int = 0
 
 
-def grid_of(plan: Plan, tracks: int) -> Grid:
+def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
     graph, rows, columns = plan.graph, plan.rows, plan.columns
     width = 2 + tracks + columns.count * (tracks + 1)
     height = tracks + rows.count * (tracks + 1)
@@ -83,6 +84,7 @@ def grid_of(plan: Plan, tracks: int) -> Grid:
         plan=plan,
         rail=rail_of(plan.rails),
         tracks=tracks,
+        haste=haste,
         width=width,
         height=height,
         inside=(low, high),

@@ -13,7 +13,7 @@ from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import bus_of
 from sqmagic.board.layout.wire import BEND, CROSSING, STEP, lay
 
-_MISSING, _ENOUGH = 60.0, 100_000
+_MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 1.7
 _LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
 
 
@@ -63,7 +63,7 @@ class Trial:
 
 def tried(plan: Plan, most: float) -> Trial:
     """Lay every wire once with a single track between lines, but give up as soon as it costs more than `most`."""
-    grid = grid_of(plan, 1)
+    grid = grid_of(plan, 1, _HASTE)
     blame = [0.0] * len(plan.graph.nodes)
     cost = _standing(plan)
     for net, sink in _jobs(plan, grid, frozenset()):

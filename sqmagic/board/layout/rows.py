@@ -163,7 +163,9 @@ def _returning_height(ranks: _Ranks, rail: Rail, k: int) -> float:
     merges = [u for u in ranks.graph.users(rail.entry) if ranks.graph.nodes[u].kind == "merge"]
     if merges:
         return min(ranks.of[m] for m in merges)
-    return floor(ranks.of[rail.source]) + _RETURN + 0.02 * k
+    at = ranks.of[rail.source]
+    above = _RETURN if at - floor(at) < _RETURN else at - floor(at) + _APART
+    return floor(at) + above + 0.02 * k
 
 
 def _place_hanging(ranks: _Ranks) -> None:

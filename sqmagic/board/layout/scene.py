@@ -178,12 +178,12 @@ def _shifted(part: Part, dx: float, dy: float) -> Part:
     def box(at: Box) -> Box:
         return Box(at.left + dx, at.bottom + dy, at.right + dx, at.top + dy)
 
-    moved = Placed(
-        tuple(map(spot, placed.spots)),
-        placed.extents,
-        tuple(replace(wire, corners=tuple(map(spot, wire.corners))) for wire in placed.wires),
-        tuple(map(spot, placed.crossings)),
-        box(placed.cell) if placed.cell else None,
+    moved = replace(
+        placed,
+        spots=tuple(map(spot, placed.spots)),
+        wires=tuple(replace(wire, corners=tuple(map(spot, wire.corners))) for wire in placed.wires),
+        crossings=tuple(map(spot, placed.crossings)),
+        cell=box(placed.cell) if placed.cell else None,
     )
     found = tuple(replace(tag, box=box(tag.box)) for tag in part.tags)
     return Part(part.graph, moved, found, tuple(replace(g, box=box(g.box)) for g in part.groups))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from sqmagic.board.layout.boxes import Box, around
+from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.coordinates import Wire
-from sqmagic.board.layout.graph import GOALS
+from sqmagic.board.layout.graph import BLOCKS, GOALS, SIGNS
 from sqmagic.board.layout.rails import Rail, rails
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.scene import Part, Scene
@@ -50,6 +50,8 @@ class Figures:
     """9: wires in all; crossings are allowed by their number."""
     bends: float
     """10: corners that one sees, for each wire; those on a stretch that wires of one value share count once."""
+    needless: float
+    """10: the same without the bends that a wire cannot do without, for a rail's height is that of its other end."""
     most_bends: int
     """10: bends of the wire that has most."""
     crooked: int
@@ -59,7 +61,7 @@ class Figures:
     collisions: int
     """11: names that lie on a node, a wire, a border or another name."""
     letters: float
-    """12: the smallest letters other than subscripts, in pixels, where the whole picture is 700 wide."""
+    """12: the smallest letters but subscripts, in pixels, where the part is 700 wide, or less if it is smaller."""
     aspect: float | None
     """13: the cell's width for its height, where there is a cell."""
     unbridged: int
@@ -74,14 +76,12 @@ class Figures:
 
 def measured(scene: Scene) -> Mapping[str, Figures]:
     """The figures of each part of a picture."""
-    whole = around([part.bounds() for part in scene.parts.values()] or [Box(0, 0, 0, 0)])
-    width = whole.right - whole.left
-    return {name: figures(part, width) for name, part in scene.parts.items()}
+    return {name: figures(part) for name, part in scene.parts.items()}
 
 
-def figures(part: Part, width: float) -> Figures:
-    """The figures of a part in a picture that is `width` wide."""
-    own, wires = rails(part.graph), part.placed.wires
+def figures(part: Part) -> Figures:
+    """The figures of one part, by its own measures alone."""
+    own, wires, bounds = rails(part.graph), part.placed.wires, part.bounds()
     bends = [_bends(part, wire) for wire in wires]
     seen = {
         (wire.net, corner) for wire, count in zip(wires, bends, strict=True) for corner in wire.corners[1 : 1 + count]
@@ -99,11 +99,12 @@ def figures(part: Part, width: float) -> Figures:
         crossings=len(crossed),
         wires=len(wires),
         bends=len(seen) / max(1, len(wires)),
+        needless=(len(seen) - _forced(part)) / max(1, len(wires)),
         most_bends=max(bends, default=0),
         crooked=sum(_crooked(part, wire) for wire in wires),
         unnamed=_unnamed(part),
         collisions=len(collisions(part)),
-        letters=_letters(part) * min(_PIXELS, WIDTH / max(width, 1.0)),
+        letters=_letters(part) * min(_PIXELS, WIDTH / (bounds.right - bounds.left)),
         aspect=_aspect(part.placed.cell),
         unbridged=len(crossed ^ bridges),
         shortest=min((_last_piece(wire) for wire in wires if wire.arrow), default=WIRE * 2),
@@ -134,12 +135,27 @@ def _bends(part: Part, wire: Wire) -> int:
     return max(0, len(wire.corners) - 2 - joins)
 
 
+def _forced(part: Part) -> int:
+    """Bends between a rail and what stands at another height: up and across is one, down and into something from below
+    three."""
+    count, nodes = 0, part.graph.nodes
+    for wire in part.placed.wires:
+        source = part.graph.nets[wire.net].source
+        rise = part.placed.spots[wire.sink][1] - part.placed.spots[source][1]
+        if nodes[source].kind == "entry" and nodes[wire.sink].kind in {"layer", *BLOCKS, *SIGNS}:
+            side = nodes[wire.sink].kind != "layer"
+            count += min(_bends(part, wire), 1 if rise > 0.5 else 2 if side and rise < -0.5 else 0 if side else 3)
+        if nodes[wire.sink].kind == "exit":
+            count += min(_bends(part, wire), 1 if rise > 0.5 else 0 if abs(rise) < 0.5 else 3)
+    return count
+
+
 def _crooked(part: Part, wire: Wire) -> bool:
     """There are bends, and a straight line would have hit nothing."""
     source = part.graph.nets[wire.net].source
     kinds = {part.graph.nodes[n].kind for n in (source, wire.sink)}
     (x, y), (u, v) = wire.corners[0], part.placed.spots[wire.sink]
-    upward = part.placed.cell is not None
+    upward = not part.placed.turned
     aligned = (abs(x - u) < 0.5 and y < v) if upward else (abs(y - v) < 0.5 and x < u)
     if not aligned or _bends(part, wire) == 0 or kinds & {"entry", "exit", "merge"}:
         return False
@@ -189,7 +205,7 @@ def _upwards(part: Part, own: tuple[Rail, ...]) -> float:
     graph, spots = part.graph, part.placed.spots
     apart = rows(graph, own).hanging | {n for rail in own for n in (rail.entry, *rail.stops)}
     edge = {"entry", "exit", "target", "aside"} | GOALS
-    axis = 1 if part.placed.cell is not None else 0
+    axis = 0 if part.placed.turned else 1
     counted = [
         spots[net.source][axis] <= spots[sink][axis] + 0.5
         for n, net in enumerate(graph.nets)
@@ -208,7 +224,7 @@ def _spreads(part: Part) -> Iterator[float]:
         heights = {spots[m][1] for m in graph.sources(n) if graph.nodes[m].kind == "entry"}
         fed = [spots[s] for s in graph.users(n) if graph.nodes[s].kind == "layer"]
         if node.kind == "merge" and spots[n][1] in heights and fed:
-            axis = 1 if part.placed.cell is not None else 0
+            axis = 0 if part.placed.turned else 1
             yield max(s[axis] for s in fed) - min(s[axis] for s in fed)
 
 
