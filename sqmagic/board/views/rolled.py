@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqmagic.board.layout.boxes import Box
+from sqmagic.board.layout.boxes import Box, Spot
 from sqmagic.board.layout.graph import Label
-from sqmagic.board.layout.scene import Scene
+from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import CIRCLE, WIRE, label_width
 from sqmagic.board.names import index_text, offset_text
 from sqmagic.board.views.beside import BESIDE
@@ -37,27 +37,33 @@ def rolled(scene: Scene) -> Marks:
     placed = spread([replace(c, spot=(c.spot[0], reach[c.above])) for c in own], cell.left, cell.right)
     marks: list[Mark] = [Frame(key(), "cell", cell, About("one step")), letter(cell, key())]
     marks += [mark for c in placed for mark in joined(c, cell, key(), 0, headed=True)]
-    marks += [m for i, p in enumerate(right) for m in _loop(p, i, cell.right, 1, made[p.value.state], scene.colours)]
-    marks += [m for i, p in enumerate(left) for m in _loop(p, i, cell.left, -1, made[p.value.state], scene.colours)]
+    for side, border, sign in ((right, cell.right, 1), (left, cell.left, -1)):
+        marks += _loops([(p, made[p.value.state]) for p in side], border, sign, scene.colours)
     return _with_parts(scene, marks, cell)
 
 
-def _loop(own: Pass, number: int, border: float, sign: int, made: Label, colours: Mapping[str, int]) -> Iterator[Mark]:
-    """The `number`th loop, counted from the innermost, out of a border to the right (`sign` 1) or to the left, under
-    the name of what the cell makes."""
-    y, x = _FIRST + _NEXT * number, border + sign * (_OUT + (_DELAY + 22) * number)
-    name, about = f"loop-{own.node}", About(state=own.value.state)
-    looks = ("rail", "back") if sign < 0 else ("rail",)
-    label = Label(_delay(own), serif=True)
+def _loops(found: Sequence[tuple[Pass, Label]], border: float, sign: int, colours: Mapping[str, int]) -> Iterator[Mark]:
+    """Loops within each other, each with the name of what the cell makes, to the right (`sign` 1) or to the left."""
+    out = max([_OUT, *(label_width(made, WIRE) + 14 for _, made in found)])
+    for i, (own, made) in enumerate(found):
+        x, y = border + sign * (out + (_DELAY + 22) * i), _FIRST + _NEXT * i
+        yield from _loop(own, border, x, y)
+        wide = label_width(made, WIRE) + 2
+        middle = x - sign * (wide / 2 + 4)
+        box = Box(middle - wide / 2, y + 4, middle + wide / 2, y + 6 + WIRE)
+        about = About(state=own.value.state)
+        yield Words(f"v-loop-{own.node}", "value", box, made, WIRE, about, colours.get(own.value.state))
+
+
+def _loop(own: Pass, border: float, x: float, y: float) -> Iterator[Mark]:
+    """Out of the border at height y, through a delay at x, and back in as far below the middle."""
+    delay, label = f"n-loop-{own.node}", Label(_delay(own), serif=True)
+    about = About(state=own.value.state)
+    title = "one step later" if own.back else "one step earlier"
     width = max(_DELAY, label_width(label, WIRE) + 10)
-    yield Line(f"r-{name}-out", ((border, y), (x, y), (x, _HEIGHT / 2)), key(), f"n-{name}", False, looks, about)
-    yield Line(f"r-{name}-in", ((x, -_HEIGHT / 2), (x, -y), (border, -y)), f"n-{name}", key(), True, looks, about)
-    yield Shape(f"n-{name}", "delay", centred(x, 0.0, width, _HEIGHT), label, WIRE - 1,
-                About("one step later" if sign < 0 else "one step earlier", own.value.state))  # fmt: skip
-    wide = label_width(made, WIRE) + 2
-    middle = x - sign * (wide / 2 + 4)
-    box = Box(middle - wide / 2, y + 4, middle + wide / 2, y + 6 + WIRE)
-    yield Words(f"v-{name}", "value", box, made, WIRE, about, colours.get(own.value.state))
+    yield Line(f"r-{own.node}-out", ((border, y), (x, y), (x, _HEIGHT / 2)), key(), delay, False, own.looks, about)
+    yield Line(f"r-{own.node}-in", ((x, -_HEIGHT / 2), (x, -y), (border, -y)), delay, key(), True, own.looks, about)
+    yield Shape(delay, "delay", centred(x, 0.0, width, _HEIGHT), label, WIRE - 1, About(title, own.value.state))
 
 
 def _delay(own: Pass) -> str:
@@ -76,27 +82,31 @@ def _with_parts(scene: Scene, marks: Sequence[Mark], cell: Box) -> Marks:
     whole = bounds(marks)
     out = list(marks)
     for name, border, y in (("b", cell.left, cell.bottom + 12), ("a", cell.right, cell.top - 12)):
-        part = scene.parts.get(name)
-        if part is None:
-            continue
-        own, before = body(name, part, scene.colours), name == "b"
-        kind = "output" if before else "input"
-        met = next(
-            (n for n, node in enumerate(part.graph.nodes) if node.kind == kind and _passes(scene, node.state)), None
-        )
-        height = bounds(own).top + bounds(own).bottom
-        dy = -height / 2 if met is None else y - part.placed.spots[met][1]
-        dx = whole.left - BESIDE - bounds(own).right if before else whole.right + BESIDE - bounds(own).left
-        own = moved(own, dx, dy)
-        out += own
-        if met is not None:
-            circle = next(m.box for m in own if isinstance(m, Shape) and m.key == f"n-{name}{met}")
-            ends = ((circle.right, y), (border, y)) if before else ((border, y), (circle.left, y))
-            names = (f"n-{name}{met}", key()) if before else (key(), f"n-{name}{met}")
-            state = part.graph.nodes[met].state
-            out.append(Line(f"r-{name}-{met}", ends, *names, True, ("rail",), About(state=state)))
+        if name in scene.parts:
+            part, met = scene.parts[name], _met(scene, name)
+            own = body(name, part, scene.colours)
+            room = bounds(own)
+            dx = whole.left - BESIDE - room.right if name == "b" else whole.right + BESIDE - room.left
+            dy = -(room.top + room.bottom) / 2 if met is None else y - part.placed.spots[met][1]
+            own = moved(own, dx, dy)
+            out += own
+            if met is not None:
+                out.append(_join(name, part, met, own, (border, y)))
     return tuple(out)
 
 
-def _passes(scene: Scene, state: str) -> bool:
-    return any(node.side and node.state == state for node in scene.parts["c"].graph.nodes)
+def _met(scene: Scene, name: str) -> int | None:
+    """The first circle in a part through which it is joined to the steps."""
+    passing = {p.value.state for p in passes(scene.parts["c"])}
+    kind = "output" if name == "b" else "input"
+    nodes = enumerate(scene.parts[name].graph.nodes)
+    return next((n for n, node in nodes if node.kind == kind and node.state in passing), None)
+
+
+def _join(name: str, part: Part, met: int, marks: Marks, at: Spot) -> Line:
+    """The wire between a circle and the cell's border at a spot."""
+    circle, about = f"n-{name}{met}", About(state=part.graph.nodes[met].state)
+    box = next(m.box for m in marks if isinstance(m, Shape) and m.key == circle)
+    if name == "b":
+        return Line(f"r-{name}-{met}", ((box.right, at[1]), at), circle, key(), True, ("rail",), about)
+    return Line(f"r-{name}-{met}", (at, (box.left, at[1])), key(), circle, True, ("rail",), about)
