@@ -337,7 +337,8 @@ def test_without_typst_one_is_told_what_to_install(tmp_path: Path, monkeypatch: 
 
 def test_a_picture_shows_itself() -> None:
     shown = picture(mlp(), title="MLP")._repr_mimebundle_()
-    assert set(shown) == {"image/svg+xml", "text/plain"}
+    assert set(shown) == {"text/html", "image/svg+xml", "text/plain"}
+    assert shown["text/html"].startswith('<img src="data:image/svg+xml;base64,')
     assert shown["text/plain"].startswith("MLP: A program without time. Inputs: X and y.")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from html import escape
 from pathlib import Path
 
 from sqmagic.board.convert import pdf, png
@@ -80,6 +82,18 @@ class Diagram:
         painted = paint(self._drawing.text, self.painter)
         return finished(painted, self._drawing, self.prefix, self.title, self.prose, styles)
 
+    @property
+    def width(self) -> float:
+        """Pixels at which a page shows it."""
+        return min(float(self.svg.partition('width="')[2].partition('"')[0]), _WIDEST)
+
+    @property
+    def html(self) -> str:
+        """The picture as an image that holds all of itself, which pages show that do not trust a notebook."""
+        source = f"data:image/svg+xml;base64,{b64encode(self.svg.encode()).decode()}"
+        words = escape(f"{self.title}: {self.prose}")
+        return f'<img src="{source}" width="{self.width:.0f}" alt="{words}">'
+
     @cached_property
     def prose(self) -> str:
         """The picture in words."""
@@ -128,9 +142,10 @@ class Diagram:
         return f"<picture of {self.title}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.prose}"}
+        return {"text/html": self.html, "image/svg+xml": self.svg, "text/plain": f"{self.title}: {self.prose}"}
 
 
+_WIDEST = 1000.0
 _FORMS = (".svg", ".pdf", ".png", ".dot", ".gv")
 
 

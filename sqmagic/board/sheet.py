@@ -6,7 +6,6 @@ the notebook; the picture alone, the equations as LaTeX and the plain text stand
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,8 +18,8 @@ from sqmagic.board.mathml import line_mathml
 from sqmagic.board.plain import line_plain
 from sqmagic.equations.system import System
 
-_SIDE, _WIDEST = 600.0, 1000.0
-"""Pixels: a wider picture stands over its equations, and none is shown wider."""
+_SIDE = 600.0
+"""Pixels: a wider picture stands over its equations."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -68,12 +67,9 @@ def html(system: System, drawn: Diagram, rows: Sequence[tuple[int, str]], shapes
 def _image(drawn: Diagram) -> tuple[str, float]:
     """The picture, or why there is none, and how wide it is."""
     try:
-        text = drawn.svg
+        return drawn.html, drawn.width
     except PictureError as refusal:
         return f"<p>{escape(str(refusal))}</p>", 0.0
-    width = min(float(text.partition('width="')[2].partition('"')[0]), _WIDEST)
-    source = f"data:image/svg+xml;base64,{b64encode(text.encode()).decode()}"
-    return f'<img src="{source}" width="{width:.0f}" alt="{escape(f"{drawn.title}: {drawn.prose}")}">', width
 
 
 @dataclass(frozen=True, slots=True)
