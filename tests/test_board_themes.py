@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import combinations
+from xml.etree import ElementTree
 
 import pytest
 from test_board_programs import PROGRAMS, lstm, mlp
@@ -11,6 +12,7 @@ from test_board_programs import PROGRAMS, lstm, mlp
 from sqmagic.board.diagram import picture
 from sqmagic.board.style import KINDS
 from sqmagic.board.theme import DARK, LIGHT, PALETTES, STATES, THEMES, Theme
+from sqmagic.board.views import View
 
 GROUNDS = ("page", "cell", "group")
 EACH = tuple(PALETTES)
@@ -105,6 +107,64 @@ def test_what_reads_no_styles_shows_the_theme_too(theme: Theme) -> None:
     shown = set(re.findall(r'(?:fill|stroke)="(#\w+)"', bare))
     assert shown <= set(palette.named().values())
     assert {palette.colours[kind] for kind in ("cell", "layer", "border", "ink")} <= shown
+
+
+@pytest.mark.parametrize("theme", EACH)
+@pytest.mark.parametrize("view", ["chain", "ghost"])
+def test_styles_and_attributes_say_the_same(theme: Theme, view: View) -> None:
+    """With the style sheet every shape and text has the colours that it has without."""
+    for program in ("a2c", "gru_two_layers", "q_learning"):
+        root = ElementTree.fromstring(picture(PROGRAMS[program](), theme=theme, view=view, expand=("Enc_1",)).svg)
+        sheet = next(e.text or "" for e in root.iter() if e.tag.endswith("style"))
+        colours = PALETTES[theme].named()
+        rules = [_rule(r) for r in re.findall(r"#sq ([^{}]+\{[^{}]+\})", sheet)]
+        seen = 0
+        for group in root.iter("{http://www.w3.org/2000/svg}g"):
+            for element in (e for e in group if e.tag.rpartition("}")[2] in _DRAWN):
+                classes = {*group.attrib.get("class", "").split()} if group.attrib.get("class") != "graph" else set()
+                told = _told(rules, classes | set(element.attrib.get("class", "").split()), element.tag, colours)
+                given = {
+                    k: v.replace("transparent", "none") for k, v in element.attrib.items() if k in {"fill", "stroke"}
+                }
+                seen += len(told)
+                for name in told.keys() & given.keys():
+                    assert told[name] == given[name] or _unseen(element, name, classes), (classes, element.attrib, told)
+        assert seen > 60
+
+
+_DRAWN = {"polygon", "ellipse", "path", "polyline", "text"}
+Rule = tuple[tuple[int, int], frozenset[str], frozenset[str], frozenset[str], dict[str, str]]
+
+
+def _rule(text: str) -> Rule:
+    """Specificity, classes of which all, or one, are needed, tags and declarations, of selectors as `style` writes."""
+    selector, _, body = text.rstrip("}").partition("{")
+    words = selector.split()
+    tags = frozenset(re.findall(r"\w+", words[-1].removeprefix(":is"))) if "." not in words[-1] else frozenset()
+    either = frozenset(re.findall(r"\.([\w-]+)", words[0])) if words[0].startswith(":is(.") else frozenset()
+    needed = frozenset() if either else frozenset(re.findall(r"\.([\w-]+)", words[0]))
+    declared = dict(d.split(":", 1) for d in body.split(";"))
+    return (len(needed) + bool(either), bool(tags)), needed, either, tags, declared
+
+
+def _told(rules: list[Rule], classes: set[str], tag: str, colours: dict[str, str]) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for _, needed, either, tags, declared in sorted(rules, key=lambda rule: rule[0]):
+        named = not tags or tag.rpartition("}")[2] in tags
+        if named and needed <= classes and (not either or either & classes) and (tags or needed):
+            told |= {name: _resolved(value, colours) for name, value in declared.items()}
+    return told
+
+
+def _resolved(value: str, colours: dict[str, str]) -> str:
+    """`var(--lit,var(--layer-line,var(--ink)))` where nothing is pointed at."""
+    names = re.findall(r"--([\w-]+)", value)
+    return next((colours[n] for n in names if n in colours), value)
+
+
+def _unseen(element: ElementTree.Element, name: str, classes: set[str]) -> bool:
+    """The outline of an arrowhead, and the front edge of a cylinder, which lies on its like."""
+    return (name == "stroke" and element.attrib.get("stroke-width") == "0") or (name == "fill" and "buffer" in classes)
 
 
 @pytest.mark.parametrize("theme", THEMES)

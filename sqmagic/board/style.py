@@ -60,6 +60,7 @@ def _rules() -> Iterator[str]:
     for box in ("cell", "group"):
         yield f".{box} path{{stroke:var(--border);fill:var(--{box})}}"
     yield f".faint {drawn}{{stroke:var(--faint);fill:var(--cell)}}"
+    yield ".bars.faint polygon{fill:none}"
     yield ".faint text{fill:var(--faint)}"
     yield ".edge.faint path{fill:none}"
     yield ".edge.faint polygon{fill:var(--faint)}"
