@@ -266,7 +266,7 @@ def _give_on(part: _Part, node: Apply, work: Work) -> None:
         return given, [(f"{node.layer}.{name}", rule(call)) for name, rule in layer.items()]
 
     g = part.g
-    if layer and work.layers and part.name:
+    if layer and work.layers:
         g = _named(g, work.context, part.shape, work, node, part.name)
     elif not plain(g) and min(part.shape, default=1) >= 0:
         mark = Read(f"{hat(work.base)}.", work.context)

@@ -80,7 +80,8 @@ class Adjoint:
     `forward` are the equations of the program, those of its named parts among them; `backward` those of adjoints of
     states; `gradients` say which bare state is the adjoint of which parameter. `shapes` are those of all states.
     `uses` are what each state's adjoint is the sum of, and `layers` the adjoint of what each layer gives, by the number
-    of its equation. `parts` are the values and adjoints that have names of their own.
+    of its equation. `parts` are the values and adjoints that have names of their own, `sources` the equations that
+    were reversed and `steps` those at which they hold, `goal_steps` the same of goals.
     """
 
     system: System
@@ -94,6 +95,9 @@ class Adjoint:
     reversed: Mapping[Source, Reversed]
     parts: Mapping[str, Named]
     carrying: frozenset[str]
+    sources: tuple[Equation, ...]
+    steps: tuple[Steps | None, ...]
+    goal_steps: tuple[Steps | None, ...]
 
 
 def adjoint(system: System, sizes: Sizes, held: Held, *, inputs: Collection[str] = (), layers: bool = False) -> Adjoint:
@@ -277,6 +281,9 @@ def _assembled(work: _Work, inputs: Collection[str]) -> Adjoint:
         reversed=work.reversed,
         parts=parts,
         carrying=work.carrying,
+        sources=work.system.equations,
+        steps=tuple(work.steps),
+        goal_steps=tuple(work.goals),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a sheet shows, as data: a row for each line of the notation, with its equations forward, in reverse and of update.
+"""What a sheet shows, as data: a row for each line of the notation, with its equations forward, back and of update.
 
 Every right side is an expression of `equations.system` over the states of `Derivation.system`, so that the tree that is
 printed is the tree that `equations.interpret` computes. Three things are said once, at the head of a sheet, and need

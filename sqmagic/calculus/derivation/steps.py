@@ -1,0 +1,68 @@
+"""How one form follows from another: the chain rule at a function, and what rules of algebra make of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqmagic.calculus.derivation.forms import Form
+from sqmagic.calculus.derivation.unfold import unfolded
+from sqmagic.calculus.normalform import CANCEL, SIMPLEX, Known, rewritten
+from sqmagic.calculus.terms import op, times
+from sqmagic.equations.system import Apply, Expr, walk, with_children
+
+SLOPES: dict[str, str] = {
+    "sigmoid": "σ' = σ (1 − σ)",
+    "tanh": "tanh' = 1 − tanh²",
+    "relu": "relu' = [x > 0]",
+    "exp": "exp' = exp",
+    "log": "log' = 1/x",
+    "sqrt": "√' = 1/(2√)",
+    "square": "(x²)' = 2x",
+    "abs": "|x|' = sign x",
+    "sin": "sin' = cos",
+    "cos": "cos' = −sin",
+    "softplus": "softplus' = σ",
+    "gelu": "gelu' = Φ + x φ",
+}
+"""The pointwise functions whose derivative is said by name, and what it is."""
+
+SOFTMAX = ("softmax", "log_softmax")
+
+
+def chain_rule(function: Apply, g: Expr, argument: Expr, value: Expr) -> tuple[Form, ...]:
+    """`g * f'(a) = …`, two forms of one step."""
+    slope = op("derivative", argument, function=function.op)
+    return (Form(times(g, slope), "chain rule"), Form(value, SLOPES[function.op]))
+
+
+def collapsed(start: Expr, known: Known, definitions: Mapping[str, Expr], name: str, index: str) -> tuple[Form, ...]:
+    """The adjoint of a softmax with that of its loss put in, and what is left of it after cancelling.
+
+    Each step is by rules that have names; a step that changes nothing is left out, and so are all if nothing becomes
+    simpler.
+    """
+    limits = [value for value in definitions.values() if isinstance(value, Apply) and value.op == "during"]
+    put_in = unfolded(start, {state: _free(value) for state, value in definitions.items()}, index)
+    cancelled = rewritten(put_in, known, CANCEL)
+    ended = rewritten(put_in, known, SIMPLEX)
+    if put_in == start or _size(ended) >= _size(put_in):
+        return ()
+    steps = [(put_in, f"def {name}")]
+    if cancelled not in (put_in, ended):
+        steps += [(cancelled, "cancel"), (ended, "1ᵀy = 1")]
+    elif ended != put_in:
+        steps.append((ended, "cancel"))
+    return tuple(Form(_within(expr, limits), rule) for expr, rule in steps)
+
+
+def _free(expr: Expr) -> Expr:
+    return expr.args[0] if isinstance(expr, Apply) and expr.op == "during" else expr
+
+
+def _within(expr: Expr, limits: Sequence[Apply]) -> Expr:
+    """What is linear in an adjoint is 0 where that is."""
+    return with_children(limits[0], (expr, *limits[0].args[1:])) if limits else expr
+
+
+def _size(expr: Expr) -> int:
+    return sum(1 for _ in walk(expr))
