@@ -13,7 +13,22 @@ from xml.etree import ElementTree
 
 import pytest
 from boards import generated
-from test_board_programs import GOLDEN, PROGRAMS, T, at, call, dense, gru_two_layers, last, let, lstm, mlp, system, td
+from test_board_programs import (
+    GOLDEN,
+    PROGRAMS,
+    T,
+    at,
+    call,
+    dense,
+    gru_two_layers,
+    last,
+    let,
+    lstm,
+    lstm_lines,
+    mlp,
+    system,
+    td,
+)
 
 from sqmagic.board.diagram import picture
 from sqmagic.board.dot import dot
@@ -291,6 +306,15 @@ def test_what_comes_before_and_after_the_steps_is_joined_to_them(view: View) -> 
     assert first.box.right < steps.left and final.box.left > steps.right
     assert any(line.tail == first.key and line.corners[0][0] == first.box.right for line in lines(found, "rail"))
     assert any(line.head == final.key and line.corners[-1][0] == final.box.left for line in lines(found, "rail"))
+
+
+@pytest.mark.parametrize("view", ["chain", "ghost", "single"])
+def test_a_rail_whose_circle_stands_elsewhere_ends_in_its_name(view: View) -> None:
+    heads = [Equation((Target(s, (Fixed(0),)),), dense(s.upper(), Read("z"))) for s in ("h", "c")]
+    steps = [e for e in lstm_lines() if not isinstance(e.targets[0].context[0], Fixed)]
+    verdict = let(".p", dense("G", call("concat", last("h"), last("c"))))
+    found = marks(system([*heads, *steps, verdict], [], "x .z"), view)
+    assert chips(found) == {"c0": ("before the first step", "left"), "cT": ("after the last step", "right")}
 
 
 def test_steps_that_are_left_out_are_dots() -> None:

@@ -19,7 +19,8 @@ from sqmagic.board.views.marks import HEAD, LINE, About, Frame, Line, Mark, Shap
 OUTLINE, CORNER = 2.2, 9.0
 FAULTY = 5.4
 """How thick a faulty wire is: colour alone does not mark it. A faulty node has two outlines."""
-_CURVE = 0.5523
+_CURVE, _INTO = 0.5523, 1.5
+"""How far out the handles of a round corner lie; how far a wire reaches into its arrowhead, so that no seam shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def spline(line: Line) -> str:
     corners = list(line.corners)
     end = corners[-1]
     if line.arrow:
-        corners[-1] = _short_of(corners[-2], end, HEAD)
+        corners[-1] = _short_of(corners[-2], end, HEAD - _INTO)
     points = [corners[0]]
     for a, b, c in zip(corners, corners[1:], corners[2:], strict=False):
         radius = min(CORNER, _length(a, b) / 2, _length(b, c) / 2)

@@ -10,13 +10,15 @@ from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.graph import Label, Side, Value
 from sqmagic.board.layout.scene import Part
 from sqmagic.board.layout.sizes import WIRE, label_width
-from sqmagic.board.views.marks import About, Line, Mark, Shape, Words
+from sqmagic.board.views.marks import About, Line, Mark, Shape, Words, centred
 from sqmagic.board.views.part import is_back, words
 
 SHORTEST, ROOM, STUB, DOTTED = 66.0, 34.0, 38.0, 52.0
 """The least gap between cells, what a name needs beside itself, a rail at the far end, and one with dots in it."""
 
 _CHIP, _DOTS = 22.0, 18.0
+_PLAIN, _HEADED = 9.0, 27.0
+"""The least pieces of a dotted rail, without an arrowhead and with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +64,61 @@ def between(own: Pass, left: float, right: float, ends: tuple[str, str], colours
     yield Words(f"v-r-{own.node}", "value", box, own.label, WIRE, about, colours.get(own.value.state))
 
 
-def stub(own: Pass, border: float, cell: str) -> Iterator[Mark]:
+# --- far ends ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A rail at the outer border of the steps, and the closed cell there; without one it is the rail that goes on."""
+
+    rail: Pass
+    border: float
+    cell: str = ""
+
+    @property
+    def mark(self) -> str:
+        return self.cell or f"r-{self.rail.node}-end"
+
+    def out(self, distance: float) -> float:
+        """How far to the right a place beyond the border is."""
+        return self.border - distance if self.rail.side == "left" else self.border + distance
+
+    def marks(self, far: str) -> tuple[str, str]:
+        """The marks at the left and right of a rail from here to another mark."""
+        return (far, self.mark) if self.rail.side == "left" else (self.mark, far)
+
+
+def stub(end: End) -> Iterator[Mark]:
     """A rail that comes from nowhere, or goes there."""
-    key, far = f"r-{own.node}-far", border - STUB if own.side == "left" else border + STUB
-    ends = (f"{key}-end", cell) if own.side == "left" else (cell, f"{key}-end")
-    yield _line(key, own, min(far, border), max(far, border), ends)
+    key = f"r-{end.rail.node}-far"
+    left, right = sorted((end.border, end.out(STUB)))
+    yield _line(key, end.rail, left, right, end.marks(f"{key}-end"))
 
 
-def dotted(own: Pass, border: float, far: float, key: str, ends: tuple[str, str], *,
-           headed: bool = True) -> Iterator[Mark]:  # fmt: skip
-    """A rail that leaves out the steps between the cells and its far end."""
-    left, right = min(border, far), max(border, far)
-    first, last = (27.0, 9.0) if own.back else (9.0, 27.0)
-    middle = (left + first + right - last) / 2
-    about = About(state=own.value.state)
-    pieces = (((left, own.y), (left + first, own.y)), ((right - last, own.y), (right, own.y)))
-    for i, (a, b) in enumerate(pieces):
-        tail, head = (ends[0], f"{key}-dots") if i == 0 else (f"{key}-dots", ends[1])
-        if own.back:
-            a, b, tail, head = b, a, head, tail
-        yield Line(f"{key}-{i}", (a, b), tail, head, headed and (i == 0) == own.back, own.looks, about)
-    yield words(f"{key}-dots", "dots", "⋯", middle, own.y, _DOTS, right - last - left - first)
+def dotted(end: End, far: float, mark: str) -> Iterator[Mark]:
+    """A rail to a mark that leaves out the steps between; it has its arrowhead where it enters something."""
+    own, key = end.rail, f"r-{end.rail.node}-far"
+    left, right = sorted((end.border, far))
+    more = (right - left - DOTTED) / 2
+    first, last = (_HEADED + more, _PLAIN + more) if own.back else (_PLAIN + more, _HEADED + more)
+    headed = bool(end.cell) or not own.inward
+    start, stop = end.marks(mark)
+    dots = f"{key}-dots"
+    pieces = [_line(f"{key}-0", own, left, left + first, (start, dots)),
+              _line(f"{key}-1", own, right - last, right, (dots, stop))]  # fmt: skip
+    for i, piece in enumerate(pieces):
+        yield replace(piece, arrow=headed and (i == 0) == own.back)
+    room = right - last - left - first
+    yield words(dots, "dots", "⋯", left + first + room / 2, own.y, _DOTS, room)
 
 
-def chip(own: Pass, text: str, title: str, border: float, cell: str) -> Iterator[Mark]:
-    """The value with which a rail starts, and the rail from there."""
-    width = max(_CHIP, label_width(Label(text), WIRE) + 12)
-    far = border - DOTTED if own.side == "left" else border + DOTTED
-    left = far - width if own.side == "left" else far
-    box = Box(left, own.y - _CHIP / 2, left + width, own.y + _CHIP / 2)
-    key = f"n-start-{own.node}"
-    yield Shape(key, "chip", box, Label(text), WIRE, About(title, own.value.state))
-    ends = (key, cell) if own.side == "left" else (cell, key)
-    yield from dotted(own, border, far, f"r-{own.node}-start", ends)
+def chip(end: End, label: Label, title: str) -> Iterator[Mark]:
+    """What a rail starts from, or leads to, in a small box, and the rail between."""
+    own, key, far = end.rail, f"n-start-{end.rail.node}", end.out(DOTTED)
+    width = max(_CHIP, label_width(label, WIRE) + 12)
+    middle = end.out(DOTTED + width / 2)
+    yield Shape(key, "chip", centred(middle, own.y, width, _CHIP), label, WIRE, About(title, own.value.state))
+    yield from dotted(end, far, key)
 
 
 def _line(key: str, own: Pass, left: float, right: float, ends: tuple[str, str]) -> Line:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqmagic.board.layout.graph import Label
 from sqmagic.board.layout.scene import Part, Scene
-from sqmagic.board.views.beside import End, beside, goes_on
+from sqmagic.board.views.beside import beside, goes_on
 from sqmagic.board.views.cells import Neighbour, closed, frame, ghost, key
 from sqmagic.board.views.marks import Mark, Marks, moved
 from sqmagic.board.views.part import body
-from sqmagic.board.views.rails import Pass, between, chip, gap, passes
+from sqmagic.board.views.rails import End, Pass, between, chip, gap, passes
 from sqmagic.board.views.starts import start_of
 
 _CLOSER = 16.0
@@ -23,7 +24,7 @@ def single(scene: Scene) -> Marks:
     wide = gap(found) - _CLOSER
     steps = (frame(part), *body("c", part, scene.colours),
              *(mark for p in found for mark in _loose(p, left, right, wide, scene)))  # fmt: skip
-    ends = [End(p, left - wide if p.side == "left" else right + wide, "") for p in found]
+    ends = [End(p, left - wide if p.side == "left" else right + wide) for p in found]
     return beside(scene, steps, ends)
 
 
@@ -62,7 +63,7 @@ def _three(scene: Scene, before: Neighbour, after: Neighbour) -> Marks:
             marks += between(p, right, right + wide, (key(), key(1)), scene.colours)
             end = End(p, right + wide + after.width, key(1))
         if start := start_of(p, scene.told):
-            marks += chip(p, start.value, start.title, end.border, end.cell)
+            marks += chip(end, Label(start.value), start.title)
         else:
             ends.append(end)
     return beside(scene, tuple(marks), ends)
