@@ -265,8 +265,10 @@ def test_rails_from_the_future_run_to_the_left_and_say_so() -> None:
 
 
 def chips(found: Marks) -> dict[str, tuple[str, str]]:
-    return {told(m): (m.about.title, "left" if m.box.left < 0 else "right") for m in found
-            if isinstance(m, Shape) and m.look == "chip"}  # fmt: skip
+    """What is written on each, its title, and the side of the cell on which it stands."""
+    cell = next(m.box for m in found if isinstance(m, Frame) and m.key == "f-c-cell")
+    own = [m for m in found if isinstance(m, Shape) and m.look == "chip"]
+    return {told(m): (m.about.title, "left" if m.box.right < cell.left else "right") for m in own}
 
 
 def test_base_cases_stand_where_their_rails_start() -> None:
