@@ -57,14 +57,15 @@ class Placed:
         return Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
 
 
-def place(plan: Plan, routes: Routes) -> Placed:
-    """A program without time flows to the right, unless that would make it too wide to be read."""
+def place(plan: Plan, routes: Routes, room: float = 1.0) -> Placed:
+    """A program without time flows to the right, unless that would make it too wide to be read; `room` is how much
+    further apart than need be everything stands."""
     if plan.graph.timed:
-        return _trimmed(plan, _placed(plan, routes, turned=False))
-    lying = _trimmed(plan, _turned(_placed(plan, routes, turned=True)))
+        return _trimmed(plan, _placed(plan, routes, room, turned=False))
+    lying = _trimmed(plan, _turned(_placed(plan, routes, room, turned=True)))
     if _width(lying) <= _TOO_WIDE:
         return lying
-    standing = _trimmed(plan, _placed(plan, routes, turned=False))
+    standing = _trimmed(plan, _placed(plan, routes, room, turned=False))
     return min(lying, standing, key=_width)
 
 
@@ -73,17 +74,16 @@ def _width(placed: Placed) -> float:
     return max(ends) - min(ends)
 
 
-def _placed(plan: Plan, routes: Routes, turned: bool) -> Placed:
+def _placed(plan: Plan, routes: Routes, room: float, turned: bool) -> Placed:
     """Where everything stands while the flow is still upwards; `turned` if it will not stay so."""
     sizes = [extent(node) for node in plan.graph.nodes]
     sizes = [(h, w) for w, h in sizes] if turned else sizes
     upright, across = _used(routes)
     xs, right = spacing.columns(plan, routes, sizes, upright)
     ys, cell_bottom, cell_top = spacing.rows(plan, routes, sizes, across)
-    if plan.graph.timed:
-        wider, higher = _stretch(right / (cell_top - cell_bottom))
-        xs, right = [x * wider for x in xs], right * wider
-        ys, cell_bottom, cell_top = [y * higher for y in ys], cell_bottom * higher, cell_top * higher
+    wider, higher = _stretch(right / (cell_top - cell_bottom)) if plan.graph.timed else (1.0, 1.0)
+    xs, right = [x * wider * room for x in xs], right * wider * room
+    ys, cell_bottom, cell_top = [y * higher * room for y in ys], cell_bottom * higher * room, cell_top * higher * room
     spots, extents = _nodes(plan, routes, sizes, xs, ys, right)
     paths = {job: _corners(path, xs, ys) for job, path in routes.paths.items()}
     paths |= {job: _straight(spots, plan.graph.nets[job[0]].source, job[1]) for job in routes.missing}

@@ -9,11 +9,14 @@ from typing import Literal
 
 from sqmagic.board.layout.boxes import Box, Spot, thick
 from sqmagic.board.layout.coordinates import Placed
-from sqmagic.board.layout.graph import Graph, Label
+from sqmagic.board.layout.graph import Graph, Label, Net
 from sqmagic.board.layout.normalise import value_label
 from sqmagic.board.layout.sizes import WIRE, label_width
 
 _NAMED_ELSEWHERE = {"input", "target", "output", "entry"}
+FRAME = 6.0
+"""How far the dashed frame of a transform reaches beyond its layer."""
+
 _STEP, _FAR, _CLEAR, _WORSE = 2.5, 480.0, 3.0, 24.0
 
 
@@ -30,13 +33,16 @@ class Tag:
 def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...]:
     """A tag for each named value that no circle names, clear of nodes, wires and the borders of groups; one that finds
     no room is left out."""
-    taken = [placed.box(n) for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit"}]
+    taken = [
+        placed.box(n).grown(FRAME if node.frame else 0.0)
+        for n, node in enumerate(graph.nodes)
+        if node.kind not in {"entry", "exit"}
+    ]
     taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
     taken += [side for box in borders for side in outline(box)]
     out: list[Tag] = []
     for net, drawn in enumerate(graph.nets):
-        sinks = {graph.nodes[s].kind for s in drawn.sinks}
-        if not drawn.value.state or graph.nodes[drawn.source].kind in _NAMED_ELSEWHERE or sinks == {"output"}:
+        if not _wants_tag(graph, drawn):
             continue
         label = value_label(drawn.value)
         size = (label_width(label, WIRE) + 2, WIRE + (7.0 if label.below else 2.0))
@@ -48,6 +54,17 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
     return tuple(out)
 
 
+def _wants_tag(graph: Graph, net: Net) -> bool:
+    sinks = {graph.nodes[s].kind for s in net.sinks}
+    return bool(net.value.state) and graph.nodes[net.source].kind not in _NAMED_ELSEWHERE and sinks != {"output"}
+
+
+def nameless(graph: Graph, found: Sequence[Tag]) -> list[str]:
+    """The states that should have a tag and found no room for one."""
+    told = {tag.state for tag in found if tag.role == "value"}
+    return [net.value.state for net in graph.nets if _wants_tag(graph, net) and net.value.state not in told]
+
+
 def outline(box: Box) -> list[Box]:
     """The four sides of a frame, as thick as they are drawn."""
     corners = ((box.left, box.bottom), (box.right, box.bottom), (box.right, box.top), (box.left, box.top))
@@ -55,7 +72,7 @@ def outline(box: Box) -> list[Box]:
 
 
 def _free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:
-    if cell and (box.left < cell.left + 3 or box.right > cell.right - 3 or box.top > cell.top - 3):
+    if cell and (box.left < cell.left + 3 or box.right > cell.right - 3 or cell.top - 3 < box.top < cell.top + 19):
         return False
     return not any(box.meets(other) for other in taken)
 

@@ -67,12 +67,12 @@ def tried(plan: Plan, most: float) -> Trial:
     blame = [0.0] * len(plan.graph.nodes)
     cost = _standing(plan)
     for net, sink in _jobs(plan, grid, frozenset()):
+        if cost > most:
+            break
         price = _priced(grid, (net, sink))
         cost += price
         blame[sink] += price
         blame[plan.graph.nets[net].source] += price
-        if cost > most:
-            break
     return Trial(cost, grid.work, tuple(blame))
 
 

@@ -16,10 +16,11 @@ from sqmagic.board.layout.fold import folded
 from sqmagic.board.layout.frames import Group, groups, names, reaching_out, widened
 from sqmagic.board.layout.graph import Graph, Node, lowered
 from sqmagic.board.layout.grid import Plan
-from sqmagic.board.layout.labels import Tag, tags
+from sqmagic.board.layout.labels import Tag, nameless, tags
 from sqmagic.board.layout.normalise import nodes
 from sqmagic.board.layout.rails import rails
 from sqmagic.board.layout.regions import Region, regions
+from sqmagic.board.layout.route import Routes
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.search import best
 from sqmagic.board.layout.stores import stored
@@ -108,6 +109,9 @@ def _told(equation: Equation, line: Line) -> Told:
     return Told(line_plain(line, small=lowered), line_plain(line), write(line.right, lowered), tuple(starts))
 
 
+_ROOM = (1.0, 1.2, 1.4)
+"""How far things stand apart, more only where a name would else find no place."""
+
 MOST = 400
 """Nodes in one picture: more would take long and show nothing."""
 
@@ -121,13 +125,23 @@ def _laid(graph: Graph) -> Part:
     own = rails(graph)
     heights = rows(graph, own)
     plan, routes = best(Plan(graph, own, heights, columns(graph, own, heights)))
-    placed = place(plan, routes)
-    boxes = groups(graph, placed)
+    parts = (_placed(plan, routes, room) for room in _ROOM)
+    first = next(parts)
+    return first if not nameless(first.graph, first.tags) else min((first, *parts), key=_nameless)
+
+
+def _nameless(part: Part) -> int:
+    return len(nameless(part.graph, part.tags))
+
+
+def _placed(plan: Plan, routes: Routes, room: float) -> Part:
+    placed = place(plan, routes, room)
+    boxes = groups(plan.graph, placed)
     placed = widened(placed, boxes)
-    inner = tags(graph, placed, [g.box for g in boxes])
-    inner += names(boxes, placed, inner, [placed.box(n) for n in range(len(graph.nodes))])
-    placed, outer = reaching_out(graph, placed)
-    return Part(graph, placed, inner + outer, boxes)
+    inner = tags(plan.graph, placed, [g.box for g in boxes])
+    inner += names(boxes, placed, inner, [placed.box(n) for n in range(len(plan.graph.nodes))])
+    placed, outer = reaching_out(plan.graph, placed)
+    return Part(plan.graph, placed, inner + outer, boxes)
 
 
 def _away(region: Region) -> list[str]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from sqmagic.board.layout.columns import Columns, columns, gathered, moved, parted, permuted
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.route import Routes, Trial, route, tried
-from sqmagic.board.layout.rows import rows
+from sqmagic.board.layout.rows import Order, rows
 
-_WORK, _EACH, _WIRE = 300_000, 60, 10
+_WORK, _EACH, _WIRE = 300_000, 200, 15
 """Steps of the router while looking for better columns: at most, for each pair of wires, and what a wire counts for
 that is found at once."""
 
@@ -20,20 +20,25 @@ _TRIES = 5
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
     """The plan with its columns in the best places that were found, and its final routes."""
-    chosen, _ = min((_climb(start) for start in _starts(plan)), key=lambda found: found[1].cost)
+    wires, starts = sum(len(net.sinks) for net in plan.graph.nets), list(_starts(plan))
+    budget = min(_WORK, _EACH * wires * wires) // len(starts)
+    chosen, _ = min((_climb(start, budget, wires) for start in starts), key=lambda found: found[1].cost)
     return chosen, _final(chosen)
 
 
 def _starts(plan: Plan) -> Iterator[Plan]:
     """The plan, its macros gathered, and with the rails that return in the other order if there are several."""
-    orders = [plan.rows]
-    if sum(not rail.through for rail in plan.rails) > 1:
-        orders.append(rows(plan.graph, plan.rails, turned=True))
-    for heights in orders:
+    orders = [Order(), Order(turned=True)] if len(_returning(plan)) > 1 else [Order()]
+    for order in orders:
+        heights = rows(plan.graph, plan.rails, order)
         walked = columns(plan.graph, plan.rails, heights)
-        together = gathered(plan.graph, walked)
         start = Plan(plan.graph, plan.rails, heights, walked)
-        yield replace(start, columns=together) if _legal(start, together) else start
+        together = replace(start, columns=gathered(plan.graph, walked))
+        yield together if _legal(together) else start
+
+
+def _returning(plan: Plan) -> list[int]:
+    return [i for i, rail in enumerate(plan.rails) if not rail.through]
 
 
 def _final(plan: Plan) -> Routes:
@@ -48,40 +53,40 @@ def _final(plan: Plan) -> Routes:
     return routes
 
 
-def _climb(plan: Plan) -> tuple[Plan, Trial]:
+def _climb(plan: Plan, budget: int, wires: int) -> tuple[Plan, Trial]:
     """Take the first change that makes the whole cheaper, until none does or the budget is spent."""
-    wires = sum(len(net.sinks) for net in plan.graph.nets)
-    budget, spent = min(_WORK, _EACH * wires * wires), 0
-    found = tried(plan, float("inf"))
-    seen = {plan.columns.of}
+    found, spent = tried(plan, float("inf")), 0
+    seen = {(plan.rows, plan.columns)}
     improved = True
-    while improved:
+    while improved and spent <= budget:
         improved = False
         for changed in _changes(plan, found):
-            if changed.of in seen or not _legal(plan, changed):
+            key = (changed.rows, changed.columns)
+            if key in seen or not _legal(changed):
                 continue
-            seen.add(changed.of)
-            trial = tried(replace(plan, columns=changed), found.cost - 1e-6)
+            seen.add(key)
+            trial = tried(changed, found.cost - 1e-6)
             spent += trial.work + _WIRE * wires
             if trial.cost < found.cost - 1e-6:
-                plan, found, improved = replace(plan, columns=changed), trial, True
+                plan, found, improved = changed, trial, True
             if improved or spent > budget:
                 break
-        if spent > budget:
-            break
     return plan, found
 
 
 # --- what can be changed -------------------------------------------------------------------------------
 
 
-def _changes(plan: Plan, found: Trial) -> Iterator[Columns]:
-    """Columns change places; then nodes are moved straight above or under a neighbour, or beside it, those first whose
-    wires cost most."""
-    yield from _reordered(plan)
+def _changes(plan: Plan, found: Trial) -> Iterator[Plan]:
+    """Columns change places; then rails on which states return go to another height; then nodes are moved, straight
+    above or under a neighbour or beside it, those first whose wires cost most."""
+    yield from (replace(plan, columns=changed) for changed in _reordered(plan))
+    for i in _returning(plan):
+        order = replace(plan.rows.order, low=plan.rows.order.low ^ {i})
+        yield replace(plan, rows=rows(plan.graph, plan.rails, order))
     nodes = [n for n, own in enumerate(plan.columns.of) if len(own) == 1]
     for n in sorted(nodes, key=lambda n: -found.blame[n]):
-        yield from _realigned(plan, n)
+        yield from (replace(plan, columns=changed) for changed in _realigned(plan, n))
 
 
 def _realigned(plan: Plan, n: int) -> Iterator[Columns]:
@@ -110,14 +115,14 @@ def _reordered(plan: Plan) -> Iterator[Columns]:
             yield permuted(plan.columns, swapped)
 
 
-def _legal(plan: Plan, given: Columns) -> bool:
+def _legal(plan: Plan) -> bool:
     """A block's columns stay together, the stops of a rail in the order of its flow, and nothing on anything else."""
-    if any(own[-1] - own[0] >= len(own) for own in given.of if len(own) > 1):
+    of = plan.columns.of
+    if any(own[-1] - own[0] >= len(own) for own in of if len(own) > 1):
         return False
     for rail in plan.rails:
-        stops = [given.of[n][0] for n in rail.stops]
-        ordered = sorted(set(stops), reverse=rail.toward == "left")
-        if ordered != stops:
+        stops = [of[n][0] for n in rail.stops]
+        if sorted(set(stops), reverse=rail.toward == "left") != stops:
             return False
-    places = [(c, plan.rows.row[n]) for n, own in enumerate(given.of) for c in own]
+    places = [(c, plan.rows.row[n]) for n, own in enumerate(of) for c in own]
     return len(set(places)) == len(places)
