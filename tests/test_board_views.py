@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection
 from itertools import combinations, pairwise
 from pathlib import Path
+from shutil import which
 from xml.etree import ElementTree
 
 import pytest
@@ -439,6 +440,22 @@ def test_without_a_graphviz_on_the_machine_one_is_told(monkeypatch: pytest.Monke
     with pytest.raises(PictureError, match="no Graphviz on this machine"):
         diagram.painted_by("system").svg  # noqa: B018
     assert diagram.painted_by("wasm").svg == diagram.svg
+
+
+@pytest.mark.skipif(which("neato") is None, reason="no Graphviz on this machine")
+@pytest.mark.parametrize("program", ["lstm", "a2c_gae", "q_learning"])
+def test_both_painters_give_one_picture(program: str) -> None:
+    """The same elements under the same names, where the other has them, within half a point."""
+    diagram = picture(PROGRAMS[program](), theme="light")
+    ours, theirs = (
+        [e for e in ElementTree.fromstring(d.svg).iter() if e.tag.rpartition("}")[2] in {"g", "text", "ellipse"}]
+        for d in (diagram, diagram.painted_by("system"))
+    )
+    assert [e.attrib.get("id") for e in ours] == [e.attrib.get("id") for e in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a.tag, a.text) == (b.tag, b.text)
+        for name in ("cx", "cy", "rx", "ry", "x"):
+            assert float(a.attrib.get(name, 0)) == pytest.approx(float(b.attrib.get(name, 0)), abs=0.5)
 
 
 _PRINT = """

@@ -13,11 +13,11 @@ from sqmagic.board.layout.sizes import WIRE, label_width
 from sqmagic.board.views.marks import About, Line, Mark, Shape, Words, centred
 from sqmagic.board.views.part import is_back, words
 
-SHORTEST, ROOM, STUB, DOTTED = 66.0, 34.0, 38.0, 52.0
+SHORTEST, ROOM, STUB, DOTTED = 64.0, 32.0, 36.0, 48.0
 """The least gap between cells, what a name needs beside itself, a rail at the far end, and one with dots in it."""
 
-_CHIP, _DOTS = 22.0, 18.0
-_PLAIN, _HEADED = 9.0, 27.0
+_CHIP, _DOTS = 22.0, 17.0
+_PLAIN, _HEADED = 8.0, 24.0
 """The least pieces of a dotted rail, without an arrowhead and with one."""
 
 
