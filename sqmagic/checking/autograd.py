@@ -14,7 +14,7 @@ from sqmagic.checking.probes import probed
 from sqmagic.emit.torch.write import emit
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.system import System
-from sqmagic.runtime.generated import arguments, build, call, takes
+from sqmagic.runtime.generated import arguments, build, call, rows, takes
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import domains
 
@@ -25,6 +25,7 @@ Arrays = Mapping[str, NDArray[np.float64]]
 class Derivatives:
     """Derivatives of the scalar that the goals add up to, by `states`, `inputs` and `parameters`, by name.
 
+    `values` are the states' own, with the index of the first row and of the last from T in `rows`.
     A state over time is `[rows, batch, *shape]` and begins at `first`; what is bare, and a point, `[batch, *shape]`.
     """
 
@@ -33,6 +34,8 @@ class Derivatives:
     first: Mapping[str, int]
     inputs: Mapping[str, NDArray[np.float64]]
     parameters: Mapping[str, NDArray[np.float64]]
+    values: Mapping[str, NDArray[np.float64]]
+    rows: Mapping[str, tuple[int, int]]
 
 
 def derivatives(
@@ -60,18 +63,22 @@ def derivatives(
     for item in probe.system.inputs:
         shape = (batch, *probe.shapes[item.state])
         if item.indexed:
-            rows = horizon + getattr(item.last, "offset", 0) - getattr(item.first, "value", 1) + 1
-            shape = (max(rows, 0), *shape)
+            count = horizon + getattr(item.last, "offset", 0) - getattr(item.first, "value", 1) + 1
+            shape = (max(count, 0), *shape)
         value = torch.as_tensor(inputs[item.state]) if item.state in inputs else torch.zeros(shape, dtype=torch.float64)
         whole = item.state in shapes.integers
         given[item.state] = value.long() if whole else value.double().requires_grad_()
     names = arguments(module)
     keywords: dict[str, Any] = {names[state]: value for state, value in given.items() if state in names}
-    if takes(module, "loss", "horizon"):
-        keywords["horizon"] = horizon
-    loss = call(module, "loss", **keywords)
+    if not system.goals:
+        loss = torch.zeros(())
+    else:
+        taken = {n: v for n, v in keywords.items() if takes(module, "loss", n)}
+        loss = call(module, "loss", **taken, **_more(module, "loss", horizon))
     by = {f"input {state}": value for state, value in given.items() if value.requires_grad}
     by |= {f"parameter {name}": value for name, value in module.named_parameters()}
+    with torch.no_grad():
+        values = call(module, "forward", **{**keywords, **_more(module, "forward", horizon)})
     found: Sequence[torch.Tensor] = [torch.zeros_like(value) for value in by.values()]
     if loss.requires_grad and by:
         found = torch.autograd.grad(loss, list(by.values()), allow_unused=True, materialize_grads=True)
@@ -89,4 +96,10 @@ def derivatives(
         firsts,
         {i.state: grads[f"input {i.state}"] for i in system.inputs if f"input {i.state}" in grads},
         {name: grads[f"parameter {name}"] for name, _ in module.named_parameters()},
+        {state: value.detach().double().numpy() for state, value in values.items()},
+        rows(module),
     )
+
+
+def _more(module: torch.nn.Module, method: str, horizon: int) -> dict[str, int]:
+    return {"horizon": horizon} if takes(module, method, "horizon") else {}

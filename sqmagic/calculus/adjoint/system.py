@@ -40,6 +40,7 @@ from sqmagic.equations.system import (
     Running,
     System,
     Target,
+    runs,
     shift,
 )
 
@@ -248,12 +249,12 @@ def _assembled(work: _Work, inputs: Collection[str]) -> Adjoint:
         for target in equation.targets:
             targets.setdefault(target.state, []).append(target)
         found = work.reversed.get(Source(False, number, work.steps[number]))
-        forward += [] if found is None else _made(found.values, equation, work.steps[number])
+        forward += [] if found is None else _values(found.values, equation, work.steps[number])
         forward.append(equation if found is None else replace(equation, value=found.value))
     for number, goal in enumerate(work.system.goals):
         found = work.reversed.get(Source(True, number, work.goals[number]))
         if found is not None:
-            forward += _made(found.values, goal, work.goals[number])
+            forward += _values(found.values, goal, work.goals[number])
             goals[number] = replace(goal, value=found.value)
     for found in work.reversed.values():
         parts |= {named.state: named for named in (*found.values, *found.hats)}
@@ -301,6 +302,11 @@ def _made(named: Sequence[Named], origin: Equation | Goal, steps: Steps | None) 
         made.append(Equation((target,), each.value, group, origin.line, span=origin.span))
         made += _from_its_first_step(made[-1], steps)
     return made
+
+
+def _values(named: Sequence[Named], origin: Equation | Goal, steps: Steps | None) -> list[Equation]:
+    """Values of parts hold where what they read is there; only one that reads nothing over time is told where."""
+    return [e for n in named for e in _made((n,), origin, None if runs(n.value) else steps)]
 
 
 def _from_its_first_step(equation: Equation, steps: Steps | None) -> list[Equation]:

@@ -152,7 +152,7 @@ def _equations(facts: _Facts, owners: set[str]) -> Iterator[_Told]:
         source = Source(False, number, facts.made.steps[number])
         backward = [chain for target in equation.targets for chain in _adjoint(target, equation.line, facts)]
         backward += _parts(source, equation.line, facts)
-        update, given = _updates(equation.value, equation.line, owners, facts)
+        update, given = _updates(equation.value, equation.line, owners, facts) if facts.system.goals else ((), {})
         yield _Told(equation.line, (_forward(equation, facts),), tuple(backward), update, given)
 
 
@@ -187,7 +187,11 @@ def _is_constant(target: Target, facts: _Facts) -> bool:
 def _adjoint(target: Target, line: int, facts: _Facts) -> Iterator[Chain]:
     """The adjoint of what an equation defines; that of what no gradient could go on from is not shown."""
     state, read = target.state, adjoint_read(target)
-    if state not in facts.made.carrying or (_is_point(target) and _is_constant(target, facts)):
+    if (
+        not facts.system.goals
+        or state not in facts.made.carrying
+        or (_is_point(target) and _is_constant(target, facts))
+    ):
         return
     shape = facts.made.shapes[state]
     terms = _terms(target, facts) if read.state in facts.made.shapes else ()
