@@ -115,7 +115,7 @@ def test_the_lstm() -> None:
         "cₜ = cₜ₋₁ ⊙ fₜ + iₜ ⊙ lₜ",
         "hₜ = tanh(cₜ) ⊙ oₜ",
     ]
-    colour = {"c": "#056bd0", "h": "#c8370b", "o": "#07768d"}
+    colour = {"c": "#0463c1", "h": "#ba3209", "o": "#066d83"}
     line = (
         rf"\textcolor{{{colour['h']}}}{{h_{{t}}}} &= \tanh ( \textcolor{{{colour['c']}}}{{c_{{t}}}} )"
         rf" \odot \textcolor{{{colour['o']}}}{{o_{{t}}}}"
