@@ -420,10 +420,10 @@ def test_a_state_lights_up_wherever_it_is_shown() -> None:
         assert f'#q:has([data-value="{state}"]:hover) [data-value="{state}"]' in svg
 
 
-def test_a_faulty_node_has_two_outlines() -> None:
+def test_a_faulty_node_has_a_thick_outline() -> None:
     found = (Shape("n-1", "layer", Box(0, 0, 50, 30), fault=True), Shape("n-2", "layer", Box(90, 0, 140, 30)))
     marked, plain = (line for line in dot(found, "q").text.splitlines() if '"layer' in line)
-    assert "peripheries" in marked and "layer fault" in marked and "peripheries" not in plain
+    assert 'penwidth="5.4"' in marked and "layer fault" in marked and 'penwidth="2.2"' in plain
 
 
 @pytest.mark.parametrize(

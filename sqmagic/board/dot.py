@@ -18,7 +18,7 @@ from sqmagic.board.views.marks import HEAD, LINE, About, Frame, Line, Mark, Shap
 
 OUTLINE, CORNER = 2.2, 9.0
 FAULTY = 5.4
-"""How thick a faulty wire is: colour alone does not mark it. A faulty node has two outlines."""
+"""How thick a faulty wire or outline is: colour alone does not mark it."""
 _CURVE, _INTO = 0.5523, 1.5
 """How far out the handles of a round corner lie; how far a wire reaches into its arrowhead, so that no seam shows."""
 
@@ -133,8 +133,7 @@ def _shape(text: _Text, mark: Shape) -> None:
     colour = {"color": line, "fontcolor": text.colour("faint" if mark.faint else "ink")}
     classes = " ".join([mark.look, *(["faint"] if mark.faint else []), *(["fault"] if mark.fault else [])])
     told = {"id": text.own(mark.key, mark.about), "class": classes}
-    drawn = {"shape": look.shape, "style": look.style, "penwidth": look.pen}
-    drawn |= {"peripheries": 2} if mark.fault else {}
+    drawn = {"shape": look.shape, "style": look.style, "penwidth": FAULTY if mark.fault else look.pen}
     text.node(mark.key, told | _place(mark.box) | _label(mark.label, mark.size) | drawn | filled | colour)
 
 
