@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 480, 220, 56, 34, 16, 14
-INK, QUIET, LINE, HELD_OUT = "#111111", "#8a8a8a", "#056bd0", "#c8370b"
+INK, QUIET, LINE, HELD_OUT = "#111111", "#8a8a8a", "#0463c1", "#ba3209"
 
 
 @dataclass(slots=True)
