@@ -9,8 +9,10 @@ from typing import TypeAlias, assert_never
 from sqmagic.board.formula import (
     SPACE,
     Atom,
+    Brace,
     Formula,
     Fraction,
+    Hat,
     Root,
     Row,
     Script,
@@ -22,9 +24,11 @@ from sqmagic.board.formula import (
     row,
 )
 from sqmagic.equations.ops import ALL_OPS
+from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Value, Weight
 
-LOOSE, SUM, PRODUCT, TIGHT, ATOM = range(5)
+LOOSE, SUM, SERIES, PRODUCT, TIGHT, ATOM = range(6)
+"""A series, such as Σ_t x_t y_t, takes in the products at its right and leaves what is added to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,11 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What the printer knows of a system: bare numbers and other scalars, which states carry gradient (see `facts`),
-    who owns parameters, each state's colour. `linear` writes quotients and roots on one line."""
+    who owns parameters, each state's colour. `linear` writes quotients and roots on one line.
+
+    For a derivation also: which layer's delta or activation a state is, the parameters, and in `shapes` those of all
+    states, whose sums over components are then written as products.
+    """
 
     constants: frozenset[str] = frozenset()
     scalars: frozenset[str] = frozenset()
@@ -46,6 +54,10 @@ class Notes:
     layers: frozenset[str] = frozenset()
     colours: Mapping[str, str] = field(default_factory=dict)
     linear: bool = False
+    deltas: Mapping[str, str] = field(default_factory=dict)
+    activations: Mapping[str, str] = field(default_factory=dict)
+    parameters: frozenset[str] = frozenset()
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 Rule: TypeAlias = Callable[[Apply, Notes], Bound]
@@ -53,7 +65,8 @@ Write: TypeAlias = Callable[[Expr, Notes, int], Formula]
 """An expression as a formula that binds at least as tightly as the level given."""
 
 
-_REDUCTIONS = {"index", "sum", "mean", "max", "min", "norm", "argmax", "log_prob", "entropy"}
+_REDUCTIONS = {"index", "sum", "mean", "max", "min", "norm", "argmax", "log_prob", "entropy", "size", "step_share"}
+_SAME = {"window_sum", "batch_mean", "during", "stop"}
 
 
 def is_scalar(expr: Expr, known: Notes) -> bool:
@@ -62,7 +75,9 @@ def is_scalar(expr: Expr, known: Notes) -> bool:
             return True
         case Read(state):
             return state in known.scalars
-        case Apply("add" | "sub" | "mul" | "div" | "neg", args):
+        case Apply(op, (first, *_)) if op in _SAME:
+            return is_scalar(first, known)
+        case Apply(op, args) if ALL_OPS[op].pointwise:
             return all(is_scalar(a, known) for a in args)
         case Apply(op):
             return op in _REDUCTIONS
@@ -91,7 +106,7 @@ def raised(base: Formula, above: Formula) -> Formula:
             return Script(Tint(body, state, colour), None, above)
         case Tint() | Script():
             return Script(fence(base), None, above)
-        case Atom() | Row() | Fraction() | Root():
+        case Atom() | Row() | Fraction() | Root() | Hat() | Brace():
             return Script(base, None, above)
         case _:
             assert_never(base)

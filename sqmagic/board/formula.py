@@ -8,12 +8,13 @@ from typing import Literal, TypeAlias
 
 from sqmagic.board.names import MINUS, Name, name, number_text
 
-Role = Literal["letter", "word", "function", "number", "infix", "mark"]
+Role = Literal["letter", "word", "function", "number", "infix", "mark", "text"]
 
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """One token. A `letter` is italic, a `word` and a `function` upright, an `infix` has space around it."""
+    """One token. A `letter` is italic, a `word` and a `function` upright, an `infix` has space around it, and `text`
+    is prose."""
 
     text: str
     role: Role
@@ -48,6 +49,21 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
+class Hat:
+    """The adjoint of what `body` names."""
+
+    body: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Brace:
+    """A part with a brace below it, and below that what is said of it."""
+
+    body: Formula
+    note: Formula
+
+
+@dataclass(frozen=True, slots=True)
 class Tint:
     """A state: `colour` is its own (or None), and `state` is what a reader of the page can light up."""
 
@@ -56,7 +72,7 @@ class Tint:
     colour: str | None
 
 
-Formula: TypeAlias = Atom | Row | Script | Fraction | Root | Tint
+Formula: TypeAlias = Atom | Row | Script | Fraction | Root | Hat | Brace | Tint
 
 SPACE = Atom("\u2009", "mark")
 COMMA = Atom(",", "infix")
@@ -119,26 +135,36 @@ def _word(text: str) -> Atom:
     return Atom(text, "letter" if len(text.rstrip("\u2032")) == 1 else "word")
 
 
-def set_name(parts: Name) -> Formula:
+def set_name(parts: Name, hat: bool = False) -> Formula:
+    """A name with its scripts; with a `hat`, what names its adjoint."""
     below = word(",".join(parts.below)) if parts.below else None
     above = _path(parts.above)
-    return Script(word(parts.base), below, above) if below or above else word(parts.base)
+    base = hatted(parts.base) if hat else word(parts.base)
+    return Script(base, below, above) if below or above else base
 
 
-def matrix(layer: str, slow: bool = False) -> Formula:
+def hatted(base: str) -> Formula:
+    """A hat over a name; primes stand behind it."""
+    stem = base.rstrip("\u2032")
+    hat = Hat(word(stem))
+    return row(hat, mark(base[len(stem) :])) if len(stem) < len(base) else hat
+
+
+def matrix(layer: str, slow: bool = False, hat: bool = False) -> Formula:
     """A layer's weights: its own name if that is a letter, else W with the name below it; `slow` is a target copy."""
     parts = name(layer)
-    formula = set_name(parts) if len(parts.base.rstrip("\u2032")) == 1 else _owned("W", parts)
+    formula = set_name(parts, hat) if len(parts.base.rstrip("\u2032")) == 1 else owned("W", parts, hat)
     return _slow(formula) if slow else formula
 
 
-def bias(layer: str, slow: bool = False) -> Formula:
-    formula = _owned("b", name(layer))
+def bias(layer: str, slow: bool = False, hat: bool = False) -> Formula:
+    formula = owned("b", name(layer), hat)
     return _slow(formula) if slow else formula
 
 
-def _owned(base: str, owner: Name) -> Formula:
-    return Script(letter(base), set_name(Name(owner.base, owner.below)), _path(owner.above))
+def owned(base: str, owner: Name, hat: bool = False) -> Formula:
+    """A letter with its owner's name below it."""
+    return Script(hatted(base) if hat else letter(base), set_name(Name(owner.base, owner.below)), _path(owner.above))
 
 
 def _path(instances: tuple[str, ...]) -> Formula | None:

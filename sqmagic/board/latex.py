@@ -1,14 +1,17 @@
-r"""Formulas as LaTeX, in the subset that MathJax and KaTeX both typeset and in `\textcolor{#rrggbb}` colours."""
+r"""Formulas as LaTeX, in the subset that MathJax, KaTeX and TeX (with amsmath, amssymb and xcolor) typeset alike.
+
+Colours of states are left out: a document takes them by names alone, and MathJax and KaTeX have no names in common
+with it but the few of xcolor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import assert_never
 
-from sqmagic.board.formula import Atom, Formula, Fraction, Root, Row, Script, Tint
+from sqmagic.board.formula import Atom, Brace, Formula, Fraction, Hat, Root, Row, Script, Tint
 from sqmagic.board.lines import Line, lines, notes
 from sqmagic.board.names import GREEK, MINUS
-from sqmagic.board.theme import LIGHT
 from sqmagic.equations.system import System
 
 _LETTERS = {letter: word for word, letter in GREEK.items() if word not in {"lam", "eps"}} | {"ε": "varepsilon"}
@@ -25,6 +28,12 @@ _SIGNS = {letter: f"\\{word}" for letter, word in _LETTERS.items()} | {
     ";": r"\,;\,",
     "<‖": r"\lVert",
     "‖>": r"\rVert",
+    "∑": r"\sum",
+    "∂": r"\partial ",
+    "≠": r"\ne",
+    "←": r"\leftarrow",
+    "(·)": r"(\cdot)",
+    "𝟏": r"\mathbf{1}",
     "<|": r"\lvert",
     "|>": r"\rvert",
     "+=": r"\mathrel{+}=",
@@ -48,12 +57,13 @@ def _line(line: Line, shapes: Mapping[str, tuple[int, ...]]) -> str:
         return f"& {write(line.right)}"
     relation = _SIGNS.get(line.relation, line.relation)
     shape = shapes.get(line.state) if line.state else None
-    size = rf" && \textcolor{{{LIGHT['quiet']}}}{{\in \mathbb{{R}}^{{{_shape(shape)}}}}}" if shape else ""
+    size = rf" && \textcolor{{gray}}{{{shape_latex(shape)}}}" if shape else ""
     return f"{write(line.left)} &{relation} {write(line.right)}{size}"
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    return r" \times ".join(map(str, shape))
+def shape_latex(shape: tuple[int, ...]) -> str:
+    sizes = r" \times ".join(map(str, shape))
+    return r"\in \mathbb{R}" + (rf"^{{{sizes}}}" if shape != (1,) else "")
 
 
 def write(formula: Formula) -> str:
@@ -70,10 +80,25 @@ def write(formula: Formula) -> str:
             return rf"\{'tfrac' if small else 'frac'}{{{write(over)}}}{{{write(under)}}}"
         case Root(body):
             return rf"\sqrt{{{write(body)}}}"
-        case Tint(body, _, colour):
-            return rf"\textcolor{{{colour}}}{{{write(body)}}}" if colour else write(body)
+        case Hat(body):
+            return _hat(body)
+        case Brace(body, note):
+            return rf"\underbrace{{{write(body)}}}_{{{write(note)}}}"
+        case Tint(body):
+            return write(body)
         case _:
             assert_never(formula)
+
+
+def _hat(body: Formula) -> str:
+    """A hat as wide as a word; i and j lose their dots."""
+    match body:
+        case Atom("i" | "j" as dotted, "letter"):
+            return rf"\hat{{\{dotted}math}}"
+        case Atom(_, "letter"):
+            return rf"\hat{{{write(body)}}}"
+        case _:
+            return rf"\widehat{{{write(body)}}}"
 
 
 def _base(base: Formula) -> str:
@@ -91,7 +116,9 @@ def _atom(atom: Atom) -> str:
         case "word":
             return rf"\mathrm{{{_escaped(stem)}}}" + primes
         case "function":
-            return rf"\{stem}" if stem in _FUNCTIONS else rf"\operatorname{{{_escaped(stem)}}}"
+            return (rf"\{stem}" if stem in _FUNCTIONS else rf"\operatorname{{{_escaped(stem)}}}") + primes
+        case "text":
+            return rf"\text{{{_escaped(atom.text)}}}"
         case _:
             assert_never(atom.role)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqmagic.board.binding import PRODUCT, SUM, Notes
 from sqmagic.board.facts import carrying, coloured, constants
 from sqmagic.board.formula import Atom, Formula, Script, fence, letter, listed, row, word
-from sqmagic.board.operators import formula, state_formula
+from sqmagic.board.hats import state_formula
+from sqmagic.board.operators import formula
 from sqmagic.board.theme import STATES, state_colours
 from sqmagic.equations.system import (
     Apply,
@@ -58,14 +59,21 @@ def lines(system: System, known: Notes) -> tuple[Line, ...]:
 def _equation(equation: Equation, known: Notes) -> Line:
     left = listed([state_formula(t.state, t.context, known) for t in equation.targets]) if equation.targets else None
     state = equation.targets[0].state if len(equation.targets) == 1 and not _at_point(equation.targets[0]) else None
-    match equation.value:
+    distribution = drawn(equation.value, known)
+    if distribution is not None:
+        return Line(left, "∼", distribution, equation.line, state)
+    return Line(left, "=", formula(equation.value, known), equation.line, state)
+
+
+def drawn(expr: Expr, known: Notes) -> Formula | None:
+    """The distribution of what is drawn by chance; None of what is computed."""
+    match expr:
         case Apply("sample", (policy,)):
-            return Line(left, "∼", formula(policy, known), equation.line, state)
+            return formula(policy, known)
         case Apply("gauss"):
-            normal = row(Atom("𝒩", "letter"), fence(listed([Atom("0", "number"), letter("I")])))
-            return Line(left, "∼", normal, equation.line, state)
-        case value:
-            return Line(left, "=", formula(value, known), equation.line, state)
+            return row(Atom("𝒩", "letter"), fence(listed([Atom("0", "number"), letter("I")])))
+        case _:
+            return None
 
 
 def _at_point(target: Target) -> bool:

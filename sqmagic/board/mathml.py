@@ -8,10 +8,12 @@ from __future__ import annotations
 from html import escape
 from typing import assert_never
 
-from sqmagic.board.formula import Atom, Formula, Fraction, Root, Row, Script, Tint
+from sqmagic.board.formula import Atom, Brace, Formula, Fraction, Hat, Root, Row, Script, Tint
 from sqmagic.board.lines import Line
 from sqmagic.board.theme import LIGHT
 
+_FULL = ' displaystyle="true"'
+_APPLIED = "<mo>&#x2061;</mo>"
 _SIGNS = {"<‖": "‖", "‖>": "‖", "<|": "|", "|>": "|"}
 
 
@@ -24,49 +26,85 @@ def line_mathml(line: Line, shape: tuple[int, ...] | None = None) -> str:
 def _shape(shape: tuple[int, ...] | None) -> str:
     if not shape:
         return ""
+    return _element("mrow", shape_mathml(shape), mathcolor=LIGHT["quiet"])
+
+
+def shape_mathml(shape: tuple[int, ...]) -> str:
+    """`∈ ℝ^64`, to stand after an equation."""
     sizes = "<mo>×</mo>".join(f"<mn>{n}</mn>" for n in shape)
     space = _element("mo", "∈", lspace="1em")
-    return _element("mrow", f"{space}<msup><mi>ℝ</mi><mrow>{sizes}</mrow></msup>", mathcolor=LIGHT["quiet"])
+    return space + (f"<msup><mi>ℝ</mi><mrow>{sizes}</mrow></msup>" if shape != (1,) else "<mi>ℝ</mi>")
 
 
-def write(formula: Formula) -> str:
+def write(formula: Formula, full: bool = True) -> str:
+    """`full` sets a fraction at full size; within one there is none."""
+
+    def inner(part: Formula) -> str:
+        return write(part, full)
+
     match formula:
         case Atom():
             return _atom(formula)
         case Row(parts):
-            return f"<mrow>{''.join(write(p) for p in parts)}</mrow>"
+            return f"<mrow>{''.join(inner(p) for p in parts)}</mrow>"
+        case Script(Atom(text, "function"), below, above) if below or above:
+            return f"<mrow>{inner(Script(Atom(text, 'word'), below, above))}{_APPLIED}</mrow>"
         case Script(base, below, above) if below and above:
-            return f"<msubsup>{write(base)}{write(below)}{write(above)}</msubsup>"
+            return f"<msubsup>{inner(base)}{inner(below)}{inner(above)}</msubsup>"
         case Script(base, below, _) if below:
-            return f"<msub>{write(base)}{write(below)}</msub>"
+            return f"<msub>{inner(base)}{inner(below)}</msub>"
         case Script(base, _, above) if above:
-            return f"<msup>{write(base)}{write(above)}</msup>"
+            return f"<msup>{inner(base)}{inner(above)}</msup>"
         case Script(base):
-            return write(base)
-        case Fraction(over, under):
-            return f"<mfrac>{write(over)}{write(under)}</mfrac>"
+            return inner(base)
+        case Fraction(over, under, small):
+            size = _FULL if full and not small else ""
+            return f"<mfrac{size}>{write(over, False)}{write(under, False)}</mfrac>"
         case Root(body):
-            return f"<msqrt>{write(body)}</msqrt>"
+            return f"<msqrt>{inner(body)}</msqrt>"
+        case Hat(body):
+            return f'<mover accent="true">{inner(_dotless(body))}<mo stretchy="{_wide(body)}">ˆ</mo></mover>'
+        case Brace(body, note):
+            braced = f'<munder>{inner(body)}<mo stretchy="true">⏟</mo></munder>'
+            return f"<munder>{braced}{inner(note)}</munder>"
         case Tint(body, state, colour):
             tint = {"mathcolor": colour} if colour else {}
-            return _element("mrow", write(body), **{"data-value": state}, **tint)
+            return _element("mrow", inner(body), **{"data-value": state}, **tint)
         case _:
             assert_never(formula)
+
+
+def _dotless(body: Formula) -> Formula:
+    """i and j lose their dots below a hat."""
+    match body:
+        case Atom("i" | "j" as dotted, "letter"):
+            return Atom({"i": "ı", "j": "ȷ"}[dotted], "letter")
+        case _:
+            return body
+
+
+def _wide(body: Formula) -> str:
+    return "false" if isinstance(body, Atom) and body.role == "letter" else "true"
 
 
 def _atom(atom: Atom) -> str:
     text = escape(_SIGNS.get(atom.text, atom.text))
     match atom.role:
+        case "letter" if text.endswith("\u2032"):
+            stem = text.rstrip("\u2032")
+            return f"<msup><mi>{stem}</mi><mo>{text[len(stem) :]}</mo></msup>"
         case "letter":
             return f"<mi>{text}</mi>"
         case "word":
             return f'<mi mathvariant="normal">{text}</mi>'
         case "function":
-            return f'<mi mathvariant="normal">{text}</mi><mo>&#x2061;</mo>'
+            return f'<mi mathvariant="normal">{text}</mi>{_APPLIED}'
         case "number":
             return f"<mn>{text}</mn>"
-        case "infix":
-            return f"<mo>{text}</mo>"
+        case "infix":  # also at the start of a line, where a sign would else be taken for that of a number
+            return f'<mo form="infix">{text}</mo>' if text in "+\u2212" else f"<mo>{text}</mo>"
+        case "text":
+            return f"<mtext>{text.replace(' ', chr(0xA0))}</mtext>"  # spaces at the ends would be lost
         case "mark" if atom.text == "\u2009":
             return '<mspace width="0.17em"></mspace>'
         case "mark":

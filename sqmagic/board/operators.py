@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from sqmagic.board import losses
+from sqmagic.board import derived, losses
 from sqmagic.board.binding import (
     ATOM,
     LOOSE,
     PRODUCT,
+    SERIES,
     SQUARED,
     SUM,
     TIGHT,
@@ -36,7 +37,6 @@ from sqmagic.board.formula import (
     Role,
     Root,
     Script,
-    Tint,
     bias,
     fence,
     listed,
@@ -47,15 +47,11 @@ from sqmagic.board.formula import (
     set_name,
     word,
 )
-from sqmagic.board.names import MINUS, index_text, name, state_name
-from sqmagic.equations.system import Apply, Const, Context, Expr, Position, Read, Weight
+from sqmagic.board.hats import parameter, state_formula
+from sqmagic.board.names import MINUS, index_text, name
+from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Weight
 
 # --- expressions -----------------------------------------------------------------------------------
-
-
-def state_formula(state: str, context: Context, known: Notes) -> Formula:
-    body = set_name(state_name(state, context))
-    return Tint(body, state, known.colours.get(state))
 
 
 def formula(expr: Expr, known: Notes, least: int = LOOSE) -> Formula:
@@ -70,25 +66,14 @@ def _bound(expr: Expr, known: Notes) -> Bound:
             return Bound(number(value), ATOM if value >= 0 else SUM)
         case Read(state, context):
             return Bound(state_formula(state, context, known))
-        case Weight(parameter):
-            return Bound(_parameter(parameter))
+        case Weight(owned):
+            return Bound(parameter(owned))
         case Position(point):
             return Bound(word(index_text(point)), ATOM if len(index_text(point)) == 1 else SUM)
         case Apply(op):
             return OPERATORS[op](expr, known)
         case _:
             assert_never(expr)
-
-
-def _parameter(parameter: str) -> Formula:
-    owner, dot, part = parameter.rpartition(".")
-    match part:
-        case "weight" if dot:
-            return matrix(owner)
-        case "bias" if dot:
-            return bias(owner)
-        case _:
-            return set_name(name(parameter))
 
 
 def _sum(expr: Apply, known: Notes) -> Bound:
@@ -98,7 +83,7 @@ def _sum(expr: Apply, known: Notes) -> Bound:
     while isinstance(left, Apply) and left.op in _SIGNS:
         sign = Atom(_SIGNS[left.op], "infix")
         left, right = left.args
-        parts += [formula(right, known, PRODUCT), sign]
+        parts += [formula(right, known, SERIES), sign]
     return Bound(row(formula(left, known, SUM), *reversed(parts)), SUM)
 
 
@@ -115,13 +100,27 @@ def _product(expr: Apply, known: Notes) -> Bound:
 
 def _quotient(expr: Apply, known: Notes) -> Bound:
     left, right = expr.args
+    counted = _is_count(left) and _is_count(right)
     if known.linear:
-        return Bound(row(formula(left, known, PRODUCT), Atom("/", "infix"), formula(right, known, TIGHT)), PRODUCT)
-    return Bound(Fraction(formula(left, known), formula(right, known)))
+        sign = mark("/") if counted else Atom("/", "infix")
+        quotient = row(formula(left, known, PRODUCT), sign, formula(right, known, TIGHT))
+        return Bound(fence(quotient)) if counted else Bound(quotient, PRODUCT)
+    return Bound(Fraction(formula(left, known), formula(right, known), counted))
+
+
+def _is_count(expr: Expr) -> bool:
+    """Whether there are but numbers in it: of steps, of components, or ones that are written."""
+    match expr:
+        case Const() | Position() | Apply("size"):
+            return True
+        case Apply("mul" | "add" | "sub" | "neg", args):
+            return all(_is_count(a) for a in args)
+        case _:
+            return False
 
 
 def _negative(expr: Apply, known: Notes) -> Bound:
-    return Bound(row(mark(MINUS), formula(expr.args[0], known, PRODUCT)), SUM)
+    return Bound(row(mark(MINUS), formula(expr.args[0], known, SERIES)), SUM)
 
 
 def _matrix_product(expr: Apply, known: Notes) -> Bound:
@@ -184,8 +183,14 @@ def _embed(expr: Apply, known: Notes) -> Bound:
 
 
 def _power(above: Formula) -> Rule:
+    """`x²`, and `tanh²(x)`."""
+
     def rule(expr: Apply, known: Notes) -> Bound:
-        return Bound(raised(formula(expr.args[0], known, ATOM), above), TIGHT)
+        match expr.args[0]:
+            case Apply("tanh" | "sin" | "cos" as function, (inner,)) if above == SQUARED:
+                return Bound(row(Script(Atom(function, "function"), None, above), fence(formula(inner, known))), TIGHT)
+            case base:
+                return Bound(raised(formula(base, known, ATOM), above), TIGHT)
 
     return rule
 
@@ -233,7 +238,7 @@ OPERATORS: dict[str, Rule] = {
     "matmul": _matrix_product,
     "concat": _concat,
     "index": _index,
-    "slice": _slice,
+    "slice": derived.part(formula, _slice),
     "split": _call("split"),
     "transpose": _power(TRANSPOSED),
     "outer": _outer,
@@ -252,11 +257,11 @@ OPERATORS: dict[str, Rule] = {
     "softplus": _call("softplus"),
     "maximum": _call("max"),
     "minimum": _call("min"),
-    "where": _call("where"),
+    "where": derived.chosen(formula, _call("where")),
     "clip": _call("clip"),
     "softmax": _call("softmax"),
     "log_softmax": _call("log_softmax"),
-    "sum": _call("sum"),
+    "sum": derived.total(formula, _call("sum")),
     "mean": _call("mean"),
     "norm": _bars("‖"),
     "max": _call("max"),
@@ -284,5 +289,6 @@ OPERATORS: dict[str, Rule] = {
     "step": _call("step"),
     "Add": _of_layer("Add"),
     "Get": _of_layer("Get"),
+    **derived.rules(formula, _bound),
 }
-"""How each operator is set; covers `OPS`."""
+"""How each operator is set; covers `ALL_OPS`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, assert_never
 
-from sqmagic.board.formula import Atom, Formula, Fraction, Root, Row, Script, Tint
+from sqmagic.board.formula import Atom, Brace, Formula, Fraction, Hat, Root, Row, Script, Tint
 from sqmagic.board.lines import Line, lines, notes
 from sqmagic.equations.system import System
 
@@ -30,7 +30,11 @@ def subscript(text: str) -> str:
 
 def line_plain(line: Line, shape: tuple[int, ...] | None = None, small: Small = subscript) -> str:
     left = "" if line.left is None else f"{write(line.left, small)} {line.relation} "
-    return left + write(line.right, small) + (f"  ∈ ℝ^{'×'.join(map(str, shape))}" if shape else "")
+    return left + write(line.right, small) + (f"  {shape_plain(shape)}" if shape else "")
+
+
+def shape_plain(shape: tuple[int, ...]) -> str:
+    return f"∈ ℝ^{'×'.join(map(str, shape))}" if shape != (1,) else "∈ ℝ"
 
 
 def write(formula: Formula, small: Small = subscript) -> str:
@@ -52,6 +56,10 @@ def write(formula: Formula, small: Small = subscript) -> str:
             return f"({write(over, small)}) / ({write(under, small)})"
         case Root(body):
             return f"√({write(body, small)})"
+        case Hat(body):
+            return f"{write(body, small)}\u0302"
+        case Brace(body, note):
+            return f"{write(body, small)} {{{write(note, small)}}}"
         case Tint(body):
             return write(body, small)
         case _:
