@@ -38,6 +38,10 @@ class WrongForm(AssertionError):
     """A form of a sheet is not what torch computes: an error of sqmagic, and not of the program."""
 
 
+class CannotCheck(ValueError):
+    """No random values are found at which a program is defined and smooth (`max(x, x)` never is)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """How many right sides were checked, and the worst error, relative to the largest component."""
@@ -66,12 +70,17 @@ class Bench:
     run: Run
 
 
-def check(system: System, *, integers: Mapping[str, int] | None = None) -> Checked:
-    """Derives and checks the sheet of a System, as it is before shapes are known; sizes are the check's own.
+def check(system: System, *, integers: Mapping[str, int] | None = None) -> tuple[Derivation, Checked]:
+    """The sheet of a System as it is before shapes are known, checked; sizes are the check's own.
 
-    Raises WrongForm, which names the first form that fails.
+    Raises WrongForm, which names the first form that fails, and CannotCheck.
     """
     sheet, bench = prepared(system, integers=integers)
+    return sheet, checked(sheet, bench)
+
+
+def checked(sheet: Derivation, bench: Bench) -> Checked:
+    """Raises WrongForm, which names the first form that fails."""
     sides = [(chain, form.expr) for chain in sheet.chains if is_judged(chain, bench) for form in chain.forms]
     found = judged(sides, bench)
     for (chain, expr), wrong in zip(sides, found, strict=True):
@@ -84,14 +93,28 @@ def check(system: System, *, integers: Mapping[str, int] | None = None) -> Check
 def prepared(system: System, *, integers: Mapping[str, int] | None = None) -> tuple[Derivation, Bench]:
     """The sheet of a System, and a bench on which its forms can be judged."""
     shapes = primes(system, integers)
-    plain = settle(system, shapes)
-    closed = from_outside(plain, domains(plain))
-    shapes = _with_points(shapes, dict(given_states(closed)))
-    sheet = derive(closed, shapes, domains(closed))
+    return sheet_and_bench(settle(system, shapes), shapes)
+
+
+def unchecked(system: System, *, integers: Mapping[str, int] | None = None) -> Derivation:
+    """The sheet alone."""
+    shapes = primes(system, integers)
+    return _sheet(settle(system, shapes), shapes)[0]
+
+
+def sheet_and_bench(system: System, shapes: Shapes) -> tuple[Derivation, Bench]:
+    """The same for a System whose shapes are known."""
+    sheet, closed, shapes = _sheet(system, shapes)
     order = dependence(closed)
     opened = with_random_boundaries(closed, order, domains(closed, order))
-    shapes = _with_points(shapes, drawn_states(opened))
-    return sheet, bench_of(opened, shapes, sheet)
+    return sheet, bench_of(opened, _with_points(shapes, drawn_states(opened)), sheet)
+
+
+def _sheet(system: System, shapes: Shapes) -> tuple[Derivation, System, Shapes]:
+    """The sheet, the System without effects that it is of, and the shapes of that."""
+    closed = from_outside(system, domains(system))
+    sizes = _with_points(shapes, dict(given_states(closed)))
+    return derive(closed, sizes, domains(closed), system), closed, sizes
 
 
 def _with_points(shapes: Shapes, names: Mapping[str, str]) -> Shapes:
@@ -129,7 +152,7 @@ def bench_of(system: System, shapes: Shapes, sheet: Derivation) -> Bench:
             system, parameters=parameters, inputs=inputs, horizon=horizon or None, shapes=sizes, batch=BATCH
         )
         return Bench(system, made, sizes, parameters, inputs, horizon, by_torch, domains(forward), given, points, run)
-    raise WrongForm("no random values were found at which the program is defined and smooth")
+    raise CannotCheck("no random values were found at which the program is defined and smooth")
 
 
 KINKS: dict[str, Callable[..., list[Expr]]] = {
@@ -230,11 +253,15 @@ def _valued(wanted: Sequence[Wanted], index: str, bench: Bench) -> Iterator[Any]
         yield _told(run, f"?{n}", None)
 
 
+_SENSELESS = (CannotInterpret, ValueError, IndexError)
+"""What is raised where a right side makes no sense, for its shapes or because it is defined by itself."""
+
+
 def _told(run: Run, state: str, at: int | None) -> Any:
     """A value, or NaN where a right side makes no sense."""
     try:
         return run.value(state, at)
-    except (CannotInterpret, ValueError, IndexError):
+    except _SENSELESS:
         return np.full((1, 1), np.nan)
 
 
@@ -281,7 +308,10 @@ def _of_goal(chain: Chain, expr: Expr, bench: Bench) -> float:
     goals[number] = replace(goals[number], value=expr)
     same = goals[number] == bench.system.goals[number]
     run = bench.run if same else _run(replace(bench.system, goals=tuple(goals)), bench)
-    return difference(np.asarray([run.loss()]), np.asarray([bench.by_torch.loss]))
+    try:
+        return difference(np.asarray([[run.loss()]]), np.asarray([[bench.by_torch.loss]]))
+    except _SENSELESS:
+        return float("inf")
 
 
 def difference(value: Any, expected: NDArray[np.float64]) -> float:
@@ -327,7 +357,16 @@ def _true_adjoint(state: str, moving: bool, bench: Bench) -> Iterator[tuple[int 
         yield None, value
         return
     first = bench.by_torch.first[name]
-    yield from ((first + row, each) for row, each in enumerate(value))
+    own = _steps_of_part(state, bench)
+    yield from ((first + row, each) for row, each in enumerate(value) if own is None or first + row in own)
+
+
+def _steps_of_part(state: str, bench: Bench) -> range | None:
+    """The steps of the equation that a part is of: a part may be there when the whole is not."""
+    for source, found in bench.made.reversed.items():
+        if source.steps is not None and any(named.state == state for named in found.hats):
+            return range(source.steps[0], bench.horizon + source.steps[1] + 1)
+    return None
 
 
 def _zero(name: str, bench: Bench) -> Iterator[tuple[int | None, NDArray[np.float64]]]:

@@ -18,12 +18,15 @@ def primes(system: System, integers: Mapping[str, int] | None = None) -> Shapes:
     sizes = integers or {}
     inputs = [i.state for i in system.inputs]
     while True:
+        prime = PRIMES[len(told) % len(PRIMES)]
         found = infer(system, sizes=sizes, data=told, width=None)
-        open_ = [state for state in inputs if state in found.open_states and state not in told]
+        open_ = [s for s in inputs if s in found.open_states and s not in told]
         counted = [s for s in inputs if s in found.integers and s not in found.classes and s not in told]
-        if open_:
-            told[open_[0]] = DataShape((PRIMES[len(told) % len(PRIMES)],))
-        elif counted:
-            told[counted[0]] = DataShape((), True, PRIMES[len(told) % len(PRIMES)])
-        else:
-            return infer(system, sizes=sizes, data=told, width=PRIMES[len(told) % len(PRIMES)])
+        if open_ or counted:
+            told |= {open_[0]: DataShape((prime,))} if open_ else {counted[0]: DataShape((), True, prime)}
+            continue
+        found = infer(system, sizes=sizes, data=told, width=prime)
+        chosen = [s for s in inputs if s in found.classes and s not in found.integers and s not in told]
+        if not chosen:
+            return found
+        told[chosen[0]] = DataShape((), True, found.classes[chosen[0]])

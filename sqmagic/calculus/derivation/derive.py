@@ -22,6 +22,7 @@ from sqmagic.calculus.derivation.tidy import tidy
 from sqmagic.calculus.derivation.unfold import plainly, size, unfolded
 from sqmagic.calculus.derivation.updates import updates
 from sqmagic.calculus.normalform import Known
+from sqmagic.calculus.outside import has_effect
 from sqmagic.calculus.terms import ZERO, op, total
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.shapes.dimension import Shape
@@ -45,12 +46,16 @@ SMALL = 9
 """The adjoint of a part of so many nodes is written out where it is used, and not given a line of its own."""
 
 
-def derive(system: System, sizes: Sizes, held: Held) -> Derivation:
-    """The sheet of a System. `sizes` are its shapes, `held` its domains, as for `adjoint`."""
+def derive(system: System, sizes: Sizes, held: Held, written: System | None = None) -> Derivation:
+    """The sheet of a System. `sizes` are its shapes, `held` its domains, as for `adjoint`.
+
+    `written` is the program with its effects, whose lines are shown where the System has inputs (`calculus.outside`).
+    """
     made = adjoint(system, sizes, held, layers=True)
-    facts = _facts(system, made, held)
+    effects = {t: e for e in (written or system).equations if has_effect(e.value) for t in e.targets}
+    facts = _facts(system, made, held, effects)
     owners: set[str] = set()
-    told = [*_equations(facts, owners), *_goals(facts, owners)]
+    told = [*_equations(facts, owners), *_calls(written or system), *_goals(facts, owners)]
     given = {state: shape for chains in told for state, shape in chains.given.items()}
     losses = tuple(
         Loss(goal.kind, goal.line, None if each is None else (each.first, each.last))
@@ -64,7 +69,7 @@ def derive(system: System, sizes: Sizes, held: Held) -> Derivation:
 @dataclass(frozen=True, slots=True)
 class _Facts:
     """What is known of a program while its sheet is made. `values` are the names to put back, `late` by how many steps
-    a goal was moved."""
+    a goal was moved, `effects` the statements that define what is given from outside."""
 
     system: System
     made: Adjoint
@@ -75,6 +80,7 @@ class _Facts:
     known: Known
     late: Mapping[int, int]
     steps: Mapping[str, tuple[int, int]]
+    effects: Mapping[Target, Equation]
 
     def form(self, expr: Expr) -> Expr:
         """An expression as it is shown."""
@@ -93,7 +99,7 @@ class _Told:
     goal: bool = False
 
 
-def _facts(system: System, made: Adjoint, held: Held) -> _Facts:
+def _facts(system: System, made: Adjoint, held: Held, effects: Mapping[Target, Equation]) -> _Facts:
     index = system.indices[0].name if system.indices else "t"
     layers = {name: part for name, part in made.parts.items() if part.node is not None and part.node.op in PARAMETERS}
     deltas = {name: str(_node(part).layer) for name, part in layers.items() if name.startswith("^")}
@@ -111,6 +117,7 @@ def _facts(system: System, made: Adjoint, held: Held) -> _Facts:
         Known(made.shapes, *_side_conditions(system)),
         {n: max(0, each.last) for n, each in enumerate(held.goals) if each is not None},
         {state: (each.first, each.last) for state, each in held.states.items()},
+        effects,
     )
 
 
@@ -149,11 +156,13 @@ def _rows(told: Sequence[_Told]) -> tuple[Row, ...]:
 def _equations(facts: _Facts, owners: set[str]) -> Iterator[_Told]:
     """Every equation, in the order of the program; a parameter's adjoint stands where it is first used."""
     for number, equation in enumerate(facts.made.sources):
+        if not equation.targets:
+            continue
         source = Source(False, number, facts.made.steps[number])
         backward = [chain for target in equation.targets for chain in _adjoint(target, equation.line, facts)]
         backward += _parts(source, equation.line, facts)
         update, given = _updates(equation.value, equation.line, owners, facts) if facts.system.goals else ((), {})
-        yield _Told(equation.line, (_forward(equation, facts),), tuple(backward), update, given)
+        yield _Told(equation.line, _forward(equation, facts), tuple(backward), update, given)
 
 
 def _goals(facts: _Facts, owners: set[str]) -> Iterator[_Told]:
@@ -166,10 +175,24 @@ def _goals(facts: _Facts, owners: set[str]) -> Iterator[_Told]:
         yield _Told(goal.line, (chain,), tuple(backward), update, given, goal=True)
 
 
-def _forward(equation: Equation, facts: _Facts) -> Chain:
+def _calls(system: System) -> Iterator[_Told]:
+    """Calls for their effect alone."""
+    for equation in system.equations:
+        if not equation.targets:
+            yield _Told(
+                equation.line, (Chain("effect", (), "=", (Form(equation.value),), line=equation.line),), goal=True
+            )
+
+
+def _forward(equation: Equation, facts: _Facts) -> tuple[Chain, ...]:
+    effect = next((facts.effects[t] for t in equation.targets if t in facts.effects), None)
+    if effect is not None:
+        left = tuple(Read(t.state, t.context) for t in effect.targets)
+        chain = Chain("effect", left, "=", (Form(effect.value),), line=effect.line)
+        return (chain,) if equation.targets[0] == effect.targets[0] else ()
     left = tuple(Read(t.state, t.context) for t in equation.targets)
     shape = facts.made.shapes.get(left[0].state) if len(left) == 1 and not _is_point(equation.targets[0]) else None
-    return Chain("state" if left else "effect", left, "=", (Form(equation.value),), shape, line=equation.line)
+    return (Chain("state", left, "=", (Form(equation.value),), shape, line=equation.line),)
 
 
 def _is_point(target: Target) -> bool:
