@@ -11,6 +11,7 @@ from test_golden import macros_before
 from sqmagic.calculus.derivation.forms import Chain, Derivation
 from sqmagic.calculus.terms import minus
 from sqmagic.equations.elaborate import Kernel
+from sqmagic.equations.show import show
 from sqmagic.equations.system import (
     Apply,
     Const,
@@ -75,6 +76,19 @@ def program(name: str) -> System:
         return understand(texts[name]).system
     folder = GOLDEN / name
     return understand((folder / "program.sqn").read_text(), Kernel(macros_before(folder))).system
+
+
+def shown(expr: Expr) -> str:
+    """A form in words, without what the head of a sheet says once."""
+    return show(_without(expr))
+
+
+def _without(expr: Expr) -> Expr:
+    match expr:
+        case Apply("during", (body, _)) | Apply("batch_mean", (body,)):
+            return _without(body)
+        case _:
+            return with_children(expr, tuple(map(_without, children(expr))))
 
 
 def mutants(expr: Expr, sheet: Derivation, chain: Chain) -> Iterator[tuple[str, Expr]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from against import random_inputs
 from differentiated import adjoint_of, disagreement
 from emitted import emitted
@@ -13,10 +16,13 @@ from programs import PROGRAMS
 from systems import Example, at, bare, dense, examples, fed, gae, given, loss, lstm, mlp, op, over, system
 
 from sqmagic.calculus.adjoint.rules import LEFT_OUT, RULES
+from sqmagic.emit.torch.write import emit, refused
+from sqmagic.equations.interpret import interpret
 from sqmagic.equations.ops import DERIVED, OPS
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.show import show_equation
 from sqmagic.equations.system import Input, System, walk
+from sqmagic.runtime.generated import arguments, build, call
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import domains
 
@@ -63,6 +69,39 @@ def test_a_generated_system_has_the_derivatives_that_torch_finds(example: Exampl
     horizon = max(4, domains(example.system).horizon) + 1
     parameters, inputs = example.values(horizon)
     assert disagreement(example.system, shapes_of(example), parameters, inputs, horizon=horizon, batch=2) < 1e-11
+
+
+# --- the code that is generated for it -----------------------------------------------------------
+
+WITHOUT_CODE = ("attention", "recurrent_attention", "norms", "norm_in_scan", "norm_of_state", "norm_image")
+"""Ranges that grow, and batch_norm, whose adjoints torch code does not have yet: refused in words."""
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in WITHOUT_CODE])
+def test_the_code_generated_for_an_adjoint_computes_what_the_judge_does(name: str) -> None:
+    made = emitted(PROGRAMS[name])
+    found, _ = adjoint_of(made.system, made.shapes)
+    order = dependence(found.system)
+    assert refused(found.system) == ()
+    page = emit(found.system, replace(made.shapes, states=found.shapes), order, domains(found.system, order))
+    module = build(page, "adjoint", {}).double().eval()
+    given_ = random_inputs(made, 5, 3)
+    with torch.no_grad():
+        out = call(module, "forward", **{arguments(module)[state]: value for state, value in given_.items()})
+    parameters = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    inputs = {state: value.numpy() for state, value in given_.items()}
+    shapes = Shapes(found.shapes, made.shapes.parameters)
+    run = interpret(found.system, parameters=parameters, inputs=inputs, shapes=shapes, batch=3)
+    assert found.gradients
+    for state in found.gradients.values():
+        np.testing.assert_allclose(out[state].numpy(), run.value(state)[:1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", WITHOUT_CODE)
+def test_an_adjoint_without_code_is_refused_in_words(name: str) -> None:
+    made = emitted(PROGRAMS[name])
+    found, _ = adjoint_of(made.system, made.shapes)
+    assert {problem.code for problem in refused(found.system)} == {"SQ704"}
 
 
 # --- equations like any other --------------------------------------------------------------------

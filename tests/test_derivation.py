@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, reject, settings
 from hypothesis import given as for_all
-from mutants import GAE, LSTM, SEED, mutants, program
+from mutants import GAE, LSTM, SEED, mutants, program, shown
 from programs import PROGRAMS
 from systems import Example, examples
 
@@ -164,7 +164,7 @@ def test_wrong_forms_are_caught_but_for_those_that_are_equal_in_value() -> None:
                 left = ", ".join(map(show, chain.left)) or chain.kind
                 for variant, error in zip(wrong, judged([(chain, m) for m in wrong], bench), strict=True):
                     if error <= WORST:
-                        missed.add(f"{name}: {left} = {show(variant)}")
+                        missed.add(f"{name}: {left} = {shown(variant)}")
     assert tried >= 1000
     assert missed == EQUAL
 

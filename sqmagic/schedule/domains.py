@@ -258,6 +258,7 @@ def _reverse(internal: Mapping[int, list[Reading]], limits: Mapping[int, _Limits
         return reading.first - lowest(reading.read.state, -low, known)
 
     lows = {number: _low(number, limits, work) for number in internal}
+    lows |= {n: 1 for n, low in lows.items() if low is None and not internal[n]}  # nothing bounds it: from 1
     first = least({n: -low for n, low in lows.items() if low is not None}, _readers(internal, known), opposite)
     return {number: Interval(-first.get(number, -1), high) for number in internal}
 

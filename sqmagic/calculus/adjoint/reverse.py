@@ -309,7 +309,8 @@ def _named(value: Expr, context: Context, shape: Shape, work: Work, node: Apply 
         part = f"{work.base}.{work.count}"
     steps = work.source.steps
     if context and steps is not None and steps[1] < 0:  # in a recurrence it must not end what goes on after it
-        value = during(value, work.index, last=steps[1])
+        limits = {"first": steps[0]} if steps[0] > 1 else {}
+        value = during(value, work.index, **limits, last=steps[1])
     named = Named(hat(part), context, value, shape, node)
     work.hats.append(named)
     return Read(named.state, context)

@@ -102,8 +102,10 @@ def _moving(use: Use, offset: int, point: Point, place: Place) -> Iterator[Expr]
     match point:
         case Running():
             assert place.steps is not None, "what runs has a domain"
-            limits = {"first": first} if first + offset > place.steps[0] else {}
-            limits |= {"last": last} if last + offset < 0 else {}
+            early, low = last + offset < 0, max(first + offset, place.steps[0])
+            begins = low > min(1, place.steps[0]) if early else first + offset != place.steps[0]
+            limits = {"first": low - offset} if begins else {}
+            limits |= {"last": last} if early else {}
             yield shift(during(use.value, place.index, **limits), -offset)
         case Fixed(value):
             if value - offset >= first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqmagic.emit.torch.code import ATOM, PRODUCT, SCALAR, SIGN, SUM, Code, led, ranked, spread, within
+from sqmagic.emit.torch.derived import DERIVED
 from sqmagic.emit.torch.layers import LAYERS
 from sqmagic.emit.torch.operators import OPERATORS, whole
 from sqmagic.emit.torch.place import Place, Rule, tensor, translate
@@ -100,7 +101,7 @@ LOSSES: dict[str, Rule] = {
     "binary_cross_entropy_logits": _binary_cross_entropy_logits,
 }
 
-RULES: dict[str, Rule] = OPERATORS | LAYERS | LOSSES
+RULES: dict[str, Rule] = OPERATORS | LAYERS | LOSSES | DERIVED
 
 REFUSED: dict[str, str] = {
     "reset": "`reset` is bound to no environment",

@@ -14,15 +14,18 @@ from typing import assert_never
 from sqmagic.equations.system import Context, Fixed, Last, Point, Range, Read, Running, System, points, reads
 
 _WORDS = """
-    BatchNorm T average batch dict end enumerate eps_greedy float held horizon int len lengths list loss math max memory
-    min nn own_steps past range reversed row rows self stacked states step still t torch total window_steps zip
+    BatchNorm T average batch dict end enumerate eps_greedy float held horizon int layer_norm_input len lengths
+    list loss math max memory min nn own_steps padded past range reversed row rows self stacked states step still t
+    torch total window_steps zip
 """
 TAKEN = frozenset(_WORDS.split())
 """What generated code uses itself."""
 
 
 def python_name(state: str) -> str:
-    """A state's name as a Python identifier."""
+    """A state's name as a Python identifier; an adjoint `^h` is `h_hat`."""
+    if state.startswith("^"):
+        return f"{python_name(state[1:]).rstrip('_')}_hat"
     name = re.sub(r"\W", "_", state.replace("'", "_prime"))
     name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) else name

@@ -7,18 +7,21 @@ step of a loop). They differ only in how a state is read, which `Place.read` kno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sqmagic.emit.torch.code import Code, Shape, number, ranked, spread, within
 from sqmagic.equations.system import Apply, Const, Expr, Point, Position, Read, Weight
+from sqmagic.schedule.domains import Interval
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """`sizes` are the leading axes of a value here as Python writes them (`("T", "batch")`); `like` is a tensor of the
     right dtype and device; `owners` gives a layer's Python text; `parameters` the shapes of parameters by name; `own`
-    is an expression for the mask of an example's own steps (batch_norm leaves the others out), or None.
+    is an expression for the mask of an example's own steps (batch_norm leaves the others out), or None. `steps` are
+    those of a window, and `over` gives the window of other steps. `scopes` are the operators that are computed at
+    another place than they stand at.
     """
 
     sizes: tuple[str, ...]
@@ -28,6 +31,9 @@ class Place:
     read: Callable[[Read], Code]
     position: Callable[[Point], Code]
     own: str | None = None
+    steps: Interval | None = None
+    over: Callable[[Interval], Place] | None = None
+    scopes: Mapping[str, Callable[[Apply, Place, Mapping[str, Rule]], Code]] = field(default_factory=dict)
 
     @property
     def lead(self) -> int:
@@ -49,6 +55,8 @@ def translate(expr: Expr, place: Place, rules: Mapping[str, Rule]) -> Code:
             return weight(parameter, place, frozen)
         case Position(point):
             return place.position(point)
+        case Apply(op) if op in place.scopes:
+            return place.scopes[op](expr, place, rules)
         case Apply(op, args):
             return rules[op](expr, tuple(translate(a, place, rules) for a in args), place)
         case _:

@@ -18,6 +18,14 @@ PRELUDE: dict[str, str] = {
     "average": '''def average(value, own):
     """The mean over batch and steps, over an example's own steps alone."""
     return value.mean() if own is None else value[own].mean()''',
+    "padded": '''def padded(x, before, after):
+    """Rows of zeros before and after those of x."""
+    return nn.functional.pad(x, (0, 0) * (x.dim() - 1) + (before, after))''',
+    "layer_norm_input": '''def layer_norm_input(g, x, eps):
+    """The adjoint of the input of a layer norm without weights, from that of its output."""
+    deviation = torch.sqrt(x.var(-1, unbiased=False, keepdim=True) + eps)
+    scaled = (x - x.mean(-1, keepdim=True)) / deviation
+    return (g - g.mean(-1, keepdim=True) - scaled * (g * scaled).mean(-1, keepdim=True)) / deviation''',
     "row": '''def row(rows, place):
     """The row at a place, or of each example that at its own place."""
     return rows[place] if isinstance(place, int) else rows[place, torch.arange(len(place), device=place.device)]''',

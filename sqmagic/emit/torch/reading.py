@@ -7,11 +7,13 @@ computes is held by index, `h[t - 1]`, and what was computed before it comes row
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import assert_never
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, SUM, Code
 from sqmagic.emit.torch.facts import Facts
 from sqmagic.emit.torch.place import Place
+from sqmagic.emit.torch.scopes import SCOPES
 from sqmagic.equations.system import Fixed, Index, Last, Point, Range, Read, Running
 from sqmagic.schedule.domains import Interval
 
@@ -48,7 +50,7 @@ def window(facts: Facts, steps: Interval) -> Place:
     if steps.first < 1:
         lengths = "lengths" if facts.masked else "None"
         own = f"window_steps({steps.first}, {steps.last}, T, batch, {lengths})"
-    return _place(facts, (count(steps), "batch"), read, position, own)
+    return _place(facts, (count(steps), "batch"), read, position, own, steps)
 
 
 def step(facts: Facts, held: frozenset[str], rows: Mapping[Read, str], steps: Interval) -> Place:
@@ -87,8 +89,10 @@ def _place(
     read: Callable[[Read], Code],
     position: Callable[[Point], Code],
     own: str | None = None,
+    steps: Interval | None = None,
 ) -> Place:
-    return Place(sizes, facts.like, facts.owners, facts.parameters, read, position, own)
+    over = partial(window, facts)
+    return Place(sizes, facts.like, facts.owners, facts.parameters, read, position, own, steps, over, SCOPES)
 
 
 # --- what stands still ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from sqmagic.emit.torch.reading import step
 from sqmagic.emit.torch.statements import assigned, once
 from sqmagic.equations.show import show, show_equation, show_state
 from sqmagic.equations.system import Equation, Fixed, Last, Position, Range, Running, points, reads, walk
+from sqmagic.notation.problems import quoted
 from sqmagic.schedule.dependence import Dependence
 
 INDENT = "    "
@@ -68,7 +69,7 @@ def _why_whole(facts: Facts, running: list[Equation]) -> str | None:
                 return f"`{line}` needs `{show(read)}`, which is made from the sequence"
             for point in (p for i in read.context for p in points(i)):
                 if isinstance(point, Last) or (isinstance(point, Running) and point.offset > 0):
-                    return f"`{line}` looks ahead to `{show(read)}`"
+                    return f"{quoted(line, 80)} looks ahead to `{show(read)}`"
             if fixed(read.context) and (read.state, read.context) not in facts.given:
                 return f"`{line}` reads `{show(read)}`, a point within the sequence"
     return _why_base(facts, running, still)

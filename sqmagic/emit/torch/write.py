@@ -22,7 +22,7 @@ from sqmagic.emit.torch.statements import once, over_steps, statements
 from sqmagic.emit.torch.stepping import stepping
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.show import show_goal, show_state
-from sqmagic.equations.system import Apply, Equation, Expr, Goal, Input, System, reads, walk
+from sqmagic.equations.system import Apply, Equation, Expr, Goal, Input, System, reads, runs, walk
 from sqmagic.notation.problems import Problem
 from sqmagic.schedule.dependence import Dependence
 from sqmagic.schedule.domains import Domains, Interval
@@ -32,7 +32,7 @@ INDENT = "    "
 
 def refused(system: System) -> tuple[Problem, ...]:
     """What torch code cannot have: SQ701 an environment or buffer, SQ702 the slowly moving copy of a layer, SQ703
-    statistics over the window of what is computed step by step.
+    statistics over the window of what is computed step by step, SQ704 what of an adjoint has no code yet.
     """
     problems: dict[str, Problem] = {}
     for node in (n for e in _exprs(system) for n in walk(e) if isinstance(n, Apply)):
@@ -41,6 +41,12 @@ def refused(system: System) -> tuple[Problem, ...]:
         if node.attribute("target", False):
             message = f"`target({node.layer})` needs a training loop with a slowly moving copy, which there is not yet"
             problems.setdefault("target", Problem("SQ702", message, node.span))
+        if node.op.startswith("batch_norm_"):
+            message = "the adjoint of `batch_norm` has no code of its own yet"
+            problems.setdefault("batch_norm_", Problem("SQ704", message, node.span))
+        if node.op == "window_sum" and any(runs(end) for end in node.args[1:]):
+            message = "the adjoint of a range that grows has no code of its own yet"
+            problems.setdefault("window_sum", Problem("SQ704", message, node.span))
     for equation in system.equations:
         if grows(equation.value) and any(isinstance(n, Apply) and n.op == "batch_norm" for n in walk(equation.value)):
             message = (

@@ -205,6 +205,8 @@ def _is_unbounded(
     number: int, formulas: tuple[Formula, ...], ahead: Mapping[int, Recurrence], after: Mapping[int, int]
 ) -> bool:
     """Whether neither a base case nor anything over time that is read from outside says where it begins."""
+    if number not in after and not any(map(read_runs, formulas[number].must)):
+        return True
     recurrence = ahead.get(number)
     members = recurrence.equations if recurrence else (number,)
     outside = [r for m in members for r in formulas[m].must if not (recurrence and recurrence.inside(r))]
