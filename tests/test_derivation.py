@@ -16,6 +16,7 @@ from sqmagic.calculus.derivation.forms import Chain, Derivation
 from sqmagic.checking import check as checking
 from sqmagic.checking.check import WORST, CannotCheck, WrongForm, check, checked, is_judged, judged, prepared, unchecked
 from sqmagic.checking.draws import drawn
+from sqmagic.equations.elaborate import Kernel
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.show import show
 from sqmagic.equations.system import Apply, Const, Expr, Read, System
@@ -223,3 +224,75 @@ def _reads(expr: Expr) -> list[Read]:
         found += [node] if isinstance(node, Read) else []
         waiting += node.args if isinstance(node, Apply) else ()
     return found
+
+
+MORE = {
+    "deep Q-learning": """
+O_t : 3
+0.99 -> gamma
+reset() -> S_0, O_0
+O_t --[Q]-> q_t
+eps_greedy(q_t) -> a_t
+step(S_{t-1}, a_{t-1}) -> S_t, O_t, r_t, d_t
+q_t[a_t] -> c_t => r_{t+1} + gamma*max(target(Q)(O_{t+1}))*(1 - d_{t+1})
+""",
+    "actor and critic": """
+O_t : 4
+0.99 -> gamma
+reset() -> S_0, O_0
+step(S_{t-1}, a_{t-1}) -> S_t, O_t, r_t, d_t
+O_t --[Policy|softmax]-> pi_t
+pi_t : 3
+sample(pi_t) -> a_t
+O_t --[Value]-> V_t
+V_t => r_{t+1} + gamma*V_{t+1}*(1 - d_{t+1})
+r_{t+1} + gamma*V_{t+1}*(1 - d_{t+1}) - V_t -> A_t
+pi_t $ A_t * log(pi_t[a_t]) + 0.01*entropy(pi_t)
+""",
+    "a buffer": """
+B : buffer(1000, batch=4)
+O_t : 3
+reset() -> S_0, O_0
+O_t --[Q]-> q_t
+q_t : 2
+eps_greedy(q_t) -> a_t
+step(S_{t-1}, a_{t-1}) -> S_t, O_t, r_t, d_t
+Add_B(O_{t-1}, a_{t-1}, r_t, O_t, d_t)
+Get_B() -> P_t, b_t, s_t, N_t, e_t
+Q(P_t)[b_t] -> c_t => s_t + 0.9*max(target(Q)(N_t))*(1 - e_t)
+""",
+    "noise": """
+x : 5
+x --[E|tanh]-> h
+h --[M]-> m
+h --[S]-> s
+m : 2
+m + exp(s)*gauss() -> z
+z --[D|sigmoid]-> y => x
+k := -0.5*sum(1 + 2*s - square(m) - exp(2*s))
+k $ -k
+""",
+    "dropout": """
+x : 5
+x --[M|relu|dropout(0.3)|N|softmax]-> p => one_hot(y)
+y : class(3)
+""",
+    "two optimisers": """
+x_t : 3
+x_t --[sgd_opt(A, lr=0.1, momentum=0.9)|tanh]-> a_t --[sgd_opt(clip_grad(B, 0.2), lr=0.3)]-> b_t => y_t
+y_t : 2
+""",
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_every_form_of_a_program_of_another_kind_is_true(name: str) -> None:
+    sheet, found = check(understand(MORE[name]).system)
+    assert found.worst < 1e-12
+    assert any(chain.kind == "gradient" for chain in sheet.chains)
+
+
+def test_a_torch_module_cannot_be_checked() -> None:
+    known = understand("x --[Mod|M]-> p => y", Kernel(modules=frozenset(("Mod",))))
+    with pytest.raises(CannotCheck, match="`Mod` is a torch module"):
+        check(known.system)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqmagic.calculus.adjoint import Adjoint, adjoint
 from sqmagic.calculus.derivation.derive import derive
 from sqmagic.calculus.derivation.forms import Chain, Derivation
-from sqmagic.calculus.outside import from_outside, given_states
+from sqmagic.calculus.outside import from_outside, given_states, has_effect
 from sqmagic.checking.autograd import Derivatives, derivatives
 from sqmagic.checking.boundaries import drawn_states, with_random_boundaries
 from sqmagic.checking.draws import Arrays, drawn, kept
@@ -39,7 +39,8 @@ class WrongForm(AssertionError):
 
 
 class CannotCheck(ValueError):
-    """No random values are found at which a program is defined and smooth (`max(x, x)` never is)."""
+    """A sheet that cannot be judged: no random values are found at which the program is defined and smooth (`max(x, x)`
+    never is), or it calls a torch module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,9 @@ def checked(sheet: Derivation, bench: Bench) -> Checked:
 
 def prepared(system: System, *, integers: Mapping[str, int] | None = None) -> tuple[Derivation, Bench]:
     """The sheet of a System, and a bench on which its forms can be judged."""
+    modules = [layer.name for layer in system.layers if layer.function == "module"]
+    if modules:
+        raise CannotCheck(f"`{modules[0]}` is a torch module, and what it computes is its own")
     shapes = primes(system, integers)
     return sheet_and_bench(settle(system, shapes), shapes)
 
@@ -113,8 +117,22 @@ def sheet_and_bench(system: System, shapes: Shapes) -> tuple[Derivation, Bench]:
 def _sheet(system: System, shapes: Shapes) -> tuple[Derivation, System, Shapes]:
     """The sheet, the System without effects that it is of, and the shapes of that."""
     closed = from_outside(system, domains(system))
-    sizes = _with_points(shapes, dict(given_states(closed)))
+    sizes = _with_points(_with_choices(system, shapes), dict(given_states(closed)))
     return derive(closed, sizes, domains(closed), system), closed, sizes
+
+
+def _with_choices(system: System, shapes: Shapes) -> Shapes:
+    """What picks a component is a whole number, wherever it comes from (an action that a buffer gives back)."""
+    values = [e.value for e in system.equations] + [g.value for g in system.goals]
+    found = {
+        node.args[1].state
+        for value in values
+        for node in walk(value)
+        if isinstance(node, Apply) and node.op in ("index", "log_prob") and isinstance(node.args[1], Read)
+    }
+    fresh = {t.state for e in system.equations if has_effect(e.value) for t in e.targets} & found - shapes.integers
+    classes = {**shapes.classes, **{state: shapes.classes.get(state, 2) for state in fresh}}
+    return replace(shapes, integers=shapes.integers | fresh, classes=classes)
 
 
 def _with_points(shapes: Shapes, names: Mapping[str, str]) -> Shapes:
@@ -128,6 +146,7 @@ def bench_of(system: System, shapes: Shapes, sheet: Derivation) -> Bench:
     """Draws until values are finite and no kink is near."""
     held = domains(system)
     made = adjoint(system, shapes, held, layers=True)
+    system = replace(system, equations=made.sources)
     names = {**shapes.states, **made.shapes}
     sizes = replace(shapes, states=names)
     forward = replace(system, equations=made.forward, goals=made.system.goals)

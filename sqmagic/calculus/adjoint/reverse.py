@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqmagic.calculus.adjoint.carrying import lets_through, trained
-from sqmagic.calculus.adjoint.rules import PARAMETERS, RULES, Call
+from sqmagic.calculus.adjoint.rules import LEFT_OUT, PARAMETERS, RULES, Call, NoAdjoint
 from sqmagic.calculus.adjoint.uses import Source, Use, whole
 from sqmagic.calculus.terms import during
 from sqmagic.equations.ops import OPS
@@ -261,6 +261,8 @@ def _give_on(part: _Part, node: Apply, work: Work) -> None:
 
     def outcome(g: Expr) -> tuple[list[tuple[_Part, Expr]], list[tuple[str, Expr]]]:
         shapes, values = tuple(p.shape for p in members), tuple(p.value for p in members)
+        if node.op not in RULES and any(p.active for p in members):
+            raise NoAdjoint(f"`{node.layer or node.op}` has no adjoint here: {LEFT_OUT[node.op]}")
         call = Call(node, g, part.value, values, part.shape, shapes, work.sizes)
         given = [(p, RULES[node.op](call, i)) for i, p in enumerate(members) if p.active]
         return given, [(f"{node.layer}.{name}", rule(call)) for name, rule in layer.items()]

@@ -377,6 +377,11 @@ PARAMETERS: dict[str, Mapping[str, Parameter]] = {
 }
 """What the adjoint of a layer's value gives to its parameters."""
 
+
+class NoAdjoint(ValueError):
+    """A gradient reaches an operator whose adjoint is not known here."""
+
+
 LEFT_OUT: dict[str, str] = {
     "split": "its outputs' adjoints, one after the other, are the adjoint of what was split",
     "embed": "the number that it is given is whole",

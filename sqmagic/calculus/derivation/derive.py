@@ -9,7 +9,7 @@ what the adjoint's System says; that they do is what `checking` shows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqmagic.calculus.adjoint.carrying import carries
 from sqmagic.calculus.adjoint.reverse import Named
@@ -23,7 +23,7 @@ from sqmagic.calculus.derivation.unfold import plainly, size, unfolded
 from sqmagic.calculus.derivation.updates import updates
 from sqmagic.calculus.normalform import Known
 from sqmagic.calculus.outside import has_effect
-from sqmagic.calculus.terms import ZERO, op, total
+from sqmagic.calculus.terms import ONE, ZERO, op, total
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.system import (
@@ -191,6 +191,10 @@ def _forward(equation: Equation, facts: _Facts) -> tuple[Chain, ...]:
         chain = Chain("effect", left, "=", (Form(effect.value),), line=effect.line)
         return (chain,) if equation.targets[0] == effect.targets[0] else ()
     left = tuple(Read(t.state, t.context) for t in equation.targets)
+    match equation.value:
+        case Apply("dropout", (Apply("equal"),)) as drawn:  # a mask, which is dropout of ones
+            ones = replace(drawn, args=(ONE,))
+            return (Chain("effect", left, "=", (Form(ones, "mask"),), line=equation.line),)
     shape = facts.made.shapes.get(left[0].state) if len(left) == 1 and not _is_point(equation.targets[0]) else None
     return (Chain("state", left, "=", (Form(equation.value),), shape, line=equation.line),)
 

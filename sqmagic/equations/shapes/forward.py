@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import ALL_OPS, OPS
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, Range, Read, Running, Weight
 
@@ -133,7 +133,7 @@ def _pool(node: Apply, args: Sequence[Shape], known: Mapping[str, Shape]) -> Sha
 
 
 FORWARD: dict[str, Rule] = {
-    **{op: _pointwise for op, row in OPS.items() if row.pointwise},
+    **{op: _pointwise for op, row in ALL_OPS.items() if row.pointwise},
     **{op: _scalar for op, row in OPS.items() if row.loss},
     **dict.fromkeys(("softmax", "log_softmax", "stop", "old", "batch_norm", "layer_norm", "dropout"), _first),
     **dict.fromkeys(("sum", "mean", "norm", "max", "min", "argmax", "entropy"), _reduced),
@@ -153,6 +153,7 @@ FORWARD: dict[str, Rule] = {
     "max_pool": _pool,
     "avg_pool": _pool,
 }
-"""Covers `OPS` but for what has several outputs, or a shape that only the outside tells."""
+"""Covers `OPS`, and what is pointwise besides, but for `LEFT_OUT`."""
 
 LEFT_OUT: frozenset[str] = frozenset(("split", "module", "reset", "step", "Add", "Get"))
+"""What has several outputs, or a shape that only the outside tells."""
