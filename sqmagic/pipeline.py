@@ -23,7 +23,12 @@ from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
-from sqmagic.emit.torch.write import emit, refused
+from sqmagic.emit.c import engine
+from sqmagic.emit.c.names import point
+from sqmagic.emit.c.write import Interface
+from sqmagic.emit.c.write import write as write_c
+from sqmagic.emit.torch.scans import ScanMethod
+from sqmagic.emit.torch.write import emit, refused, scan_methods
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.lints import lints
@@ -37,13 +42,15 @@ from sqmagic.notation.salvage import salvage
 from sqmagic.notation.show import show
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro, Program
-from sqmagic.schedule.dependence import dependence
+from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.plan.scans import Scan, scans
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
     from sqmagic.runtime.blueprint import InputSpec, Settled
+    from sqmagic.runtime.kernels.program import ScanProgram
     from sqmagic.runtime.net import Net
 
 
@@ -125,10 +132,23 @@ class Generated:
     shapes: Shapes
     source: str | None
     missing: tuple[str, ...] = ()
+    pages: tuple[ScanPage, ...] = ()
 
 
-def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape]) -> Generated:
-    """The torch source of a program, for the shapes of data that are known.
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes."""
+
+    scan: Scan
+    method: ScanMethod
+    page: str
+    interface: Interface
+
+
+def generate(
+    name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape], *, kernels: bool = False
+) -> Generated:
+    """The torch source of a program, for the shapes of data that are known; with `kernels`, its scans as C too.
 
     Raises NotationError where shapes clash. The program must need nothing that torch code cannot have.
     """
@@ -145,7 +165,21 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
     order = dependence(lowered, known.source)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
-    return Generated(found, emit(lowered, whole, order, domains(lowered, order), name))
+    held = domains(lowered, order)
+    pages = _scan_pages(lowered, whole, order, held) if kernels else {}
+    source = emit(lowered, whole, order, held, name, pages)
+    return Generated(found, source, (), tuple(pages.values()))
+
+
+def _scan_pages(system: System, shapes: Shapes, order: Dependence, held: Domains) -> dict[int, ScanPage]:
+    """The scans that kernels can run, by the number of their component."""
+    found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
+    methods = scan_methods(system, shapes, order, held, found)
+    made = {}
+    for number, scan in found.items():
+        if all((s.state, s.context) in methods[number].places for s in scan.stills):
+            made[number] = ScanPage(scan, methods[number], *write_c(scan))
+    return made
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -262,8 +296,50 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
     if refused(known.system):
         return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
-    made = generate(name, known, sizes, told)
-    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states)
+    made = generate(name, known, sizes, told, kernels=True)
+    programs = tuple(_program(page, known) for page in made.pages)
+    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states, programs)
+
+
+def _program(page: ScanPage, known: Understood) -> ScanProgram:
+    """A scan as what runs takes it."""
+    from sqmagic.runtime.kernels.program import Given, OwnState, Page, ScanProgram, Weights
+
+    scan, method, interface = page.scan, page.method, page.interface
+    needed = {plane.name for plane in scan.phases.planes if plane.needed}
+    own = []
+    for state in method.states:
+        held = scan.held[state]
+        after = [method.places[state, c] for c in method.after[state]]
+        own.append(
+            OwnState(
+                state=state,
+                member=interface.own[state],
+                width=held.width,
+                before=tuple(method.places[state, c] for c in method.before[state]),
+                after=(*after, *[None] * (held.after - len(after))),
+                reach=held.reach,
+                needed=state in needed,
+                outside=True,
+            )
+        )
+    given = [Given(member, method.places[state, ()], True) for state, member in interface.rows.items()]
+    given += [
+        Given(interface.stills[s.state, point(s.context)], method.places[s.state, s.context], False)
+        for s in scan.stills
+    ]
+    return ScanProgram(
+        method=method.name,
+        page=Page(page.page, engine(), interface.declaration),
+        backward=scan.backward,
+        more=scan.steps.last - scan.steps.first + 1,
+        horizon=method.arguments.index("T"),
+        lengths=method.place("lengths"),
+        own=tuple(own),
+        between=tuple(interface.between.items()),
+        given=tuple(given),
+        weights=tuple(Weights(member, name) for name, member in interface.parameters.items()),
+    )
 
 
 def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:

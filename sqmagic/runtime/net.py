@@ -20,6 +20,7 @@ from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled, Shape
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.states import States
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
@@ -40,6 +41,7 @@ class Net(nn.Module):
     _code: nn.Module | None  # not a submodule: the net shares its tables
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
+    _scans: tuple[Bound, ...]  # recurrences that may run as C
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
@@ -257,7 +259,7 @@ class Net(nn.Module):
         other = Net.__new__(Net)
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            other.__dict__[key] = value if key in ("_blueprint", "_settled") else deepcopy(value, memo)
+            other.__dict__[key] = value if key in ("_blueprint", "_settled", "_scans") else deepcopy(value, memo)
         return other
 
     def __reduce__(self) -> Any:
@@ -272,6 +274,7 @@ class Net(nn.Module):
         if settled.source is None:
             return
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
+        self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
         code.to(device=self._like.device, dtype=self._like.dtype)
         for table in _TABLES:
             self.__dict__[table] = code.__dict__[table]

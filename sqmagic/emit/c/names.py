@@ -1,0 +1,57 @@
+"""What things are called in C: states by their names in the notation, no two alike and none that C or the engine has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sqmagic.equations.system import Context, Fixed, Last, Range, Running, points
+
+_WORDS = """
+    auto break case char const continue default do double else enum extern float for goto if inline int long register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while real whole vec
+    loose bits part share barrier work all load store choose larger smaller absolute exponential logistic rectified
+    products multiply packed pack pack_bias meet relax together square square_root sine cosine logarithm reduced where
+    clip sum_of largest_of smallest_of steps batch threads memory scan t i m n own me tile unit block row panel width
+    main exp log tanh sin cos sqrt abs y0 y1 yn j0 j1 jn gamma lgamma tgamma erf div
+"""
+TAKEN = frozenset(_WORDS.split())
+
+
+def identifier(text: str) -> str:
+    """`O_prime` for O', `Enc_r` for Enc.r."""
+    name = re.sub(r"[^A-Za-z0-9_]", lambda m: f"u{ord(m.group()):x}", re.sub(r"\.", "_", text.replace("'", "_prime")))
+    return name if name[:1].isalpha() else f"v{name}"
+
+
+def distinct(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A name for each key, as near to the one wanted as can be."""
+    taken, found = set(TAKEN), {}
+    for key, text in wanted:
+        name = identifier(text)
+        while name in taken or any(f"{name}_{end}" in taken for end in ("rows", "step", "row")):
+            name += "_"
+        taken |= {name, f"{name}_rows", f"{name}_step", f"{name}_row"}
+        found[key] = name
+    return found
+
+
+def at(offset: int) -> str:
+    """`t`, `tm1` for t-1, `tp2` for t+2."""
+    return f"t{'p' if offset > 0 else 'm'}{abs(offset)}" if offset else "t"
+
+
+def point(context: Context) -> str:
+    """`_0`, `_T`, as a name's end."""
+    found = []
+    for index in context:
+        assert not isinstance(index, Range), "a range is no point"
+        for each in points(index):
+            match each:
+                case Fixed(value):
+                    found.append(f"_{'m' if value < 0 else ''}{abs(value)}")
+                case Last(name, offset):
+                    found.append(f"_{name.upper()}{'' if not offset else 'p' if offset > 0 else 'm'}{abs(offset) or ''}")
+                case Running(_, offset):
+                    found.append(f"_{at(offset)}")
+    return "".join(found)

@@ -1,0 +1,482 @@
+"""A scan as a page of C: its arguments, how its weights are packed, its phases, and the loop over the steps.
+
+Before: a `Scan`. After: text that needs `engine.h` alone, the same for the same scan; and its `Interface`, which says
+what must be handed to it. The numbers of steps and examples are known as it runs, all widths as it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sqmagic.emit.c.lines import Lines
+from sqmagic.emit.c.names import at, distinct, point
+from sqmagic.equations.show import show_equation
+from sqmagic.schedule.plan.nodes import Cut, Node, Product, Row, Still, Vector, width
+from sqmagic.schedule.plan.phases import Group
+from sqmagic.schedule.plan.scans import Scan
+
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a page's scan takes. `declaration` is its struct and functions as cffi reads them; `own`, `rows`, `stills`
+    and `parameters` give the names of its members by state, by (state, point) and by parameter; `between` the values
+    in between that must have memory, with their widths.
+    """
+
+    declaration: str
+    own: dict[str, str]
+    rows: dict[str, str]
+    stills: dict[tuple[str, str], str]
+    parameters: dict[str, str]
+    between: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Products on the same operands: `vectors` of a block of units, and where its panel begins in the group's."""
+
+    products: tuple[int, ...]
+    operands: tuple[int, ...]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A scan being written: `names` by key (`own:h`, `row:x`, `still:z`, `parameter:F.weight`, `plane:value_3`)."""
+
+    scan: Scan
+    names: dict[str, str]
+    operands: dict[int, str] = field(default_factory=dict)
+
+
+def write(scan: Scan) -> tuple[str, Interface]:
+    """The page of a scan, and what it takes."""
+    writing = Writing(scan, _names(scan))
+    _operands(writing)
+    groups = [(n, m, group) for n, phase in enumerate(scan.phases.phases, 1) for m, group in enumerate(phase, 1)]
+    body = [line for n, m, group in groups for line in ["", *_group(writing, n, m, group)]]
+    page = [
+        *_head(scan),
+        '#include "engine.h"',
+        "",
+        *_struct(writing),
+        "",
+        *_enumerations(writing, groups),
+        "",
+        *_packing(writing, groups),
+        *body,
+        "",
+        *_steps(writing),
+        "",
+        *_doors(writing, groups),
+    ]
+    return "\n".join(page) + "\n", _interface(writing)
+
+
+def _head(scan: Scan) -> list[str]:
+    way = "from the last step to the first" if scan.backward else "from the first step to the last"
+    lines = [f"/* A scan, {way}:", "", *(f"       {show_equation(e)}" for e in scan.equations), "*/"]
+    return [line.replace("*/", "*\\/") if line.startswith("       ") else line for line in lines]
+
+
+# --- names and what is handed in -----------------------------------------------------------------
+
+
+def _names(scan: Scan) -> dict[str, str]:
+    wanted = [(f"own:{s}", s) for s in scan.held]
+    wanted += [(f"row:{s}", s) for s in scan.rows]
+    wanted += [(_still(n), n.state + point(n.context)) for n in scan.stills]
+    wanted += [(f"parameter:{p}", p) for p in scan.parameters]
+    wanted += [(f"own:{p.name}", p.name) for p in scan.phases.planes if p.name not in scan.held]
+    return distinct(wanted)
+
+
+def _still(node: Still) -> str:
+    return f"still:{node.state}{point(node.context)}"
+
+
+def _between(scan: Scan) -> dict[str, int]:
+    return {p.name: p.width for p in scan.phases.planes if p.name not in scan.held}
+
+
+def _members(writing: Writing) -> Iterator[tuple[str, str]]:
+    """The members of the struct, with what they are."""
+    scan, names = writing.scan, writing.names
+    yield "long steps, batch;", "of how many steps and examples"
+    yield "int threads;", ""
+    for state, held in scan.held.items():
+        name = names[f"own:{state}"]
+        yield f"real *{name}; long {name}_rows;", f"[rows][batch][{held.width}], the first of index {held.first}"
+    for plane, wide in _between(scan).items():
+        name = names[f"own:{plane}"]
+        yield f"real *{name}; long {name}_rows;", f"[rows][batch][{wide}]"
+    for state, first in scan.rows.items():
+        name = names[f"row:{state}"]
+        yield f"const real *{name}; long {name}_step, {name}_row;", f"the first row is of index {first}"
+    for node in scan.stills:
+        name = names[_still(node)]
+        yield f"const real *{name}; long {name}_row;", f"[batch][{node.width}]"
+    for parameter, shape in scan.parameters.items():
+        yield f"const real *{names[f'parameter:{parameter}']};", "".join(f"[{n}]" for n in shape)
+    yield "real *memory;", "as much as scan_memory says"
+
+
+def _struct(writing: Writing) -> list[str]:
+    rows = list(_members(writing))
+    wide = min(48, max(len(member) for member, _ in rows))
+    lines = [f"{INDENT}{member.ljust(wide)}  /* {told} */" if told else INDENT + member for member, told in rows]
+    told = "A state's rows follow one another; of fewer rows than there are steps, later ones take the place of earlier."
+    return [f"/* {told} */", "typedef struct {", *(line.rstrip() for line in lines), "} scan;"]
+
+
+def _interface(writing: Writing) -> Interface:
+    scan, names = writing.scan, writing.names
+    members = [member for member, _ in _members(writing)]
+    return Interface(
+        declaration="\n".join(
+            ["typedef struct {", *members, "} scan;", "long scan_memory(long batch, int threads);", "void run(scan *s);"]
+        ),
+        own={s: names[f"own:{s}"] for s in scan.held},
+        rows={s: names[f"row:{s}"] for s in scan.rows},
+        stills={(n.state, point(n.context)): names[_still(n)] for n in scan.stills},
+        parameters={p: names[f"parameter:{p}"] for p in scan.parameters},
+        between={names[f"own:{p}"]: w for p, w in _between(scan).items()},
+    )
+
+
+# --- operands in memory --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: an expression for the pointer to the first example's row, and the stride of examples."""
+
+    pointer: str
+    stride: str
+    name: str
+
+
+def place(writing: Writing, number: int) -> Place:
+    """Where a value that is in memory stands at step t."""
+    scan, names = writing.scan, writing.names
+    node = scan.nodes[number]
+    match node:
+        case Cut(arg, start):
+            inner = place(writing, arg)
+            return Place(f"{inner.pointer} + {start}", inner.stride, f"{inner.name}_{start}")
+        case Row(state, offset, wide, True):
+            return _own(writing, state, offset, wide, f"{names[f'own:{state}']}_at_{at(offset)}")
+        case Row(state, offset):
+            name, row = names[f"row:{state}"], _moved("t", offset - scan.rows[state])
+            return Place(f"s->{name} + {row} * s->{name}_step", f"s->{name}_row", f"{name}_at_{at(offset)}")
+        case Still():
+            name = names[_still(node)]
+            return Place(f"s->{name}", f"s->{name}_row", f"{name}_still")
+        case Vector(parameter, start):
+            name = names[f"parameter:{parameter}"]
+            return Place(f"s->{name}" + f" + {start}" * bool(start), "0", f"{name}_from_{start}")
+        case _:
+            plane, start = scan.phases.homes[number]
+            wide = next(p.width for p in scan.phases.planes if p.name == plane)
+            return _own(writing, plane, 0, wide, f"{names[f'own:{plane}']}_at_t" + f"_{start}" * bool(start), start)
+
+
+def _own(writing: Writing, plane: str, offset: int, wide: int, name: str, start: int = 0) -> Place:
+    held = writing.scan.held.get(plane)
+    member = writing.names[f"own:{plane}"]
+    row = _moved("t", offset - (held.first if held else writing.scan.steps.first))
+    more = f" + {start}" if start else ""
+    return Place(f"s->{member} + {row} % s->{member}_rows * s->batch * {wide}{more}", str(wide), name)
+
+
+def _moved(variable: str, offset: int) -> str:
+    return f"({variable} {'+' if offset > 0 else '-'} {abs(offset)})" if offset else variable
+
+
+def _operands(writing: Writing) -> None:
+    """The operands of products, each packed once a step; a name for each."""
+    for phase in writing.scan.phases.phases:
+        for group in phase:
+            for product in group.products:
+                for term in _product(writing.scan, product).terms:
+                    writing.operands.setdefault(term.operand, place(writing, term.operand).name)
+
+
+def _product(scan: Scan, number: int) -> Product:
+    node = scan.nodes[number]
+    assert isinstance(node, Product)
+    return node
+
+
+# --- panels --------------------------------------------------------------------------------------
+
+
+def _span(scan: Scan, group: Group) -> int:
+    """A lone product takes two vectors of units, so that there are enough sums to keep the machine busy."""
+    return 2 if group.stacks and all(len(s) == 1 for s in group.stacks) and group.width >= 32 else 1
+
+
+def _stacks(scan: Scan, group: Group) -> list[Stack]:
+    """The stacks of a group in parts of at most two vectors."""
+    found = []
+    most = 2 // _span(scan, group)
+    for stack in group.stacks:
+        for first in range(0, len(stack), most):
+            products = stack[first : first + most]
+            operands = tuple(t.operand for t in _product(scan, products[0]).terms)
+            found.append(Stack(products, operands, 1 + sum(width(scan.nodes[o]) for o in operands)))
+    return found
+
+
+def _vectors(scan: Scan, group: Group, stack: Stack) -> int:
+    return len(stack.products) * _span(scan, group)
+
+
+def _panel(scan: Scan, group: Group) -> int:
+    """The vectors of a block's panel."""
+    return sum(stack.length * _vectors(scan, group, stack) for stack in _stacks(scan, group))
+
+
+def _enumerations(writing: Writing, groups: list[tuple[int, int, Group]]) -> list[str]:
+    scan = writing.scan
+    lines = ["enum {"]
+    before = "0"
+    for n, m, group in groups:
+        if group.stacks:
+            units = f"{_span(scan, group)} * (int)LANES" if _span(scan, group) > 1 else "(int)LANES"
+            blocks = f"({group.width} + {units} - 1) / ({units})"
+            lines.append(f"{INDENT}BLOCKS_{n}_{m} = {blocks},")
+            lines.append(f"{INDENT}PANEL_{n}_{m} = {_panel(scan, group)} * (int)LANES,")
+            lines.append(f"{INDENT}PANELS_{n}_{m} = {before}, /* where they begin */")
+            before = f"PANELS_{n}_{m} + BLOCKS_{n}_{m} * PANEL_{n}_{m}"
+    widths = {o: width(scan.nodes[o]) for o in writing.operands}
+    most = max([0, *(sum(_vectors(scan, g, s) for s in _stacks(scan, g)) for _, _, g in groups)])
+    lines.append(f"{INDENT}ALL_PANELS = {before},")
+    lines.append(f"{INDENT}PACKED = {sum(widths.values())}, /* the components of all operands of products */")
+    lines.append(f"{INDENT}TILE = {most} * ROWS * (int)LANES")
+    return [*lines, "};"]
+
+
+def _packing(writing: Writing, groups: list[tuple[int, int, Group]]) -> list[str]:
+    """A function that packs a thread's blocks of every panel."""
+    scan = writing.scan
+    lines = ["/* Packs weights and biases, a share of the blocks. */", "static void pack_panels(const scan *s, const share *me)", "{"]
+    body: list[str] = []
+    for n, m, group in groups:
+        if not group.stacks:
+            continue
+        span = _span(scan, group)
+        body += [
+            f"for (long block = BLOCKS_{n}_{m} * me->number / me->threads; "
+            f"block < BLOCKS_{n}_{m} * (me->number + 1) / me->threads; block++) {{",
+            f"{INDENT}real *panel = s->memory + PANELS_{n}_{m} + block * PANEL_{n}_{m};",
+        ]
+        for stack in _stacks(scan, group):
+            vectors = _vectors(scan, group, stack)
+            for place_, (product, sub) in enumerate((p, sub) for p in stack.products for sub in range(span)):
+                body += [INDENT + line for line in _packed(writing, product, group, span, sub, place_, vectors)]
+            body.append(f"{INDENT}panel += {stack.length * vectors} * LANES;")
+        body.append("}")
+    if not body:
+        body = ["(void)s, (void)me;"]
+    return [*lines, *(INDENT + line for line in body), "}"]
+
+
+def _packed(writing: Writing, product: int, group: Group, span: int, sub: int, place_: int, vectors: int) -> list[str]:
+    scan, names = writing.scan, writing.names
+    unit = f"block * {span} * LANES + {sub} * LANES" if span > 1 else "block * LANES"
+    node = _product(scan, product)
+    lines = ["{", f"{INDENT}const long unit = {unit}, units = {group.width} - unit;"]
+    into = f"panel + {place_} * LANES" if place_ else "panel"
+    if not node.biases:
+        lines.append(f"{INDENT}pack_bias({into}, 0, units, 0);")
+    for count, (bias, start) in enumerate(node.biases):
+        name = f"s->{names[f'parameter:{bias}']}"
+        lines.append(f"{INDENT}pack_bias({into}, {name} + {start} + unit, units, {int(count > 0)});")
+    component = 1
+    for term in node.terms:
+        wide = width(scan.nodes[term.operand])
+        weight = f"s->{names[f'parameter:{term.weight}']}"
+        if term.transposed:
+            first, steps = f"{weight} + {term.component * term.pitch + term.unit} + unit", f"1, {term.pitch}"
+        else:
+            first = f"{weight} + {term.unit * term.pitch + term.component} + unit * {term.pitch}"
+            steps = f"{term.pitch}, 1"
+        lines.append(
+            f"{INDENT}pack({into} + {component * vectors} * LANES, {vectors} * LANES, {first}, {steps}, units, {wide});"
+        )
+        component += wide
+    return [*lines, "}"]
+
+
+# --- phases --------------------------------------------------------------------------------------
+
+
+def _group(writing: Writing, n: int, m: int, group: Group) -> list[str]:
+    """The function of a group, and before it the one with its lines."""
+    scan = writing.scan
+    lines = Lines(writing, group, _tile(scan, group), _span(scan, group))
+    name = f"{n}_{m}"
+    doc = f"/* Phase {n}, {group.width} unit{'s' * (group.width > 1)}. */"
+    arguments = ", ".join([*lines.parameters()])
+    head = [
+        f"INLINE void lines_{name}(const scan *s, long t, long unit, long n, int m, const real *tile{', ' * bool(arguments)}{arguments})",
+        "{",
+        f"{INDENT}(void)s, (void)t, (void)unit, (void)tile;",
+        f"{INDENT}for (int i = 0; i < m; i++) {{",
+        *(INDENT * 2 + line for line in lines.body),
+        f"{INDENT}}}",
+        "}",
+        "",
+    ]
+    return [doc, *head, *_phase(writing, name, group, lines, _new_operands(writing, n, m))]
+
+
+def _tile(scan: Scan, group: Group) -> dict[int, int]:
+    """Where each product stands in the tile, in vectors."""
+    found, before = {}, 0
+    for stack in _stacks(scan, group):
+        for product in stack.products:
+            found[product] = before
+            before += _span(scan, group)
+    return found
+
+
+def _new_operands(writing: Writing, n: int, m: int) -> list[int]:
+    """The operands that no group before this one has packed."""
+    seen: dict[int, tuple[int, int]] = {}
+    for a, phase in enumerate(writing.scan.phases.phases, 1):
+        for b, group in enumerate(phase, 1):
+            for product in group.products:
+                for term in _product(writing.scan, product).terms:
+                    seen.setdefault(term.operand, (a, b))
+    return [o for o, first in seen.items() if first == (n, m)]
+
+
+def _slot(writing: Writing, operand: int) -> int:
+    """How many components are packed before this operand's."""
+    before = 0
+    for other in writing.operands:
+        if other == operand:
+            return before
+        before += width(writing.scan.nodes[other])
+    raise AssertionError("every operand has a slot")
+
+
+def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[int]) -> list[str]:
+    scan = writing.scan
+    span = _span(scan, group)
+    operands = dict.fromkeys(o for stack in _stacks(scan, group) for o in stack.operands)
+    body = []
+    pointers = dict(lines.pointers)
+    for operand in [*operands, *packs]:
+        found = place(writing, operand)
+        pointers.setdefault(found.name, (found.pointer, found.stride, True))
+    for pointer, (text, _, constant) in pointers.items():
+        body.append(f"{'const ' * constant}real *{pointer} = {text};")
+    body += lines.guards
+    if operands:
+        body.append("const long held = held_rows(me);")
+    if packs:
+        body.append("for (long b = 0; b < blocks_of(me); b++) {")
+        body.append(f"{INDENT}const long row = row_of(me, b), m = row_of(me, b + 1) - row;")
+        for operand in packs:
+            found, wide = place(writing, operand), width(scan.nodes[operand])
+            into = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
+            body.append(f"{INDENT}pack_rows({found.name} + row * {found.stride}, {found.stride}, {wide}, (int)m, {into});")
+        body.append("}")
+    blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
+    body += [
+        f"const long blocks = {blocks};",
+        "for (long block = first_block(me, blocks, 0); block < first_block(me, blocks, 1); block++) {",
+    ]
+    inner = [f"const long unit = block * {f'{span} * ' * (span > 1)}LANES;"]
+    if group.stacks:
+        inner.append(f"const real *panel = s->memory + PANELS_{name} + block * PANEL_{name};")
+    inner += ["for (long b = 0; b < blocks_of(me); b++) {", f"{INDENT}const long row = row_of(me, b);", f"{INDENT}const int m = (int)(row_of(me, b + 1) - row);"]
+    panel, into = 0, 0
+    for number, stack in enumerate(_stacks(scan, group)):
+        vectors = _vectors(scan, group, stack)
+        parts = []
+        for operand in stack.operands:
+            found, wide = place(writing, operand), width(scan.nodes[operand])
+            slot = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
+            parts.append(f"part_of({found.name} + row * {found.stride}, {wide}, m, {slot})")
+        inner.append(f"{INDENT}const part parts_{number}[] = {{{', '.join(parts)}}};")
+        inner.append(
+            f"{INDENT}products(m, {vectors}, parts_{number}, {len(parts)}, panel + {panel} * LANES, "
+            f"tile + {into} * ROWS * LANES);"
+        )
+        panel += stack.length * vectors
+        into += vectors
+    for sub in range(span):
+        lane = f"unit + {sub} * LANES" if sub else "unit"
+        tile = f"tile + {sub} * ROWS * LANES" if sub else "tile"
+        arguments = "".join(f", {a}" for a in lines.arguments(lane))
+        inner += [
+            f"{INDENT}if ({group.width} - ({lane}) >= LANES)",
+            f"{INDENT * 2}lines_{name}(s, t, {lane}, LANES, m, {tile}{arguments});",
+            f"{INDENT}else if ({group.width} - ({lane}) > 0)",
+            f"{INDENT * 2}lines_{name}(s, t, {lane}, {group.width} - ({lane}), m, {tile}{arguments});",
+        ]
+    inner.append("}")
+    body += [INDENT + line for line in inner]
+    body.append("}")
+    signature = f"static void phase_{name}(const scan *s, const share *me, long t, real *own, real *tile)"
+    return [signature, "{", *(INDENT + line for line in body), f"{INDENT}(void)own, (void)tile;", "}"]
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+
+def _steps(writing: Writing) -> list[str]:
+    scan = writing.scan
+    first = scan.steps.first
+    order = (
+        f"for (long t = s->steps + {first - 1}; t >= {first}; t--) {{"
+        if scan.backward
+        else f"for (long t = {first}; t < s->steps + {first}; t++) {{"
+    ).replace("+ -", "- ")
+    calls: list[str] = []
+    for n, phase in enumerate(scan.phases.phases, 1):
+        calls += [f"phase_{n}_{m}(s, me, t, own, tile);" for m, _ in enumerate(phase, 1)]
+        calls.append("if (me->by_units)")
+        calls.append(f"{INDENT}meet(me);")
+    return [
+        "static long thread_memory(long batch, int threads)",
+        "{",
+        f"{INDENT}return (PACKED * most_rows(batch, threads) + TILE + 2 * LANES) / LANES * LANES;",
+        "}",
+        "",
+        "/* What one thread does. */",
+        "static void thread(void *task, const share *me)",
+        "{",
+        f"{INDENT}const scan *s = task;",
+        f"{INDENT}real *own = s->memory + ALL_PANELS + me->number * thread_memory(s->batch, me->threads);",
+        f"{INDENT}real *tile = own + PACKED * held_rows(me);",
+        f"{INDENT}tile += (LANES - (tile - s->memory) % LANES) % LANES;",
+        f"{INDENT}pack_panels(s, me);",
+        f"{INDENT}meet(me);",
+        f"{INDENT}{order}",
+        *(INDENT * 2 + call for call in calls),
+        f"{INDENT}}}",
+        "}",
+    ]
+
+
+def _doors(writing: Writing, groups: Iterable[tuple[int, int, Group]]) -> list[str]:
+    return [
+        "/* How many numbers `memory` must hold, beginning at a multiple of 64 bytes. */",
+        "long scan_memory(long batch, int threads)",
+        "{",
+        f"{INDENT}return ALL_PANELS + threads * thread_memory(batch, threads);",
+        "}",
+        "",
+        "void run(scan *s)",
+        "{",
+        f"{INDENT}together(thread, s, s->threads, s->batch);",
+        "}",
+    ]
