@@ -35,7 +35,7 @@ from sqmagic.equations.lints import lints
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
-from sqmagic.equations.system import Fixed, Point, Running, System
+from sqmagic.equations.system import Fixed, Point, Read, Running, System, reads
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.salvage import salvage
@@ -141,6 +141,7 @@ class ScanPage:
 
     scan: Scan
     method: ScanMethod
+    outside: frozenset[str]
     page: str
     interface: Interface
 
@@ -178,8 +179,22 @@ def _scan_pages(system: System, shapes: Shapes, order: Dependence, held: Domains
     made = {}
     for number, scan in found.items():
         if all((s.state, s.context) in methods[number].places for s in scan.stills):
-            made[number] = ScanPage(scan, methods[number], *write_c(scan))
+            made[number] = ScanPage(scan, methods[number], _outside(system, order, number), *write_c(scan))
     return made
+
+
+def _outside(system: System, order: Dependence, number: int) -> frozenset[str]:
+    """The states of a component that others read; if none are, all that no equation reads."""
+    own = set(order.components[number].states)
+    inside = [system.equations[n] for n in order.components[number].equations]
+    exprs = [e.value for e in system.equations if e not in inside] + [g.value for g in system.goals]
+    found = own & {r.state for e in exprs for r in reads(e)}
+    return frozenset(found or own - {r.state for e in inside for r in reads(e.value) if r.context and _here(r)} or own)
+
+
+def _here(read: Read) -> bool:
+    """Whether a read is of the reader's own step."""
+    return all(isinstance(i, Running) and i.offset == 0 for i in read.context)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -320,7 +335,7 @@ def _program(page: ScanPage, known: Understood) -> ScanProgram:
                 after=(*after, *[None] * (held.after - len(after))),
                 reach=held.reach,
                 needed=state in needed,
-                outside=True,
+                outside=state in page.outside,
             )
         )
     given = [Given(member, method.places[state, ()], True) for state, member in interface.rows.items()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, cast
 
 import torch
@@ -45,8 +46,13 @@ class Bound:
             self.report.path = f"torch, because {reason}"
             return self.method(module, *args)
         self.report.path = "C"
-        found = _forward(self.program, ready)
-        return found[0] if len(found) == 1 else found
+        found = _forward(self.program, ready, False)
+        if None in found:
+            later = Later(self.program, ready)
+            states = [LeftOut(later, n) if f is None else f for n, f in enumerate(found)]
+        else:
+            states = list(found)
+        return states[0] if len(states) == 1 else states
 
 
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
@@ -135,17 +141,13 @@ def _laid_out(given: Tensor, dtype: torch.dtype) -> Tensor:
     return given if given.stride(-1) == 1 or given.shape[-1] == 1 else given.contiguous()
 
 
-def _forward(program: ScanProgram, ready: Ready) -> tuple[Tensor, ...]:
-    """The rows of every own state."""
+def _forward(program: ScanProgram, ready: Ready, everything: bool) -> list[Tensor | None]:
+    """The rows of the own states: of those that are asked for, or of all. Of others, a step leaves to the next what it
+    needs, and no more."""
     ffi, functions = ready.library.ffi, ready.library.functions
+    size = ready.dtype.itemsize
     call = ffi.new("scan *")
-    call.steps, call.batch = ready.steps, ready.batch
-    call.threads = threads = torch.get_num_threads()
-    planes = {own.state: _plane(own, ready) for own in program.own}
-    for own in program.own:
-        plane = planes[own.state]
-        setattr(call, own.member, ffi.cast("real *", plane.data_ptr()))
-        setattr(call, f"{own.member}_rows", len(plane))
+    call.steps, call.batch, call.threads = ready.steps, ready.batch, torch.get_num_threads()
     for item, tensor in zip(program.given, ready.given, strict=True):
         setattr(call, item.member, ffi.cast("real *", tensor.data_ptr()))
         if item.over_time:
@@ -153,32 +155,98 @@ def _forward(program: ScanProgram, ready: Ready) -> tuple[Tensor, ...]:
         setattr(call, f"{item.member}_row", tensor.stride(-2))
     for weight, tensor in zip(program.weights, ready.weights, strict=True):
         setattr(call, weight.member, ffi.cast("real *", tensor.data_ptr()))
-    size = functions.scan_memory(ready.batch, threads)
+    kept = [own.outside or everything for own in program.own]
+    rows = [_rows(own, ready, keep) for own, keep in zip(program.own, kept, strict=True)]
+    own_memory = [0 if keep else n * ready.batch * o.width for o, n, keep in zip(program.own, rows, kept, strict=True)]
     between = [ready.batch * width for _, width in program.between]
-    memory = POOL.take((size + sum(between) + 16 * len(between)) * ready.dtype.itemsize + 64)
-    start = (memory.data_ptr() + 63) // 64 * 64
-    call.memory = ffi.cast("real *", start)
+    own_memory, between = ([(n + 15) // 16 * 16 for n in sizes] for sizes in (own_memory, between))
+    scratch = (functions.scan_memory(ready.batch, call.threads) + 15) // 16 * 16
+    block = POOL.take((scratch + sum(own_memory) + sum(between)) * size)
+    memory = block.view(ready.dtype)
+    call.memory = ffi.cast("real *", memory.data_ptr())
+    place = scratch
     for (member, _), count in zip(program.between, between, strict=True):
-        setattr(call, member, call.memory + size)
+        setattr(call, member, ffi.cast("real *", memory.data_ptr() + place * size))
         setattr(call, f"{member}_rows", 1)
-        size += count
+        place += count
+    found: list[Tensor | None] = []
+    for own, n, keep, count in zip(program.own, rows, kept, own_memory, strict=True):
+        shape = (n, ready.batch, own.width)
+        if keep:
+            plane = POOL.tensor(shape, ready.dtype)
+        elif n:
+            plane = memory[place : place + n * ready.batch * own.width].view(shape)
+            place += count
+        else:  # nobody reads it
+            found.append(None)
+            continue
+        _begun(own, plane, ready)
+        setattr(call, own.member, ffi.cast("real *", plane.data_ptr()))
+        setattr(call, f"{own.member}_rows", n)
+        stored = len(own.before) + ready.steps + sum(a is not None for a in own.after)
+        found.append((plane if n == stored else plane[:stored]) if keep else None)
     if ready.steps > 0 and ready.batch > 0:
         functions.run(call)
-    POOL.give(memory)
-    found = []
-    for own in program.own:
-        plane = planes[own.state]
-        rows = len(own.before) + ready.steps + sum(a is not None for a in own.after)
-        found.append(plane if len(plane) == rows else plane[:rows])
-    return tuple(found)
+    POOL.give(block)
+    return found
 
 
-def _plane(own: OwnState, ready: Ready) -> Tensor:
-    """All rows of a state, those that are given filled in."""
-    before, after = len(own.before), len(own.after)
-    plane = POOL.tensor((before + ready.steps + after, ready.batch, own.width), ready.dtype)
+def _rows(own: OwnState, ready: Ready, keep: bool) -> int:
+    """How many rows a state has: all, or as many as the scan looks at."""
+    if keep:
+        return len(own.before) + ready.steps + len(own.after)
+    return max(len(own.before), len(own.after), own.reach) + 1 if own.needed else 0
+
+
+def _begun(own: OwnState, plane: Tensor, ready: Ready) -> None:
+    """Fills in the rows that are given."""
     for row, argument in enumerate(own.before):
-        plane[row] = ready.args[argument]
-    for row, end in enumerate(own.after):
-        plane[before + ready.steps + row] = 0 if end is None else ready.args[end]
-    return plane
+        plane[row % len(plane)] = ready.args[argument]
+    for row, end in enumerate(own.after, len(own.before) + ready.steps):
+        plane[row % len(plane)] = 0 if end is None else ready.args[end]
+
+
+class Later:
+    """A state of a scan that was left out; `now` computes it, from what the scan was given then."""
+
+    def __init__(self, program: ScanProgram, ready: Ready) -> None:
+        self._program, self._ready = program, ready
+        self._versions = _versions(ready)
+        self._found: list[Tensor | None] | None = None
+        self._lock = Lock()
+
+    def now(self, place: int) -> Tensor:
+        """Raises RuntimeError where what it is computed from has been changed since."""
+        with self._lock:
+            if self._found is None:
+                if self._versions != _versions(self._ready):
+                    state = self._program.own[place].state
+                    raise RuntimeError(
+                        f"`{state}` was not asked for, and the weights or inputs have changed since: call the net again"
+                    )
+                self._found = _forward(self._program, self._ready, True)
+        found = self._found[place]
+        assert found is not None, "all states have been computed"
+        return found
+
+
+def _versions(ready: Ready) -> list[int]:
+    given = [a for a in ready.args if isinstance(a, Tensor)]
+    return [t._version for t in (*given, *ready.given, *ready.weights) if not t.is_inference()]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One state of those that are computed later."""
+
+    later: Later
+    place: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        own, ready = self.later._program.own[self.place], self.later._ready
+        rows = len(own.before) + ready.steps + sum(a is not None for a in own.after)
+        return (rows, ready.batch, own.width)
+
+    def now(self) -> Tensor:
+        return self.later.now(self.place)
