@@ -257,6 +257,38 @@ INLINE vec soft_plus(vec x)
     return x;
 }
 
+INLINE vec square(vec x)
+{
+    return x * x;
+}
+
+INLINE vec where(vec condition, vec a, vec b)
+{
+    return choose(condition != 0, a, b);
+}
+
+INLINE vec clip(vec x, vec low, vec high)
+{
+    return smaller(larger(x, low), high);
+}
+
+INLINE vec equal(vec a, vec b)
+{
+    return choose(a == b, all(1), all(0));
+}
+
+/* x while the step lies where it is meant, else 0, whatever x is */
+INLINE vec during(int holds, vec x)
+{
+    return holds ? x : all(0);
+}
+
+/* A row of memory that is there, for one that is read and not used. */
+INLINE long row_within(long row, long rows)
+{
+    return row < 0 ? 0 : row < rows ? row : rows - 1;
+}
+
 INLINE vec sign_of(vec x)
 {
     return choose(x > 0, all(1), choose(x < 0, all(-1), choose(x == 0, all(0), x)));

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, assert_never
 from sqmagic.emit.c.names import at
 from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, PRODUCT, SIGN, SUM
 from sqmagic.equations.show import show_equation
-from sqmagic.schedule.plan.lower import CHEAP
 from sqmagic.schedule.plan.nodes import Cut, Fold, Join, Map, Number, Product, Row, Step, Still, Vector, needed, width
 from sqmagic.schedule.plan.phases import Group, Store
 
 if TYPE_CHECKING:
+    from sqmagic.schedule.plan.scans import Scan
     from sqmagic.emit.c.write import Writing
 
 LONG = 88
@@ -83,28 +83,7 @@ class Lines:
 
     def _here(self, number: int) -> bool:
         """Whether the value is computed and not read from memory."""
-        node = self.nodes[number]
-        if isinstance(node, Product | Fold):
-            return any(s.value == number for s in self.group.stores) or number in self.tile or self._own_fold(number)
-        if not isinstance(node, Map):
-            return False
-        if number not in self.writing.scan.phases.homes or any(s.value == number for s in self.group.stores):
-            return True
-        return node.op in CHEAP and all(self._inline(a) for a in node.args)
-
-    def _own_fold(self, number: int) -> bool:
-        return isinstance(self.nodes[number], Fold) and number not in self.writing.scan.phases.homes
-
-    def _inline(self, number: int) -> bool:
-        match self.nodes[number]:
-            case Row() | Still() | Vector() | Number() | Step():
-                return True
-            case Map(op, args):
-                return op in CHEAP and all(self._inline(a) for a in args)
-            case Cut(arg):
-                return self._inline(arg)
-            case _:
-                return False
+        return number in self.group.computed
 
     def _uses(self, order: set[int]) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -126,7 +105,7 @@ class Lines:
             return
         name = self._name(number, state)
         comment = ""
-        if state is not None:
+        if state in self.equations:
             comment = f" /* {show_equation(self.equations[state])} */"
         line = f"const vec {name} = {text.text};"
         if comment and len(line) + len(comment) > 110:
@@ -199,6 +178,8 @@ class Lines:
         match node.op:
             case "copy":
                 return vectors[0]
+            case "during":
+                return Text(f"during({_condition(self.writing.scan, node.setting)}, {vectors[0].text})")
             case "neg":
                 return Text(f"-{_within(vectors[0], SIGN)}", SIGN)
             case _:
@@ -207,18 +188,29 @@ class Lines:
     # --- storing ---------------------------------------------------------------------------------
 
     def _store(self, number: int, store: Store) -> None:
-        from sqmagic.emit.c.write import _own
+        from sqmagic.emit.c.write import own_place
 
         scan, names = self.writing.scan, self.writing.names
         plane = next(p for p in scan.phases.planes if p.name == store.plane)
         name = f"{names[f'own:{plane.name}']}_to_{store.start}" if store.start else f"{names[f'own:{plane.name}']}_to"
-        found = _own(self.writing, plane.name, 0, plane.width, name, store.start)
+        found = own_place(self.writing, plane.name, 0, name, store.start)
         member = names[f"own:{plane.name}"]
         pointer = found.pointer if plane.needed else f"s->{member} ? {found.pointer} : 0"
         self.pointers[name] = (pointer, found.stride, False)
         self.wide[name] = True
         guard = "" if plane.needed else f"if ({name}) "
         self.body.append(f"{guard}store({name} + i * {found.stride}, {_vector(self.texts[number]).text}, n);")
+
+
+def _condition(scan: Scan, setting: str) -> str:
+    """Whether t + an offset lies from a first step to T + a last."""
+    _, offset, first, last = setting.split(":")
+    step = "t" if offset == "0" else f"t {'+' if int(offset) > 0 else '-'} {abs(int(offset))}"
+    parts = [f"{step} >= {first}"] if first else []
+    if last:
+        more = scan.steps.first - 1 - scan.steps.last + int(last)
+        parts.append(f"{step} <= s->steps" + (f" {'+' if more > 0 else '-'} {abs(more)}" if more else ""))
+    return " && ".join(parts) or "1"
 
 
 def _number(value: float) -> str:

@@ -12,14 +12,15 @@ _WORDS = """
     restrict return short signed sizeof static struct switch typedef union unsigned void volatile while real whole vec
     loose bits part share barrier work all load store choose larger smaller absolute exponential logistic rectified
     products multiply packed pack pack_bias meet relax together square square_root sine cosine logarithm reduced where
-    clip sum_of largest_of smallest_of steps batch threads memory scan t i m n own me tile unit block row panel width
+    clip equal during row_within sign_of absolute sum_of largest_of smallest_of steps batch threads memory scan t i m n own me tile unit block row panel width
     main exp log tanh sin cos sqrt abs y0 y1 yn j0 j1 jn gamma lgamma tgamma erf div
 """
 TAKEN = frozenset(_WORDS.split())
 
 
 def identifier(text: str) -> str:
-    """`O_prime` for O', `Enc_r` for Enc.r."""
+    """`O_prime` for O', `Enc_r` for Enc.r, `h_hat` for ^h."""
+    text = f"{text[1:]}_hat" if text.startswith("^") else text
     name = re.sub(r"[^A-Za-z0-9_]", lambda m: f"u{ord(m.group()):x}", re.sub(r"\.", "_", text.replace("'", "_prime")))
     return name if name[:1].isalpha() else f"v{name}"
 

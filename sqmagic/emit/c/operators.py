@@ -24,6 +24,9 @@ FUNCTIONS: dict[str, str] = {
     "square": "square",
     "where": "where",
     "clip": "clip",
+    "equal": "equal",
+    "sign": "sign_of",
+    "ndtr": "normal_distribution",
 }
 
 FOLDS: dict[str, str] = {"sum": "sum_of", "max": "largest_of", "min": "smallest_of"}

@@ -6,13 +6,13 @@ what must be handed to it. The numbers of steps and examples are known as it run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqmagic.emit.c.lines import Lines
 from sqmagic.emit.c.names import at, distinct, point
 from sqmagic.equations.show import show_equation
-from sqmagic.schedule.plan.nodes import Cut, Node, Product, Row, Still, Vector, width
+from sqmagic.schedule.plan.nodes import Cut, Map, Product, Row, Still, Vector, width
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
 
@@ -45,35 +45,44 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A scan being written: `names` by key (`own:h`, `row:x`, `still:z`, `parameter:F.weight`, `plane:value_3`)."""
+    """A scan being written: `names` by key (`own:h`, `row:x`, `still:z`, `parameter:F.weight`); `prefix` tells the
+    functions of the step past the others from those of the loop."""
 
     scan: Scan
     names: dict[str, str]
+    prefix: str = ""
     operands: dict[int, str] = field(default_factory=dict)
+
+    def groups(self) -> list[tuple[str, Group]]:
+        """The groups with their names."""
+        phases = enumerate(self.scan.phases.phases, 1)
+        return [(f"{self.prefix}{n}_{m}", group) for n, phase in phases for m, group in enumerate(phase, 1)]
 
 
 def write(scan: Scan) -> tuple[str, Interface]:
     """The page of a scan, and what it takes."""
-    writing = Writing(scan, _names(scan))
-    _operands(writing)
-    groups = [(n, m, group) for n, phase in enumerate(scan.phases.phases, 1) for m, group in enumerate(phase, 1)]
-    body = [line for n, m, group in groups for line in ["", *_group(writing, n, m, group)]]
+    names = _names(scan)
+    writings = [Writing(scan, names)]
+    if scan.edge is not None:
+        writings.append(Writing(replace(scan, phases=scan.edge, values=scan.edge_values), names, "edge_"))
+    for writing in writings:
+        _operands(writing)
     page = [
         *_head(scan),
         '#include "engine.h"',
         "",
-        *_struct(writing),
+        *_struct(writings[0]),
         "",
-        *_enumerations(writing, groups),
+        *_enumerations(writings),
         "",
-        *_packing(writing, groups),
-        *body,
+        *_packing(writings),
+        *(line for w in writings for name, group in w.groups() for line in ["", *_group(w, name, group)]),
         "",
-        *_steps(writing),
+        *_steps(writings),
         "",
-        *_doors(writing, groups),
+        *_doors(),
     ]
-    return "\n".join(page) + "\n", _interface(writing)
+    return "\n".join(page) + "\n", _interface(writings[0])
 
 
 def _head(scan: Scan) -> list[str]:
@@ -90,7 +99,7 @@ def _names(scan: Scan) -> dict[str, str]:
     wanted += [(f"row:{s}", s) for s in scan.rows]
     wanted += [(_still(n), n.state + point(n.context)) for n in scan.stills]
     wanted += [(f"parameter:{p}", p) for p in scan.parameters]
-    wanted += [(f"own:{p.name}", p.name) for p in scan.phases.planes if p.name not in scan.held]
+    wanted += [(f"own:{name}", name) for name in _between(scan)]
     return distinct(wanted)
 
 
@@ -99,7 +108,8 @@ def _still(node: Still) -> str:
 
 
 def _between(scan: Scan) -> dict[str, int]:
-    return {p.name: p.width for p in scan.phases.planes if p.name not in scan.held}
+    planes = [*scan.phases.planes, *(scan.edge.planes if scan.edge else ())]
+    return {p.name: p.width for p in planes if p.name not in scan.held}
 
 
 def _members(writing: Writing) -> Iterator[tuple[str, str]]:
@@ -109,13 +119,13 @@ def _members(writing: Writing) -> Iterator[tuple[str, str]]:
     yield "int threads;", ""
     for state, held in scan.held.items():
         name = names[f"own:{state}"]
-        yield f"real *{name}; long {name}_rows;", f"[rows][batch][{held.width}], the first of index {held.first}"
+        yield f"real *{name}; long {name}_rows, {name}_row;", f"[rows][batch][{held.width}], the first of index {held.first}"
     for plane, wide in _between(scan).items():
         name = names[f"own:{plane}"]
-        yield f"real *{name}; long {name}_rows;", f"[rows][batch][{wide}]"
+        yield f"real *{name}; long {name}_rows, {name}_row;", f"[rows][batch][{wide}]"
     for state, first in scan.rows.items():
         name = names[f"row:{state}"]
-        yield f"const real *{name}; long {name}_step, {name}_row;", f"the first row is of index {first}"
+        yield f"const real *{name}; long {name}_rows, {name}_step, {name}_row;", f"the first row is of index {first}"
     for node in scan.stills:
         name = names[_still(node)]
         yield f"const real *{name}; long {name}_row;", f"[batch][{node.width}]"
@@ -167,10 +177,12 @@ def place(writing: Writing, number: int) -> Place:
         case Cut(arg, start):
             inner = place(writing, arg)
             return Place(f"{inner.pointer} + {start}", inner.stride, f"{inner.name}_{start}")
-        case Row(state, offset, wide, True):
-            return _own(writing, state, offset, wide, f"{names[f'own:{state}']}_at_{at(offset)}")
+        case Row(state, offset, _, True):
+            return own_place(writing, state, offset, f"{names[f'own:{state}']}_at_{at(offset)}")
         case Row(state, offset):
             name, row = names[f"row:{state}"], _moved("t", offset - scan.rows[state])
+            if offset and any(isinstance(n, Map) and n.op == "during" for n in scan.nodes):
+                row = f"row_within({row}, s->{name}_rows)"
             return Place(f"s->{name} + {row} * s->{name}_step", f"s->{name}_row", f"{name}_at_{at(offset)}")
         case Still():
             name = names[_still(node)]
@@ -180,16 +192,17 @@ def place(writing: Writing, number: int) -> Place:
             return Place(f"s->{name}" + f" + {start}" * bool(start), "0", f"{name}_from_{start}")
         case _:
             plane, start = scan.phases.homes[number]
-            wide = next(p.width for p in scan.phases.planes if p.name == plane)
-            return _own(writing, plane, 0, wide, f"{names[f'own:{plane}']}_at_t" + f"_{start}" * bool(start), start)
+            return own_place(writing, plane, 0, f"{names[f'own:{plane}']}_at_t" + f"_{start}" * bool(start), start)
 
 
-def _own(writing: Writing, plane: str, offset: int, wide: int, name: str, start: int = 0) -> Place:
+def own_place(writing: Writing, plane: str, offset: int, name: str, start: int = 0) -> Place:
+    """A row of what the scan itself computes."""
     held = writing.scan.held.get(plane)
     member = writing.names[f"own:{plane}"]
     row = _moved("t", offset - (held.first if held else writing.scan.steps.first))
     more = f" + {start}" if start else ""
-    return Place(f"s->{member} + {row} % s->{member}_rows * s->batch * {wide}{more}", str(wide), name)
+    row_length = f"s->{member}_row"
+    return Place(f"s->{member} + {row} % s->{member}_rows * s->batch * {row_length}{more}", row_length, name)
 
 
 def _moved(variable: str, offset: int) -> str:
@@ -240,39 +253,42 @@ def _panel(scan: Scan, group: Group) -> int:
     return sum(stack.length * _vectors(scan, group, stack) for stack in _stacks(scan, group))
 
 
-def _enumerations(writing: Writing, groups: list[tuple[int, int, Group]]) -> list[str]:
-    scan = writing.scan
+def _enumerations(writings: Sequence[Writing]) -> list[str]:
     lines = ["enum {"]
     before = "0"
-    for n, m, group in groups:
-        if group.stacks:
-            units = f"{_span(scan, group)} * (int)LANES" if _span(scan, group) > 1 else "(int)LANES"
-            blocks = f"({group.width} + {units} - 1) / ({units})"
-            lines.append(f"{INDENT}BLOCKS_{n}_{m} = {blocks},")
-            lines.append(f"{INDENT}PANEL_{n}_{m} = {_panel(scan, group)} * (int)LANES,")
-            lines.append(f"{INDENT}PANELS_{n}_{m} = {before}, /* where they begin */")
-            before = f"PANELS_{n}_{m} + BLOCKS_{n}_{m} * PANEL_{n}_{m}"
-    widths = {o: width(scan.nodes[o]) for o in writing.operands}
-    most = max([0, *(sum(_vectors(scan, g, s) for s in _stacks(scan, g)) for _, _, g in groups)])
+    for writing in writings:
+        for name, group in writing.groups():
+            if group.stacks:
+                span = _span(writing.scan, group)
+                units = f"({span} * (int)LANES)" if span > 1 else "(int)LANES"
+                lines.append(f"{INDENT}BLOCKS_{name} = ({group.width} + {units} - 1) / {units},")
+                lines.append(f"{INDENT}PANEL_{name} = {_panel(writing.scan, group)} * (int)LANES,")
+                lines.append(f"{INDENT}PANELS_{name} = {before}, /* where they begin */")
+                before = f"PANELS_{name} + BLOCKS_{name} * PANEL_{name}"
+    packed = max(sum(width(w.scan.nodes[o]) for o in w.operands) for w in writings)
+    groups = [(w.scan, group) for w in writings for _, group in w.groups()]
+    most = max([0, *(sum(_vectors(scan, g, s) for s in _stacks(scan, g)) for scan, g in groups)])
     lines.append(f"{INDENT}ALL_PANELS = {before},")
-    lines.append(f"{INDENT}PACKED = {sum(widths.values())}, /* the components of all operands of products */")
+    lines.append(f"{INDENT}PACKED = {packed}, /* the components of all operands of products */")
     lines.append(f"{INDENT}TILE = {most} * ROWS * (int)LANES")
     return [*lines, "};"]
 
 
-def _packing(writing: Writing, groups: list[tuple[int, int, Group]]) -> list[str]:
+def _packing(writings: Sequence[Writing]) -> list[str]:
     """A function that packs a thread's blocks of every panel."""
-    scan = writing.scan
-    lines = ["/* Packs weights and biases, a share of the blocks. */", "static void pack_panels(const scan *s, const share *me)", "{"]
+    lines = [
+        "/* Packs weights and biases, a share of the blocks. */",
+        "static void pack_panels(const scan *s, const share *me)",
+        "{",
+    ]
     body: list[str] = []
-    for n, m, group in groups:
-        if not group.stacks:
-            continue
+    for writing, name, group in ((w, name, group) for w in writings for name, group in w.groups() if group.stacks):
+        scan = writing.scan
         span = _span(scan, group)
         body += [
-            f"for (long block = BLOCKS_{n}_{m} * me->number / me->threads; "
-            f"block < BLOCKS_{n}_{m} * (me->number + 1) / me->threads; block++) {{",
-            f"{INDENT}real *panel = s->memory + PANELS_{n}_{m} + block * PANEL_{n}_{m};",
+            f"for (long block = BLOCKS_{name} * me->number / me->threads; "
+            f"block < BLOCKS_{name} * (me->number + 1) / me->threads; block++) {{",
+            f"{INDENT}real *panel = s->memory + PANELS_{name} + block * PANEL_{name};",
         ]
         for stack in _stacks(scan, group):
             vectors = _vectors(scan, group, stack)
@@ -315,12 +331,11 @@ def _packed(writing: Writing, product: int, group: Group, span: int, sub: int, p
 # --- phases --------------------------------------------------------------------------------------
 
 
-def _group(writing: Writing, n: int, m: int, group: Group) -> list[str]:
+def _group(writing: Writing, name: str, group: Group) -> list[str]:
     """The function of a group, and before it the one with its lines."""
     scan = writing.scan
     lines = Lines(writing, group, _tile(scan, group), _span(scan, group))
-    name = f"{n}_{m}"
-    doc = f"/* Phase {n}, {group.width} unit{'s' * (group.width > 1)}. */"
+    doc = f"/* Phase {name}: {group.width} unit{'s' * (group.width > 1)}. */"
     arguments = ", ".join([*lines.parameters()])
     head = [
         f"INLINE void lines_{name}(const scan *s, long t, long unit, long n, int m, const real *tile{', ' * bool(arguments)}{arguments})",
@@ -332,7 +347,7 @@ def _group(writing: Writing, n: int, m: int, group: Group) -> list[str]:
         "}",
         "",
     ]
-    return [doc, *head, *_phase(writing, name, group, lines, _new_operands(writing, n, m))]
+    return [doc, *head, *_phase(writing, name, group, lines, _new_operands(writing, name))]
 
 
 def _tile(scan: Scan, group: Group) -> dict[int, int]:
@@ -345,15 +360,14 @@ def _tile(scan: Scan, group: Group) -> dict[int, int]:
     return found
 
 
-def _new_operands(writing: Writing, n: int, m: int) -> list[int]:
+def _new_operands(writing: Writing, name: str) -> list[int]:
     """The operands that no group before this one has packed."""
-    seen: dict[int, tuple[int, int]] = {}
-    for a, phase in enumerate(writing.scan.phases.phases, 1):
-        for b, group in enumerate(phase, 1):
-            for product in group.products:
-                for term in _product(writing.scan, product).terms:
-                    seen.setdefault(term.operand, (a, b))
-    return [o for o, first in seen.items() if first == (n, m)]
+    seen: dict[int, str] = {}
+    for other, group in writing.groups():
+        for product in group.products:
+            for term in _product(writing.scan, product).terms:
+                seen.setdefault(term.operand, other)
+    return [o for o, first in seen.items() if first == name]
 
 
 def _slot(writing: Writing, operand: int) -> int:
@@ -432,20 +446,15 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
 # --- the loop ------------------------------------------------------------------------------------
 
 
-def _steps(writing: Writing) -> list[str]:
-    scan = writing.scan
+def _steps(writings: Sequence[Writing]) -> list[str]:
+    scan = writings[0].scan
     first = scan.steps.first
     order = (
         f"for (long t = s->steps + {first - 1}; t >= {first}; t--) {{"
         if scan.backward
         else f"for (long t = {first}; t < s->steps + {first}; t++) {{"
     ).replace("+ -", "- ")
-    calls: list[str] = []
-    for n, phase in enumerate(scan.phases.phases, 1):
-        calls += [f"phase_{n}_{m}(s, me, t, own, tile);" for m, _ in enumerate(phase, 1)]
-        calls.append("if (me->by_units)")
-        calls.append(f"{INDENT}meet(me);")
-    return [
+    lines = [
         "static long thread_memory(long batch, int threads)",
         "{",
         f"{INDENT}return (PACKED * most_rows(batch, threads) + TILE + 2 * LANES) / LANES * LANES;",
@@ -461,13 +470,25 @@ def _steps(writing: Writing) -> list[str]:
         f"{INDENT}pack_panels(s, me);",
         f"{INDENT}meet(me);",
         f"{INDENT}{order}",
-        *(INDENT * 2 + call for call in calls),
+        *(INDENT * 2 + call for call in _calls(writings[0], "t")),
         f"{INDENT}}}",
-        "}",
     ]
+    for writing in writings[1:]:
+        past = str(first - 1) if scan.backward else f"s->steps + {first}"
+        lines += [INDENT + call for call in _calls(writing, past)]
+    return [*lines, "}"]
 
 
-def _doors(writing: Writing, groups: Iterable[tuple[int, int, Group]]) -> list[str]:
+def _calls(writing: Writing, step: str) -> list[str]:
+    """A step: its phases, the threads together after each."""
+    calls = []
+    for n, phase in enumerate(writing.scan.phases.phases, 1):
+        calls += [f"phase_{writing.prefix}{n}_{m}(s, me, {step}, own, tile);" for m, _ in enumerate(phase, 1)]
+        calls += ["if (me->by_units)", f"{INDENT}meet(me);"]
+    return calls
+
+
+def _doors() -> list[str]:
     return [
         "/* How many numbers `memory` must hold, beginning at a multiple of 64 bytes. */",
         "long scan_memory(long batch, int threads)",

@@ -1,27 +1,32 @@
 """A generated class's scan as a call of compiled C.
 
-The class has a method for each scan, written for torch. `bound` gives one that takes the same and returns the same: it
-runs the C where that can be, and else the method, and notes which and why. Nothing is computed in C that the method
-would not compute.
+The class has a method for each scan, written for torch. `bind` puts one in its place that takes the same and returns the
+same: it runs the C where that can be, and else the method, and notes which and why. Nothing is computed in C that the
+method would not compute. States that nobody has asked for are `LeftOut`, and computed when somebody does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime.kernels.compiler import CannotCompile, Library, library
-from sqmagic.runtime.kernels.memory import POOL
-from sqmagic.runtime.kernels.program import OwnState, ScanProgram
+from sqmagic.runtime.kernels.call import Size
+from sqmagic.runtime.kernels.compiler import CannotCompile, library
+from sqmagic.runtime.kernels.function import Scan, Setting, forward
+from sqmagic.runtime.kernels.program import ScanProgram
 
 Method = Callable[..., Any]
 
 REALS = {torch.float32: "float", torch.float64: "double"}
+
+_PLAIN = (nn.Linear, nn.LayerNorm, nn.Module)
+"""Layers that do no more than their equation."""
 
 
 @dataclass(slots=True)
@@ -41,17 +46,25 @@ class Bound:
 
     def __call__(self, module: nn.Module, *args: Any) -> Any:
         try:
-            ready = _ready(self.program, module, args)
+            setting, arguments, weights = _ready(self.program, module, args)
         except CannotCompile as reason:
             self.report.path = f"torch, because {reason}"
             return self.method(module, *args)
         self.report.path = "C"
-        found = _forward(self.program, ready, False)
-        if None in found:
-            later = Later(self.program, ready)
-            states = [LeftOut(later, n) if f is None else f for n, f in enumerate(found)]
+        if setting.back is None:
+            found = forward(setting, arguments, weights, set(setting.outside))
+            every = partial(_all, setting, arguments, weights)
         else:
-            states = list(found)
+            outside = Scan.apply(setting, *arguments.values(), *weights)
+            found = dict(zip(setting.outside, outside, strict=True))
+            every = partial(_by_torch, self, module, args)
+        later = Later(every, [*arguments.values(), *weights])
+        sizes = setting.size
+        states: list[Any] = []
+        for own in self.program.own[: self.program.returned]:
+            rows = len(own.before) + sizes.steps + sum(a is not None for a in own.after)
+            shape = (rows, sizes.batch, own.width)
+            states.append(found.get(own.state, LeftOut(later, own.state, shape)))
         return states[0] if len(states) == 1 else states
 
 
@@ -66,32 +79,26 @@ def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
     return bound
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A call that can run as C. `given` and `weights` are as the page takes them."""
-
-    library: Library
-    dtype: torch.dtype
-    steps: int
-    batch: int
-    args: Sequence[Any]
-    given: tuple[Tensor, ...]
-    weights: tuple[Tensor, ...]
+# --- whether it can be ---------------------------------------------------------------------------
 
 
-def _ready(program: ScanProgram, module: nn.Module, args: Sequence[Any]) -> Ready:
+def _ready(
+    program: ScanProgram, module: nn.Module, args: Sequence[Any]
+) -> tuple[Setting, dict[int, Tensor], tuple[Tensor, ...]]:
     """Raises CannotCompile where torch must compute."""
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
     weights = tuple(_weight(module, w.parameter) for w in program.weights)
-    tensors = [a for a in args if isinstance(a, Tensor)]
-    dtype = _dtype([*weights, *tensors])
-    if torch.is_grad_enabled() and any(t.requires_grad for t in [*weights, *tensors]):
-        raise CannotCompile("gradients are asked for")
-    found = library(program.page, REALS[dtype])
-    given = tuple(_laid_out(args[g.argument], dtype) for g in program.given)
-    weights = tuple(w.contiguous() for w in weights)
-    return Ready(found, dtype, args[program.horizon] + program.more, _batch(program, args), args, given, weights)
+    arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
+    dtype = _dtype([*weights, *arguments.values()])
+    differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in (*weights, *arguments.values()))
+    if differentiated and isinstance(program.backward, str):
+        raise CannotCompile(f"gradients are asked for, and {program.backward}")
+    found, back = library(program.page, REALS[dtype]), None
+    if differentiated and not isinstance(program.backward, str):
+        back = library(program.backward.page, REALS[dtype])
+    size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
+    return Setting(program, found, back, size, tuple(arguments)), arguments, weights
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
@@ -119,10 +126,6 @@ def _weight(module: nn.Module, parameter: str) -> Tensor:
     return cast(Tensor, value)
 
 
-_PLAIN = (nn.Linear, nn.LayerNorm, nn.Module)
-"""Layers that do no more than their equation."""
-
-
 def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
     reals = {t.dtype for t in tensors if t.is_floating_point()}
     if any(t.device.type != "cpu" for t in tensors):
@@ -135,104 +138,32 @@ def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
     return reals.pop()
 
 
-def _laid_out(given: Tensor, dtype: torch.dtype) -> Tensor:
-    """Components side by side; steps and examples may lie apart."""
-    given = given.to(dtype)
-    return given if given.stride(-1) == 1 or given.shape[-1] == 1 else given.contiguous()
-
-
-def _forward(program: ScanProgram, ready: Ready, everything: bool) -> list[Tensor | None]:
-    """The rows of the own states: of those that are asked for, or of all. Of others, a step leaves to the next what it
-    needs, and no more."""
-    ffi, functions = ready.library.ffi, ready.library.functions
-    size = ready.dtype.itemsize
-    call = ffi.new("scan *")
-    call.steps, call.batch, call.threads = ready.steps, ready.batch, torch.get_num_threads()
-    for item, tensor in zip(program.given, ready.given, strict=True):
-        setattr(call, item.member, ffi.cast("real *", tensor.data_ptr()))
-        if item.over_time:
-            setattr(call, f"{item.member}_step", tensor.stride(0))
-        setattr(call, f"{item.member}_row", tensor.stride(-2))
-    for weight, tensor in zip(program.weights, ready.weights, strict=True):
-        setattr(call, weight.member, ffi.cast("real *", tensor.data_ptr()))
-    kept = [own.outside or everything for own in program.own]
-    rows = [_rows(own, ready, keep) for own, keep in zip(program.own, kept, strict=True)]
-    own_memory = [0 if keep else n * ready.batch * o.width for o, n, keep in zip(program.own, rows, kept, strict=True)]
-    between = [ready.batch * width for _, width in program.between]
-    own_memory, between = ([(n + 15) // 16 * 16 for n in sizes] for sizes in (own_memory, between))
-    scratch = (functions.scan_memory(ready.batch, call.threads) + 15) // 16 * 16
-    block = POOL.take((scratch + sum(own_memory) + sum(between)) * size)
-    memory = block.view(ready.dtype)
-    call.memory = ffi.cast("real *", memory.data_ptr())
-    place = scratch
-    for (member, _), count in zip(program.between, between, strict=True):
-        setattr(call, member, ffi.cast("real *", memory.data_ptr() + place * size))
-        setattr(call, f"{member}_rows", 1)
-        place += count
-    found: list[Tensor | None] = []
-    for own, n, keep, count in zip(program.own, rows, kept, own_memory, strict=True):
-        shape = (n, ready.batch, own.width)
-        if keep:
-            plane = POOL.tensor(shape, ready.dtype)
-        elif n:
-            plane = memory[place : place + n * ready.batch * own.width].view(shape)
-            place += count
-        else:  # nobody reads it
-            found.append(None)
-            continue
-        _begun(own, plane, ready)
-        setattr(call, own.member, ffi.cast("real *", plane.data_ptr()))
-        setattr(call, f"{own.member}_rows", n)
-        stored = len(own.before) + ready.steps + sum(a is not None for a in own.after)
-        found.append((plane if n == stored else plane[:stored]) if keep else None)
-    if ready.steps > 0 and ready.batch > 0:
-        functions.run(call)
-    POOL.give(block)
-    return found
-
-
-def _rows(own: OwnState, ready: Ready, keep: bool) -> int:
-    """How many rows a state has: all, or as many as the scan looks at."""
-    if keep:
-        return len(own.before) + ready.steps + len(own.after)
-    return max(len(own.before), len(own.after), own.reach) + 1 if own.needed else 0
-
-
-def _begun(own: OwnState, plane: Tensor, ready: Ready) -> None:
-    """Fills in the rows that are given."""
-    for row, argument in enumerate(own.before):
-        plane[row % len(plane)] = ready.args[argument]
-    for row, end in enumerate(own.after, len(own.before) + ready.steps):
-        plane[row % len(plane)] = 0 if end is None else ready.args[end]
+# --- what is computed later ----------------------------------------------------------------------
 
 
 class Later:
-    """A state of a scan that was left out; `now` computes it, from what the scan was given then."""
+    """All states of a scan, computed when one that was left out is asked for, from what the scan was given then."""
 
-    def __init__(self, program: ScanProgram, ready: Ready) -> None:
-        self._program, self._ready = program, ready
-        self._versions = _versions(ready)
-        self._found: list[Tensor | None] | None = None
+    def __init__(self, every: Callable[[], Mapping[str, Tensor]], tensors: Sequence[Tensor]) -> None:
+        self._every, self._tensors = every, tensors
+        self._versions = _versions(tensors)
+        self._found: Mapping[str, Tensor] | None = None
         self._lock = Lock()
 
-    def now(self, place: int) -> Tensor:
+    def now(self, state: str) -> Tensor:
         """Raises RuntimeError where what it is computed from has been changed since."""
         with self._lock:
             if self._found is None:
-                if self._versions != _versions(self._ready):
-                    state = self._program.own[place].state
+                if self._versions != _versions(self._tensors):
                     raise RuntimeError(
                         f"`{state}` was not asked for, and the weights or inputs have changed since: call the net again"
                     )
-                self._found = _forward(self._program, self._ready, True)
-        found = self._found[place]
-        assert found is not None, "all states have been computed"
-        return found
+                self._found = self._every()
+        return self._found[state]
 
 
-def _versions(ready: Ready) -> list[int]:
-    given = [a for a in ready.args if isinstance(a, Tensor)]
-    return [t._version for t in (*given, *ready.given, *ready.weights) if not t.is_inference()]
+def _versions(tensors: Sequence[Tensor]) -> list[int]:
+    return [t._version for t in tensors if not t.is_inference()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +171,21 @@ class LeftOut:
     """One state of those that are computed later."""
 
     later: Later
-    place: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        own, ready = self.later._program.own[self.place], self.later._ready
-        rows = len(own.before) + ready.steps + sum(a is not None for a in own.after)
-        return (rows, ready.batch, own.width)
+    state: str
+    shape: tuple[int, ...]
 
     def now(self) -> Tensor:
-        return self.later.now(self.place)
+        return self.later.now(self.state)
+
+
+def _all(setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor]) -> dict[str, Tensor]:
+    names = {o.state for o in setting.program.own[: setting.program.returned]}
+    return forward(setting, arguments, weights, names)
+
+
+def _by_torch(bound: Bound, module: nn.Module, args: Sequence[Any]) -> dict[str, Tensor]:
+    """All states, so that gradients reach what they are made from."""
+    with torch.enable_grad():
+        found = bound.method(module, *args)
+    states = [o.state for o in bound.program.own[: bound.program.returned]]
+    return dict(zip(states, [found] if len(states) == 1 else found, strict=True))

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from sqmagic.equations.shapes import Shape
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, Weight
+from sqmagic.equations.shapes.forward import shape_of
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, Weight, shift
 from sqmagic.schedule.plan.nodes import Cut, Fold, Graph, Join, Map, Number, Product, Row, Step, Still, Term, Vector
 
 
@@ -22,7 +23,9 @@ class NotForKernels(Exception):
 
 @dataclass(slots=True)
 class Work:
-    """What is known while equations are turned into values. `constants` are bare states that are numbers."""
+    """What is known while equations are turned into values. `constants` are bare states that are numbers; `again` are
+    states over time that are computed anew where they are read; `here` is the point that stands for t, if one does.
+    """
 
     shapes: Mapping[str, Shape]
     parameters: Mapping[str, Shape]
@@ -30,6 +33,8 @@ class Work:
     own: frozenset[str]
     graph: Graph = field(default_factory=Graph)
     values: dict[str, int] = field(default_factory=dict)
+    again: Mapping[str, Expr] = field(default_factory=dict)
+    here: Fixed | Last | None = None
 
     def width(self, number: int) -> int:
         return self.graph.width(number)
@@ -102,6 +107,10 @@ def _read(read: Read, work: Work) -> int:
     match read.context:
         case () if read.state in work.constants:
             return value(work.constants[read.state], work)
+        case (Fixed() | Last() as point,) if (offset := _from_here(point, work)) is not None:
+            return _read(replace(read, context=(Running("t", offset),)), work)
+        case (Running(_, offset),) if read.state in work.again:
+            return value(shift(work.again[read.state], offset), work)
         case (Running(_, 0),) if read.state in work.own:
             return work.values[read.state]
         case (Running(_, offset),):
@@ -117,6 +126,31 @@ def _read(read: Read, work: Work) -> int:
             raise NotForKernels(f"it reads a range of `{read.state}`")
 
 
+def _from_here(point: Fixed | Last, work: Work) -> int | None:
+    match point, work.here:
+        case Fixed(number), Fixed(here):
+            return number - here
+        case Last(_, number), Last(_, here):
+            return number - here
+        case _:
+            return None
+
+
+def _during(node: Apply, work: Work) -> int:
+    """A value at the steps from `first` to T + `last`; `setting` says of which step, t + it or a number."""
+    body, step = node.args
+    match step:
+        case Position(Running(_, offset)):
+            told = f"t:{offset}"
+        case Position(Fixed() | Last() as point) if (offset := _from_here(point, work)) is not None:
+            told = f"t:{offset}"
+        case _:
+            raise NotForKernels("a part of it holds at steps of its own")
+    number = value(body, work)
+    setting = f"{told}:{node.attribute('first', '')}:{node.attribute('last', '')}"
+    return work.graph.put(Map("during", (number,), work.width(number), setting))
+
+
 # --- component by component ----------------------------------------------------------------------
 
 
@@ -125,13 +159,23 @@ def pointwise(op: str, numbers: tuple[int, ...], work: Work, setting: str = "") 
     return work.graph.put(Map(op, numbers, width, setting))
 
 
+def vector(expr: Expr, width: int, work: Work) -> int:
+    """An expression as a value of a width."""
+    return _as_wide(value(expr, work), width, work)
+
+
 def _as_wide(number: int, width: int, work: Work) -> int:
     """A scalar where a vector is meant."""
     return number if work.width(number) == width else work.graph.put(Map("copy", (number,), width))
 
 
 def _pointwise(node: Apply, work: Work) -> int:
-    return pointwise(node.op, tuple(value(a, work) for a in node.args), work)
+    numbers = tuple(value(a, work) for a in node.args)
+    if node.op == "mul":  # a factor 1 changes nothing, whatever it multiplies
+        for one, other in (numbers, numbers[::-1]):
+            if work.graph.nodes[one] == Number(1.0):
+                return other
+    return pointwise(node.op, numbers, work)
 
 
 def _add(node: Apply, work: Work) -> int:
@@ -255,6 +299,50 @@ def _matmul(node: Apply, work: Work) -> int:
     return fold("sum", pointwise("mul", (one, other), work), work)
 
 
+def _dense_input(node: Apply, work: Work) -> int:
+    """The transposed weights times a value."""
+    weight = f"{node.layer}.weight"
+    units = work.parameters[weight][1]
+    return _product(terms(weight, value(node.args[0], work), units, work, True), (), units, work)
+
+
+def _width_of(expr: Expr, work: Work) -> int:
+    return _vector(shape_of(expr, work.shapes, work.parameters), "what is copied")
+
+
+def _expand_as(node: Apply, work: Work) -> int:
+    return _as_wide(value(node.args[0], work), _width_of(node.args[1], work), work)
+
+
+def _size(node: Apply, work: Work) -> int:
+    return work.graph.put(Number(float(_width_of(node.args[0], work))))
+
+
+def _pad(node: Apply, work: Work) -> int:
+    before, after = int(node.attribute("before", 0)), int(node.attribute("after", 0))
+    parts = [*_zeros(before, work), value(node.args[0], work), *_zeros(after, work)]
+    return join(parts, work)
+
+
+def _zeros(width: int, work: Work) -> list[int]:
+    return [work.graph.put(Map("copy", (work.graph.put(Number(0.0)),), width))] if width else []
+
+
+def _one_hot(node: Apply, work: Work) -> int:
+    match node.args[0]:
+        case Const(number):
+            size = int(node.attribute("size", 0))
+            one = work.graph.put(Map("copy", (work.graph.put(Number(1.0)),), 1))
+            return join([*_zeros(int(number), work), one, *_zeros(size - int(number) - 1, work)], work)
+        case _:
+            raise NotForKernels("`one_hot` has no kernel")
+
+
+def _step_share(node: Apply, work: Work) -> int:
+    """Of a scan by itself, whose results' adjoints are given as they are."""
+    return work.graph.put(Number(1.0))
+
+
 # --- over components -----------------------------------------------------------------------------
 
 
@@ -306,11 +394,19 @@ _EACH = """
     sub mul div neg exp log sqrt square abs sin cos tanh sigmoid relu gelu softplus maximum minimum where clip
 """.split()
 
-CHEAP = frozenset(("copy", "add", "sub", "mul", "neg", "square", "abs", "relu", "maximum", "minimum", "where", "clip"))
+CHEAP = frozenset(("copy", "add", "sub", "mul", "neg", "square", "abs", "relu", "maximum", "minimum", "where", "clip", "equal", "sign", "during"))
 """What costs less to compute again than to keep."""
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_EACH, _pointwise),
+    **dict.fromkeys(("equal", "sign", "ndtr"), _pointwise),
+    "during": _during,
+    "dense_input": _dense_input,
+    "expand_as": _expand_as,
+    "size": _size,
+    "pad": _pad,
+    "one_hot": _one_hot,
+    "step_share": _step_share,
     "add": _add,
     "stop": _same,
     "old": _same,

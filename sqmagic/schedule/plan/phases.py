@@ -26,11 +26,13 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What is computed of one width in a phase: stacks of products on the same operands, and what is stored."""
+    """What is computed of one width in a phase: stacks of products on the same operands, and what is stored; `computed`
+    are all values that it does not read from memory."""
 
     width: int
     stacks: tuple[tuple[int, ...], ...]
     stores: tuple[Store, ...]
+    computed: frozenset[int]
 
     @property
     def products(self) -> tuple[int, ...]:
@@ -142,6 +144,7 @@ class _Work:
     waiting: dict[tuple[int, int], dict[tuple[str, int], Store]] = field(default_factory=dict)
     groups: dict[tuple[int, int], dict[tuple[str, int], Store]] = field(default_factory=dict)
     products: dict[tuple[int, int], dict[int, None]] = field(default_factory=dict)
+    computed: dict[tuple[int, int], set[int]] = field(default_factory=dict)
 
     def keep(self, number: int, plane: str, start: int) -> None:
         """A value into a plane; a concatenation part by part, each as soon as it is there."""
@@ -177,7 +180,9 @@ class _Work:
             node = self.graph.nodes[number]
             if not self.here(number, level, wide):
                 self.in_memory(number)
-            elif isinstance(node, Map):
+                continue
+            self.computed.setdefault((level, wide), set()).add(number)
+            if isinstance(node, Map):
                 stack.extend(node.args)
             elif isinstance(node, Product):
                 self.products.setdefault((level, wide), {})[number] = None
@@ -202,7 +207,8 @@ def _gathered(work: _Work) -> tuple[tuple[Group, ...], ...]:
     for key in sorted(work.groups):
         level, wide = key
         stores = tuple(sorted(work.groups[key].values(), key=lambda s: s.value))
-        group = Group(wide, _stacks(work.graph, sorted(work.products.get(key, {}))), stores)
+        stacks = _stacks(work.graph, sorted(work.products.get(key, {})))
+        group = Group(wide, stacks, stores, frozenset(work.computed.get(key, ())))
         found.setdefault(level, []).append(group)
     return tuple(tuple(found[level]) for level in sorted(found))
 

@@ -7,10 +7,10 @@ a `Scan` in its phases, or the reason in words. Kernels take states that are vec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Read, System, children
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Read, System, children, reads
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
 from sqmagic.schedule.plan.lower import NotForKernels, lowered
@@ -21,12 +21,14 @@ from sqmagic.schedule.plan.phases import Phases, phases
 @dataclass(frozen=True, slots=True)
 class Held:
     """The rows that a state has while a scan runs: from index `first`, `before` of them base cases, `after` of them
-    past the last step (end cases, or zeros). `reach` is how many steps away the scan reads it.
+    past the last step, `ends` of which are end cases and the others zeros. `reach` is how many steps away the scan
+    reads it.
     """
 
     first: int
     before: int
     after: int
+    ends: int
     width: int
     reach: int
 
@@ -36,7 +38,8 @@ class Scan:
     """A recurrence as kernels run it: `component` is its number in the dependence, `steps` go from the first to
     T + the last, backward if it looks ahead. `values` are the states' values in the graph; `held` the own states;
     `rows` the other states that are read, with the index of their first row; `stills` what stands still;
-    `parameters` the weights that are read.
+    `parameters` the weights that are read; `constants` bare states that are numbers. `edge`, if there is one, are the
+    phases of one more step past the others, which gives `edge_values`.
     """
 
     component: int
@@ -50,6 +53,9 @@ class Scan:
     rows: Mapping[str, int]
     stills: tuple[Still, ...]
     parameters: Mapping[str, Shape]
+    constants: Mapping[str, Expr] = field(default_factory=dict)
+    edge: Phases | None = None
+    edge_values: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def flops(self) -> int:
@@ -116,7 +122,8 @@ def scan_of(
         held={s: _held(system, s, steps, shapes.states[s][0], reach.get(s, 0), backward) for s in work.values},
         rows={state: first_row(system, state, domains) for state in sorted(rows)},
         stills=tuple(n for n in work.graph.nodes if isinstance(n, Still)),
-        parameters={p: shapes.parameters[p] for p in _parameters(work.graph)},
+        parameters={p: shapes.parameters[p] for p in used_parameters(work.graph)},
+        constants={s: e for s, e in constants.items() if _is_read(s, equations, constants)},
     )
 
 
@@ -155,6 +162,12 @@ def _is_number(expr: Expr, known: Mapping[str, Expr]) -> bool:
             return False
 
 
+def _is_read(state: str, equations: tuple[Equation, ...], constants: Mapping[str, Expr]) -> bool:
+    """Whether equations read a number, or numbers that are made from it."""
+    exprs = [*(e.value for e in equations), *constants.values()]
+    return any(r.state == state for e in exprs for r in reads(e))
+
+
 def _reach(graph: Graph) -> dict[str, int]:
     found: dict[str, int] = {}
     for node in graph.nodes:
@@ -171,7 +184,7 @@ def _held(system: System, state: str, steps: Interval, width: int, reach: int, b
     index = system.indices[0].name
     while (state, Last(index, steps.last + after + 1)) in cases:
         after += 1
-    return Held(steps.first - before, before, max(after, reach * backward), width, reach)
+    return Held(steps.first - before, before, max(after, reach * backward), after, width, reach)
 
 
 def _cases(system: System) -> set[tuple[str, object]]:
@@ -187,7 +200,8 @@ def first_row(system: System, state: str, domains: Domains) -> int:
     return first
 
 
-def _parameters(graph: Graph) -> list[str]:
+def used_parameters(graph: Graph) -> list[str]:
+    """The parameters that values are made from."""
     found: dict[str, None] = {}
     for node in graph.nodes:
         match node:
