@@ -35,14 +35,19 @@ class Setting:
 
 
 def forward(setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor], names: set[str]) -> dict[str, Tensor]:
-    """The rows of the states that are named."""
+    """The rows of the states that are named, those that are there for the scan alone among them."""
     program, size = setting.program, setting.size
     planes = planes_of(program.own, names, size)
     given = [(g.member, laid_out(arguments[g.argument], size.dtype), g.over_time) for g in program.given]
     members = [(w.member, t.detach().contiguous()) for w, t in zip(program.weights, weights, strict=True)]
     ends = {p: t.detach() for p, t in arguments.items()}
     run(setting.library, size, program.own, planes, program.between, given, members, ends)
-    return {o.state: stored(o, planes[o.state]) for o in program.own if o.state in names}
+    return planes
+
+
+def results(setting: Setting, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The rows that the program gives."""
+    return {o.state: stored(o, planes[o.state]) for o in setting.program.own if o.state in planes}
 
 
 class Scan(torch.autograd.Function):
@@ -58,7 +63,8 @@ class Scan(torch.autograd.Function):
         ctx.setting = setting
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *(found[s] for s in sorted(back.kept)))
-        return tuple(found[s] for s in setting.outside)
+        given = results(setting, found)
+        return tuple(given[s] for s in setting.outside)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]

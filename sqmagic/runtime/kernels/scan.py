@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sqmagic.runtime.kernels.call import Size
 from sqmagic.runtime.kernels.compiler import CannotCompile, library
-from sqmagic.runtime.kernels.function import Scan, Setting, forward
+from sqmagic.runtime.kernels.function import Scan, Setting, forward, results
 from sqmagic.runtime.kernels.program import ScanProgram
 
 Method = Callable[..., Any]
@@ -52,7 +52,7 @@ class Bound:
             return self.method(module, *args)
         self.report.path = "C"
         if setting.back is None:
-            found = forward(setting, arguments, weights, set(setting.outside))
+            found = results(setting, forward(setting, arguments, weights, set(setting.outside)))
             every = partial(_all, setting, arguments, weights)
         else:
             outside = Scan.apply(setting, *arguments.values(), *weights)
@@ -180,7 +180,7 @@ class LeftOut:
 
 def _all(setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor]) -> dict[str, Tensor]:
     names = {o.state for o in setting.program.own[: setting.program.returned]}
-    return forward(setting, arguments, weights, names)
+    return results(setting, forward(setting, arguments, weights, names))
 
 
 def _by_torch(bound: Bound, module: nn.Module, args: Sequence[Any]) -> dict[str, Tensor]:

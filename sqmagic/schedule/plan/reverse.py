@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqmagic.equations.shapes import Shape
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Last, Position, Read, Running, System, reads, shift, walk
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, System, reads, shift, walk
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone
@@ -254,6 +254,8 @@ class _Reversing:
         throughs: list[tuple[Rows, Term, int, int]] = []
         rows: list[tuple[Rows, int]] = []
         for term, negative in _terms(expr):
+            if term == Const(0.0):
+                continue
             offset = _distance(term)
             number = vector(shift(_bared(term), -offset), self.states[hat][0], work)
             products, rest = ([], number) if negative else _products(number, work)
@@ -407,9 +409,9 @@ def _distance(expr: Expr) -> int:
         for index in read.context
         if isinstance(index, Running)
     }
-    if len(found) != 1:
+    if len(found) > 1:
         raise NotForKernels("an input's adjoint is made from several steps")
-    return found.pop()
+    return found.pop() if found else 0
 
 
 def _bared(expr: Expr) -> Expr:
