@@ -241,7 +241,7 @@ INLINE vec cosine(vec x)
 
 INLINE vec normal_distribution(vec x)
 {
-    EACH(x, REAL(erfc)(-a * (real)0.70710678118654752440) / 2);
+    EACH(x, (real)(erfc(-a * 0.70710678118654752440) / 2)); /* in double: the argument must not be rounded */
     return x;
 }
 
@@ -334,20 +334,21 @@ typedef struct {
     long width;
 } part;
 
-/* `m` examples by `n` vectors of units; `u` sums of each where one would wait for itself. */
-INLINE void multiply(const int m, const int n, const int u, const part *parts, int count, const real *panel, real *tile)
+/* `m` examples by `n` vectors of units; `u` sums of each where one would wait for itself. The sums begin with `start`,
+   `apart` from example to example. */
+INLINE void multiply(const int m, const int n, const int u, const real *start, long apart, const part *parts, int count,
+                     const real *panel, real *tile)
 {
     vec sum[4][ROWS][2];
 #pragma GCC unroll 16
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 2
         for (int v = 0; v < n; v++) {
-            sum[0][i][v] = load(panel + v * LANES, LANES);
+            sum[0][i][v] = load(start + i * apart + v * LANES, LANES);
 #pragma GCC unroll 4
             for (int s = 1; s < u; s++)
                 sum[s][i][v] = all(0);
         }
-    panel += n * LANES;
     for (int p = 0; p < count; p++) {
         const real *row = parts[p].rows;
         const long width = parts[p].width;
@@ -386,9 +387,10 @@ INLINE void multiply(const int m, const int n, const int u, const part *parts, i
 }
 
 #define MULTIPLY(m, n, u)                                                                               \
-    UNUSED static void multiply_##m##_##n(const part *parts, int count, const real *panel, real *tile)  \
+    UNUSED static void multiply_##m##_##n(const real *start, long apart, const part *parts, int count,  \
+                                          const real *panel, real *tile)                                \
     {                                                                                                   \
-        multiply(m, n, u, parts, count, panel, tile);                                                   \
+        multiply(m, n, u, start, apart, parts, count, panel, tile);                                     \
     }
 MULTIPLY(1, 1, 4) MULTIPLY(1, 2, 4) MULTIPLY(2, 1, 4) MULTIPLY(2, 2, 2) MULTIPLY(3, 1, 3) MULTIPLY(3, 2, 2)
 MULTIPLY(4, 1, 2) MULTIPLY(4, 2, 1) MULTIPLY(5, 1, 2) MULTIPLY(5, 2, 1) MULTIPLY(6, 1, 2) MULTIPLY(6, 2, 1)
@@ -397,15 +399,16 @@ MULTIPLY(7, 1, 1) MULTIPLY(7, 2, 1) MULTIPLY(8, 1, 1) MULTIPLY(8, 2, 1) MULTIPLY
 MULTIPLY(10, 1, 1) MULTIPLY(10, 2, 1) MULTIPLY(11, 1, 1) MULTIPLY(11, 2, 1) MULTIPLY(12, 1, 1) MULTIPLY(12, 2, 1)
 #endif
 
-/* The products of `m` examples with `n` vectors of a panel, into a tile. */
-UNUSED static void products(int m, int n, const part *parts, int count, const real *panel, real *tile)
+/* The products of `m` examples with `n` vectors of a panel, added to what the sums start with, into a tile. */
+UNUSED static void products(int m, int n, const real *start, long apart, const part *parts, int count, const real *panel,
+                            real *tile)
 {
 #define CASE(m)                                                                                         \
     case m:                                                                                             \
         if (n == 1)                                                                                     \
-            multiply_##m##_1(parts, count, panel, tile);                                                \
+            multiply_##m##_1(start, apart, parts, count, panel, tile);                                                \
         else                                                                                            \
-            multiply_##m##_2(parts, count, panel, tile);                                                \
+            multiply_##m##_2(start, apart, parts, count, panel, tile);                                                \
         break;
     switch (m) {
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
@@ -426,6 +429,28 @@ UNUSED static void pack_rows(const real *rows, long stride, long width, int m, r
         for (long k = 0; k < width; k++)
             into[k * m + i] = row[k];
     }
+}
+
+/* One row of a part of `m` examples. */
+INLINE void pack_row(const real *row, long width, int i, int m, real *into)
+{
+    for (long k = 0; k < width; k++)
+        into[k * m + i] = row[k];
+}
+
+/* The tile's rows side by side: [example][vector][LANE]. */
+INLINE void unload(const real *tile, int m, int n, real *rows)
+{
+    for (int i = 0; i < m; i++)
+        for (int v = 0; v < n; v++)
+            store(rows + (i * n + v) * LANES, load(tile + (v * ROWS + i) * LANES, LANES), LANES);
+}
+
+/* Of so few examples, weights cost more to read than to multiply: what is known of all steps is multiplied beforehand,
+   many steps at a time. */
+INLINE int is_few(long batch)
+{
+    return batch < 4;
 }
 
 INLINE part part_of(const real *rows, long width, int m, const real *packed)

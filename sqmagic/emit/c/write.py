@@ -36,11 +36,14 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Products on the same operands: `vectors` of a block of units, and where its panel begins in the group's."""
+    """Products on the same operands, the first `ahead` of which are known at all steps beforehand. `length` are the
+    vectors of its panel for each vector of units, `before` those that the biases and known operands take."""
 
     products: tuple[int, ...]
     operands: tuple[int, ...]
     length: int
+    ahead: int
+    before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def write(scan: Scan) -> tuple[str, Interface]:
         "",
         *_packing(writings),
         *(line for w in writings for name, group in w.groups() for line in ["", *_group(w, name, group)]),
+        *(line for name, group in writings[0].groups() for line in _beforehand(writings[0], name, group)),
         "",
         *_steps(writings),
         "",
@@ -147,7 +151,7 @@ def _interface(writing: Writing) -> Interface:
     members = [member for member, _ in _members(writing)]
     return Interface(
         declaration="\n".join(
-            ["typedef struct {", *members, "} scan;", "long scan_memory(long batch, int threads);", "void run(scan *s);"]
+            ["typedef struct {", *members, "} scan;", "long scan_memory(long steps, long batch, int threads);", "void run(scan *s);"]
         ),
         own={s: names[f"own:{s}"] for s in scan.held},
         rows={s: names[f"row:{s}"] for s in scan.rows},
@@ -219,9 +223,21 @@ def _operands(writing: Writing) -> None:
 
 
 def _product(scan: Scan, number: int) -> Product:
+    """A product, the operands that are known beforehand first."""
     node = scan.nodes[number]
     assert isinstance(node, Product)
-    return node
+    return replace(node, terms=tuple(sorted(node.terms, key=lambda t: not _is_known(scan, t.operand))))
+
+
+def _is_known(scan: Scan, number: int) -> bool:
+    """Whether an operand is there at all steps before the scan begins."""
+    match scan.nodes[number]:
+        case Row(own=own):
+            return not own
+        case Cut(arg):
+            return _is_known(scan, arg)
+        case _:
+            return False
 
 
 # --- panels --------------------------------------------------------------------------------------
@@ -240,7 +256,9 @@ def _stacks(scan: Scan, group: Group) -> list[Stack]:
         for first in range(0, len(stack), most):
             products = stack[first : first + most]
             operands = tuple(t.operand for t in _product(scan, products[0]).terms)
-            found.append(Stack(products, operands, 1 + sum(width(scan.nodes[o]) for o in operands)))
+            ahead = sum(_is_known(scan, o) for o in operands)
+            widths = [width(scan.nodes[o]) for o in operands]
+            found.append(Stack(products, operands, 1 + sum(widths), ahead, 1 + sum(widths[:ahead])))
     return found
 
 
@@ -251,6 +269,11 @@ def _vectors(scan: Scan, group: Group, stack: Stack) -> int:
 def _panel(scan: Scan, group: Group) -> int:
     """The vectors of a block's panel."""
     return sum(stack.length * _vectors(scan, group, stack) for stack in _stacks(scan, group))
+
+
+def _known_vectors(scan: Scan, group: Group) -> int:
+    """The vectors of a block that products of known operands give."""
+    return sum(_vectors(scan, group, s) for s in _stacks(scan, group) if s.ahead)
 
 
 def _enumerations(writings: Sequence[Writing]) -> list[str]:
@@ -269,6 +292,13 @@ def _enumerations(writings: Sequence[Writing]) -> list[str]:
     groups = [(w.scan, group) for w in writings for _, group in w.groups()]
     most = max([0, *(sum(_vectors(scan, g, s) for s in _stacks(scan, g)) for scan, g in groups)])
     lines.append(f"{INDENT}ALL_PANELS = {before},")
+    known = "0"
+    for name, group in writings[0].groups():
+        ahead = _known_vectors(writings[0].scan, group)
+        if ahead:
+            lines.append(f"{INDENT}KNOWN_{name} = {known}, /* where its products of known operands begin, a step's */")
+            known = f"KNOWN_{name} + BLOCKS_{name} * {ahead} * (int)LANES"
+    lines.append(f"{INDENT}KNOWN = {known},")
     lines.append(f"{INDENT}PACKED = {packed}, /* the components of all operands of products */")
     lines.append(f"{INDENT}TILE = {most} * ROWS * (int)LANES")
     return [*lines, "};"]
@@ -402,6 +432,9 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
             into = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
             body.append(f"{INDENT}pack_rows({found.name} + row * {found.stride}, {found.stride}, {wide}, (int)m, {into});")
         body.append("}")
+    if _known_vectors(scan, group) and not writing.prefix:
+        body.append(f"const real *known = is_few(s->batch) ? s->memory + ALL_PANELS + KNOWN_{name} * s->steps * s->batch : 0;")
+        body.append(f"const long seen = {_moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */")
     blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
     body += [
         f"const long blocks = {blocks};",
@@ -411,7 +444,7 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
     if group.stacks:
         inner.append(f"const real *panel = s->memory + PANELS_{name} + block * PANEL_{name};")
     inner += ["for (long b = 0; b < blocks_of(me); b++) {", f"{INDENT}const long row = row_of(me, b);", f"{INDENT}const int m = (int)(row_of(me, b + 1) - row);"]
-    panel, into = 0, 0
+    panel, into, known = 0, 0, 0
     for number, stack in enumerate(_stacks(scan, group)):
         vectors = _vectors(scan, group, stack)
         parts = []
@@ -420,10 +453,24 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
             slot = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
             parts.append(f"part_of({found.name} + row * {found.stride}, {wide}, m, {slot})")
         inner.append(f"{INDENT}const part parts_{number}[] = {{{', '.join(parts)}}};")
-        inner.append(
-            f"{INDENT}products(m, {vectors}, parts_{number}, {len(parts)}, panel + {panel} * LANES, "
-            f"tile + {into} * ROWS * LANES);"
-        )
+        weights = f"panel + {panel} * LANES" if panel else "panel"
+        target = f"tile + {into} * ROWS * LANES" if into else "tile"
+        usual = f"{weights}, 0, parts_{number}, {len(parts)}, panel + {panel + vectors} * LANES, {target}"
+        if stack.ahead and not writing.prefix:
+            first = f"known + (block * {_known_vectors(scan, group)} + {known}) * LANES * s->steps * s->batch"
+            rest = (
+                f"{first} + (seen + row) * {vectors} * LANES, {vectors} * LANES, parts_{number} + {stack.ahead}, "
+                f"{len(parts) - stack.ahead}, panel + {panel + stack.before * vectors} * LANES, {target}"
+            )
+            inner += [
+                f"{INDENT}if (known)",
+                f"{INDENT * 2}products(m, {vectors}, {rest});",
+                f"{INDENT}else",
+                f"{INDENT * 2}products(m, {vectors}, {usual});",
+            ]
+            known += vectors
+        else:
+            inner.append(f"{INDENT}products(m, {vectors}, {usual});")
         panel += stack.length * vectors
         into += vectors
     for sub in range(span):
@@ -443,6 +490,53 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
     return [signature, "{", *(INDENT + line for line in body), f"{INDENT}(void)own, (void)tile;", "}"]
 
 
+def _beforehand(writing: Writing, name: str, group: Group) -> list[str]:
+    """The function that multiplies what is known of all steps, a thread's blocks of units."""
+    scan = writing.scan
+    if not _known_vectors(scan, group):
+        return []
+    body = [
+        "const long rows = s->steps * s->batch;",
+        f"real *known = s->memory + ALL_PANELS + KNOWN_{name} * rows;",
+        "for (long first = 0; first < rows; first += ROWS) {",
+        f"{INDENT}const int m = (int)(rows - first < ROWS ? rows - first : ROWS);",
+    ]
+    operands = dict.fromkeys(o for stack in _stacks(scan, group) for o in stack.operands[: stack.ahead])
+    before = 0
+    for operand in operands:
+        found, wide = place(writing, operand), width(scan.nodes[operand])
+        body += [
+            f"{INDENT}const part {found.name} = {{own + {before} * ROWS, {wide}}};",
+            f"{INDENT}for (int i = 0; i < m; i++) {{",
+            f"{INDENT * 2}const long t = {_moved('(first + i) / s->batch', scan.steps.first)};",
+            f"{INDENT * 2}const real *row = {found.pointer} + (first + i) % s->batch * {found.stride};",
+            f"{INDENT * 2}pack_row(row, {wide}, i, m, own + {before} * ROWS);",
+            f"{INDENT}}}",
+        ]
+        before += wide
+    body += [
+        f"{INDENT}for (long block = first_block(me, BLOCKS_{name}, 0); block < first_block(me, BLOCKS_{name}, 1); block++) {{",
+        f"{INDENT * 2}const real *panel = s->memory + PANELS_{name} + block * PANEL_{name};",
+    ]
+    panel, into = 0, 0
+    for number, stack in enumerate(_stacks(scan, group)):
+        vectors = _vectors(scan, group, stack)
+        if stack.ahead:
+            parts = ", ".join(place(writing, o).name for o in stack.operands[: stack.ahead])
+            target = f"known + (block * {_known_vectors(scan, group)} + {into}) * LANES * rows + first * {vectors} * LANES"
+            body += [
+                f"{INDENT * 2}const part parts_{number}[] = {{{parts}}};",
+                f"{INDENT * 2}products(m, {vectors}, panel + {panel} * LANES, 0, parts_{number}, {stack.ahead}, "
+                f"panel + {panel + vectors} * LANES, tile);",
+                f"{INDENT * 2}unload(tile, m, {vectors}, {target});",
+            ]
+            into += vectors
+        panel += stack.length * vectors
+    body += [f"{INDENT}}}", "}"]
+    signature = f"static void beforehand_{name}(const scan *s, const share *me, real *own, real *tile)"
+    return ["", signature, "{", *(INDENT + line for line in body), "}"]
+
+
 # --- the loop ------------------------------------------------------------------------------------
 
 
@@ -457,18 +551,20 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
     lines = [
         "static long thread_memory(long batch, int threads)",
         "{",
-        f"{INDENT}return (PACKED * most_rows(batch, threads) + TILE + 2 * LANES) / LANES * LANES;",
+        f"{INDENT}return (PACKED * (most_rows(batch, threads) + ROWS) + TILE + 2 * LANES) / LANES * LANES;",
         "}",
         "",
         "/* What one thread does. */",
         "static void thread(void *task, const share *me)",
         "{",
         f"{INDENT}const scan *s = task;",
-        f"{INDENT}real *own = s->memory + ALL_PANELS + me->number * thread_memory(s->batch, me->threads);",
-        f"{INDENT}real *tile = own + PACKED * held_rows(me);",
+        f"{INDENT}const long known = is_few(s->batch) ? KNOWN * s->steps * s->batch : 0;",
+        f"{INDENT}real *own = s->memory + ALL_PANELS + known + me->number * thread_memory(s->batch, me->threads);",
+        f"{INDENT}real *tile = own + PACKED * (held_rows(me) > ROWS ? held_rows(me) : ROWS);",
         f"{INDENT}tile += (LANES - (tile - s->memory) % LANES) % LANES;",
         f"{INDENT}pack_panels(s, me);",
         f"{INDENT}meet(me);",
+        *_known_calls(writings[0]),
         f"{INDENT}{order}",
         *(INDENT * 2 + call for call in _calls(writings[0], "t")),
         f"{INDENT}}}",
@@ -477,6 +573,12 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         past = str(first - 1) if scan.backward else f"s->steps + {first}"
         lines += [INDENT + call for call in _calls(writing, past)]
     return [*lines, "}"]
+
+
+def _known_calls(writing: Writing) -> list[str]:
+    names = [name for name, group in writing.groups() if _known_vectors(writing.scan, group)]
+    calls = [f"{INDENT * 2}beforehand_{name}(s, me, own, tile);" for name in names]
+    return [f"{INDENT}if (known) {{", *calls, f"{INDENT}}}"] if names else []
 
 
 def _calls(writing: Writing, step: str) -> list[str]:
@@ -491,9 +593,10 @@ def _calls(writing: Writing, step: str) -> list[str]:
 def _doors() -> list[str]:
     return [
         "/* How many numbers `memory` must hold, beginning at a multiple of 64 bytes. */",
-        "long scan_memory(long batch, int threads)",
+        "long scan_memory(long steps, long batch, int threads)",
         "{",
-        f"{INDENT}return ALL_PANELS + threads * thread_memory(batch, threads);",
+        f"{INDENT}const long known = is_few(batch) ? KNOWN * steps * batch : 0;",
+        f"{INDENT}return ALL_PANELS + known + threads * thread_memory(batch, threads);",
         "}",
         "",
         "void run(scan *s)",

@@ -60,7 +60,7 @@ def run(
     counts = [rings[o.state] * size.batch * o.width for o in own if o.state in rings]
     counts += [size.batch * width for _, width in between]
     counts = [(n + ALIGNED - 1) // ALIGNED * ALIGNED for n in counts]
-    scratch = (functions.scan_memory(size.batch, call.threads) + ALIGNED - 1) // ALIGNED * ALIGNED
+    scratch = (functions.scan_memory(size.steps, size.batch, call.threads) + ALIGNED - 1) // ALIGNED * ALIGNED
     block = POOL.take((scratch + sum(counts)) * size.dtype.itemsize)
     memory = block.view(size.dtype)
     call.memory = ffi.cast("real *", memory.data_ptr())
@@ -77,7 +77,7 @@ def run(
     for (member, width), count in zip(between, counts, strict=True):
         _member(ffi, call, member, memory[place : place + size.batch * width].view(1, size.batch, width))
         place += count
-    if size.steps > 0 and size.batch > 0:
+    if size.batch > 0:
         functions.run(call)
     POOL.give(block)
 

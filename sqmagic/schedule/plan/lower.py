@@ -355,7 +355,7 @@ def _fold(node: Apply, work: Work) -> int:
 
 
 def mean(number: int, work: Work) -> int:
-    return pointwise("div", (fold("sum", number, work), work.graph.put(Number(work.width(number)))), work)
+    return pointwise("div", (fold("sum", number, work), work.graph.put(Number(float(work.width(number))))), work)
 
 
 def _mean(node: Apply, work: Work) -> int:
