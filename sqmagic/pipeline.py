@@ -22,12 +22,12 @@ from sqmagic.board.latex import latex
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.adjoint import adjoint
 from sqmagic.calculus.logits import SUFFIX, logits
-from sqmagic.emit.torch.facts import optional_inputs
-from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.c import engine
 from sqmagic.emit.c.names import point
 from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
+from sqmagic.emit.torch.facts import optional_inputs
+from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.scans import ScanMethod
 from sqmagic.emit.torch.write import emit, refused, scan_methods
 from sqmagic.equations.check import check
@@ -426,7 +426,9 @@ def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: 
     for state, member in interface.rows.items():
         kind, name, first = source(state)
         taken.append(kernel.Taken(member, kind, name, scan.rows[state] - first, True))
-    taken += [kernel.Taken(interface.stills[s.state, ""], "argument", arguments[s.state], 0, False) for s in scan.stills]
+    taken += [
+        kernel.Taken(interface.stills[s.state, ""], "argument", arguments[s.state], 0, False) for s in scan.stills
+    ]
     bases = []
     for (state, at), name in apart.bases.items():
         if name in way.bases:

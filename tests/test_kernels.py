@@ -7,7 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,9 @@ def unbound(module: Net) -> Net:
     return module
 
 
-def pair(text: str, given: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float64, **more: Any) -> tuple[Net, Net]:
+def pair(
+    text: str, given: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float64, **more: Any
+) -> tuple[Net, Net]:
     """The same net twice: its scans compiled, and by torch."""
     nets = []
     for _ in range(2):
@@ -114,7 +116,9 @@ def outside(module: Net) -> list[str]:
     return sorted(s for bound in module._scans for s in bound.program.outside)
 
 
-def gradients(module: Net, given: Mapping[str, torch.Tensor], states: list[str], seed: int = 3) -> dict[str, torch.Tensor]:
+def gradients(
+    module: Net, given: Mapping[str, torch.Tensor], states: list[str], seed: int = 3
+) -> dict[str, torch.Tensor]:
     """Of a sum of states with random weights, by every parameter and input."""
     leaves = {k: v.clone().requires_grad_() if v.is_floating_point() else v for k, v in given.items()}
     random = torch.Generator().manual_seed(seed)
@@ -134,7 +138,9 @@ def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], tol
         known = one.get(name, other.get(name))
         assert known is not None
         a, b = (d.get(name, torch.zeros_like(known)) for d in (one, other))
-        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance, equal_nan=True, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            a, b, rtol=tolerance, atol=tolerance, equal_nan=True, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -382,7 +388,11 @@ def test_examples_of_their_own_lengths_go_by_torch_where_it_matters() -> None:
 def test_functions_of_torch_that_trace_go_by_torch() -> None:
     module, x = small()
     weights = {n: p.detach() for n, p in module.named_parameters()}
-    call: Callable[..., torch.Tensor] = lambda w: torch.func.functional_call(module, w, (), {"x": x}).h.sum()
+
+    def call(given: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        found: torch.Tensor = torch.func.functional_call(module, given, (), {"x": x}).h.sum()
+        return found
+
     found = torch.func.grad(call)(weights)
     assert path(module) == "torch, because torch is tracing the computation"
     module(x=x).h.sum().backward()

@@ -1,4 +1,4 @@
-"""The lines of a group: each value computed once for an example and a vector of units, and stored where it is asked for.
+"""The lines of a group: each value once for an example and a vector of units, and stored where it is asked for.
 
 What has a name in the notation has it here, with the equation beside it; what is used once stands where it is used.
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from sqmagic.emit.c.names import at
-from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, PRODUCT, SIGN, SUM
+from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, SIGN
 from sqmagic.equations.show import show_equation
-from sqmagic.schedule.plan.nodes import Cut, Fold, Join, Map, Number, Product, Row, Step, Still, Vector, needed, width
+from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Product, Row, Step, needed, width
 from sqmagic.schedule.plan.phases import Group, Store
 
 if TYPE_CHECKING:
-    from sqmagic.schedule.plan.scans import Scan
     from sqmagic.emit.c.write import Writing
+    from sqmagic.schedule.plan.scans import Scan
 
 LONG = 88
 
@@ -227,7 +227,3 @@ def _vector(text: Text) -> Text:
 
 def _within(text: Text, least: int) -> str:
     return text.text if text.tight >= least else f"({text.text})"
-
-
-assert_never  # every case of a node is matched or stands in memory
-SUM, PRODUCT

@@ -1,4 +1,4 @@
-"""What things are called in C: states by their names in the notation, no two alike and none that C or the engine has."""
+"""What things are called in C: states by their names in the notation, no two alike, none that C or the engine has."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from sqmagic.equations.system import Context, Fixed, Last, Range, Running, points
 
 _WORDS = """
-    auto break case char const continue default do double else enum extern float for goto if inline int long register
-    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while real whole vec
-    loose bits part share barrier work all load store choose larger smaller absolute exponential logistic rectified
-    products multiply packed pack pack_bias meet relax together square square_root sine cosine logarithm reduced where
-    clip equal during row_within sign_of absolute sum_of largest_of smallest_of steps batch threads memory scan t i m n own me tile unit block row panel width
-    main exp log tanh sin cos sqrt abs y0 y1 yn j0 j1 jn gamma lgamma tgamma erf div
+    abs absolute all auto barrier batch bits block break case char choose clip const continue cos cosine
+    default div do double during else enum equal erf exp exponential extern float for gamma goto i if inline
+    int j0 j1 jn larger largest_of lgamma load log logarithm logistic long loose m main me meet memory
+    multiply n own pack pack_bias packed panel part products real rectified reduced register relax restrict
+    return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of sqrt square
+    square_root static steps store struct sum_of switch t tanh tgamma threads tile together typedef union unit
+    unsigned vec void volatile where while whole width work y0 y1 yn
 """
 TAKEN = frozenset(_WORDS.split())
 
@@ -52,7 +53,9 @@ def point(context: Context) -> str:
                 case Fixed(value):
                     found.append(f"_{'m' if value < 0 else ''}{abs(value)}")
                 case Last(name, offset):
-                    found.append(f"_{name.upper()}{'' if not offset else 'p' if offset > 0 else 'm'}{abs(offset) or ''}")
+                    found.append(
+                        f"_{name.upper()}{'' if not offset else 'p' if offset > 0 else 'm'}{abs(offset) or ''}"
+                    )
                 case Running(_, offset):
                     found.append(f"_{at(offset)}")
     return "".join(found)

@@ -123,7 +123,10 @@ def _members(writing: Writing) -> Iterator[tuple[str, str]]:
     yield "int threads;", ""
     for state, held in scan.held.items():
         name = names[f"own:{state}"]
-        yield f"real *{name}; long {name}_rows, {name}_row;", f"[rows][batch][{held.width}], the first of index {held.first}"
+        yield (
+            f"real *{name}; long {name}_rows, {name}_row;",
+            f"[rows][batch][{held.width}], the first of index {held.first}",
+        )
     for plane, wide in _between(scan).items():
         name = names[f"own:{plane}"]
         yield f"real *{name}; long {name}_rows, {name}_row;", f"[rows][batch][{wide}]"
@@ -142,7 +145,9 @@ def _struct(writing: Writing) -> list[str]:
     rows = list(_members(writing))
     wide = min(48, max(len(member) for member, _ in rows))
     lines = [f"{INDENT}{member.ljust(wide)}  /* {told} */" if told else INDENT + member for member, told in rows]
-    told = "A state's rows follow one another; of fewer rows than there are steps, later ones take the place of earlier."
+    told = (
+        "A state's rows follow one another; of fewer rows than there are steps, later ones take the place of earlier."
+    )
     return [f"/* {told} */", "typedef struct {", *(line.rstrip() for line in lines), "} scan;"]
 
 
@@ -151,7 +156,13 @@ def _interface(writing: Writing) -> Interface:
     members = [member for member, _ in _members(writing)]
     return Interface(
         declaration="\n".join(
-            ["typedef struct {", *members, "} scan;", "long scan_memory(long steps, long batch, int threads);", "void run(scan *s);"]
+            [
+                "typedef struct {",
+                *members,
+                "} scan;",
+                "long scan_memory(long steps, long batch, int threads);",
+                "void run(scan *s);",
+            ]
         ),
         own={s: names[f"own:{s}"] for s in scan.held},
         rows={s: names[f"row:{s}"] for s in scan.rows},
@@ -366,9 +377,9 @@ def _group(writing: Writing, name: str, group: Group) -> list[str]:
     scan = writing.scan
     lines = Lines(writing, group, _tile(scan, group), _span(scan, group))
     doc = f"/* Phase {name}: {group.width} unit{'s' * (group.width > 1)}. */"
-    arguments = ", ".join([*lines.parameters()])
+    taken = ["const scan *s", "long t", "long unit", "long n", "int m", "const real *tile", *lines.parameters()]
     head = [
-        f"INLINE void lines_{name}(const scan *s, long t, long unit, long n, int m, const real *tile{', ' * bool(arguments)}{arguments})",
+        *_broken(f"INLINE void lines_{name}(", taken, ")"),
         "{",
         f"{INDENT}(void)s, (void)t, (void)unit, (void)tile;",
         f"{INDENT}for (int i = 0; i < m; i++) {{",
@@ -378,6 +389,18 @@ def _group(writing: Writing, name: str, group: Group) -> list[str]:
         "",
     ]
     return [doc, *head, *_phase(writing, name, group, lines, _new_operands(writing, name))]
+
+
+def _broken(start: str, parts: Sequence[str], end: str) -> list[str]:
+    """A call or a signature, in several lines where it is long."""
+    lines, line = [], start
+    for place_, part in enumerate(parts):
+        text = part + (", " if place_ < len(parts) - 1 else end)
+        if len(line) + len(text) > 112:
+            lines.append(line.rstrip())
+            line = INDENT * 2
+        line += text
+    return [*lines, line]
 
 
 def _tile(scan: Scan, group: Group) -> dict[int, int]:
@@ -429,12 +452,18 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         body.append(f"{INDENT}const long row = row_of(me, b), m = row_of(me, b + 1) - row;")
         for operand in packs:
             found, wide = place(writing, operand), width(scan.nodes[operand])
-            into = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
-            body.append(f"{INDENT}pack_rows({found.name} + row * {found.stride}, {found.stride}, {wide}, (int)m, {into});")
+            slot = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
+            body.append(
+                f"{INDENT}pack_rows({found.name} + row * {found.stride}, {found.stride}, {wide}, (int)m, {slot});"
+            )
         body.append("}")
     if _known_vectors(scan, group) and not writing.prefix:
-        body.append(f"const real *known = is_few(s->batch) ? s->memory + ALL_PANELS + KNOWN_{name} * s->steps * s->batch : 0;")
-        body.append(f"const long seen = {_moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */")
+        body.append(
+            f"const real *known = is_few(s->batch) ? s->memory + ALL_PANELS + KNOWN_{name} * s->steps * s->batch : 0;"
+        )
+        body.append(
+            f"const long seen = {_moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */"
+        )
     blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
     body += [
         f"const long blocks = {blocks};",
@@ -443,8 +472,12 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
     inner = [f"const long unit = block * {f'{span} * ' * (span > 1)}LANES;"]
     if group.stacks:
         inner.append(f"const real *panel = s->memory + PANELS_{name} + block * PANEL_{name};")
-    inner += ["for (long b = 0; b < blocks_of(me); b++) {", f"{INDENT}const long row = row_of(me, b);", f"{INDENT}const int m = (int)(row_of(me, b + 1) - row);"]
-    panel, into, known = 0, 0, 0
+    inner += [
+        "for (long b = 0; b < blocks_of(me); b++) {",
+        f"{INDENT}const long row = row_of(me, b);",
+        f"{INDENT}const int m = (int)(row_of(me, b + 1) - row);",
+    ]
+    panel, into, ahead = 0, 0, 0
     for number, stack in enumerate(_stacks(scan, group)):
         vectors = _vectors(scan, group, stack)
         parts = []
@@ -457,7 +490,7 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         target = f"tile + {into} * ROWS * LANES" if into else "tile"
         usual = f"{weights}, 0, parts_{number}, {len(parts)}, panel + {panel + vectors} * LANES, {target}"
         if stack.ahead and not writing.prefix:
-            first = f"known + (block * {_known_vectors(scan, group)} + {known}) * LANES * s->steps * s->batch"
+            first = f"known + (block * {_known_vectors(scan, group)} + {ahead}) * LANES * s->steps * s->batch"
             rest = (
                 f"{first} + (seen + row) * {vectors} * LANES, {vectors} * LANES, parts_{number} + {stack.ahead}, "
                 f"{len(parts) - stack.ahead}, panel + {panel + stack.before * vectors} * LANES, {target}"
@@ -468,21 +501,20 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
                 f"{INDENT}else",
                 f"{INDENT * 2}products(m, {vectors}, {usual});",
             ]
-            known += vectors
+            ahead += vectors
         else:
             inner.append(f"{INDENT}products(m, {vectors}, {usual});")
         panel += stack.length * vectors
         into += vectors
     for sub in range(span):
         lane = f"unit + {sub} * LANES" if sub else "unit"
+        inner.append(f"{INDENT}const long left_{sub} = {group.width} - {f'({lane})' if sub else lane};")
         tile = f"tile + {sub} * ROWS * LANES" if sub else "tile"
-        arguments = "".join(f", {a}" for a in lines.arguments(lane))
-        inner += [
-            f"{INDENT}if ({group.width} - ({lane}) >= LANES)",
-            f"{INDENT * 2}lines_{name}(s, t, {lane}, LANES, m, {tile}{arguments});",
-            f"{INDENT}else if ({group.width} - ({lane}) > 0)",
-            f"{INDENT * 2}lines_{name}(s, t, {lane}, {group.width} - ({lane}), m, {tile}{arguments});",
-        ]
+        given = lines.arguments(lane)
+        for count, condition in (("LANES", f"if (left_{sub} >= LANES)"), (f"left_{sub}", f"else if (left_{sub} > 0)")):
+            arguments = ["s", "t", lane, count, "m", tile, *given]
+            inner.append(f"{INDENT}{condition}")
+            inner += [INDENT * 2 + line for line in _broken(f"lines_{name}(", arguments, ");")]
     inner.append("}")
     body += [INDENT + line for line in inner]
     body.append("}")
@@ -515,7 +547,8 @@ def _beforehand(writing: Writing, name: str, group: Group) -> list[str]:
         ]
         before += wide
     body += [
-        f"{INDENT}for (long block = first_block(me, BLOCKS_{name}, 0); block < first_block(me, BLOCKS_{name}, 1); block++) {{",
+        f"{INDENT}for (long block = first_block(me, BLOCKS_{name}, 0); "
+        f"block < first_block(me, BLOCKS_{name}, 1); block++) {{",
         f"{INDENT * 2}const real *panel = s->memory + PANELS_{name} + block * PANEL_{name};",
     ]
     panel, into = 0, 0
@@ -523,7 +556,9 @@ def _beforehand(writing: Writing, name: str, group: Group) -> list[str]:
         vectors = _vectors(scan, group, stack)
         if stack.ahead:
             parts = ", ".join(place(writing, o).name for o in stack.operands[: stack.ahead])
-            target = f"known + (block * {_known_vectors(scan, group)} + {into}) * LANES * rows + first * {vectors} * LANES"
+            target = (
+                f"known + (block * {_known_vectors(scan, group)} + {into}) * LANES * rows + first * {vectors} * LANES"
+            )
             body += [
                 f"{INDENT * 2}const part parts_{number}[] = {{{parts}}};",
                 f"{INDENT * 2}products(m, {vectors}, panel + {panel} * LANES, 0, parts_{number}, {stack.ahead}, "

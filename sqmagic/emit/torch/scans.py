@@ -1,4 +1,4 @@
-"""Recurrences as methods of their own, so that compiled code can stand in for them: `h, c = self.scan_2(x, c_0, h_0, T)`.
+"""Recurrences as methods of their own, for which compiled code may stand in: `h, c = self.scan_2(x, c_0, h_0, T)`.
 
 The method is the loop that would otherwise stand in `forward`; what it takes is what its lines use.
 """
@@ -80,5 +80,7 @@ def written(facts: Facts, method: ScanMethod) -> list[str]:
     """The method's own text."""
     results = ", ".join(facts.name(s) for s in method.states)
     body = [*method.lines, f"return {results}"]
-    return [f"def {method.name}({', '.join(['self', *method.arguments])}):", *(INDENT + line if line else "" for line in body)]
-
+    return [
+        f"def {method.name}({', '.join(['self', *method.arguments])}):",
+        *(INDENT + line if line else "" for line in body),
+    ]

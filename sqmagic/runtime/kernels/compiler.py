@@ -1,7 +1,7 @@
 """C pages as functions: compiled for this processor, and kept in the user's cache by what they are made from.
 
-A compiled page is found again by its text, its header, the compiler, its flags and the processor, so that an object made
-elsewhere is never loaded here. Files are put in place whole, so that processes may build the same page at once.
+A compiled page is found again by its text, its header, the compiler, its flags and the processor, so that an object
+made elsewhere is never loaded here. Files are put in place whole, so that processes may build the same page at once.
 """
 
 from __future__ import annotations

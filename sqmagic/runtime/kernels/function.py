@@ -5,7 +5,7 @@ What was computed is kept as it is: backward may be called again (`retain_graph`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,9 @@ class Setting:
         return tuple(o.state for o in self.program.own[: self.program.returned] if o.state in self.program.outside)
 
 
-def forward(setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor], names: set[str]) -> dict[str, Tensor]:
+def forward(
+    setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor], names: Collection[str]
+) -> dict[str, Tensor]:
     """The rows of the states that are named, those that are there for the scan alone among them."""
     program, size = setting.program, setting.size
     planes = planes_of(program.own, names, size)
@@ -67,7 +69,7 @@ class Scan(torch.autograd.Function):
         return tuple(given[s] for s in setting.outside)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
         setting: Setting = ctx.setting
         saved = ctx.saved_tensors

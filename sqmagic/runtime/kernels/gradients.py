@@ -78,7 +78,11 @@ def _computed(
     rows |= {("argument", p): laid_out(t, size.dtype) for p, t in arguments.items() if t.dim() > 1}
     widths = {o.state: o.width for o in program.own}
     for state, each in given.items():
-        each = torch.zeros((), dtype=size.dtype).expand(_rows(program, state, size), size.batch, widths[state]) if each is None else each
+        each = (
+            torch.zeros((), dtype=size.dtype).expand(_rows(program, state, size), size.batch, widths[state])
+            if each is None
+            else each
+        )
         rows["adjoint", state] = laid_out(each, size.dtype)
     planes, together, side = _planes(back, size)
     taken = []
@@ -200,7 +204,9 @@ def _joined(rows: Sequence[Rows], memory: _Memory) -> Tensor:
 # --- arguments -----------------------------------------------------------------------------------
 
 
-def _argument(gradient: Gradient, still: bool, memory: _Memory, argument: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+def _argument(
+    gradient: Gradient, still: bool, memory: _Memory, argument: Tensor, weights: Mapping[str, Tensor]
+) -> Tensor:
     """The gradient of rows over time, or of what stands still."""
     size = memory.size
     if still:

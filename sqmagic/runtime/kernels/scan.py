@@ -1,8 +1,8 @@
 """A generated class's scan as a call of compiled C.
 
-The class has a method for each scan, written for torch. `bind` puts one in its place that takes the same and returns the
-same: it runs the C where that can be, and else the method, and notes which and why. Nothing is computed in C that the
-method would not compute. States that nobody has asked for are `LeftOut`, and computed when somebody does.
+The class has a method for each scan, written for torch. `bind` puts one in its place that takes the same and returns
+the same: it runs the C where that can be, and else the method, and notes which and why. Nothing is computed in C that
+the method would not compute. States that nobody has asked for are `LeftOut`, and computed when somebody does.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Bound:
             found = results(setting, forward(setting, arguments, weights, set(setting.outside)))
             every = partial(_all, setting, arguments, weights)
         else:
-            outside = Scan.apply(setting, *arguments.values(), *weights)
+            outside = Scan.apply(setting, *arguments.values(), *weights)  # type: ignore[no-untyped-call]
             found = dict(zip(setting.outside, outside, strict=True))
             every = partial(_by_torch, self, module, args)
         later = Later(every, [*arguments.values(), *weights])

@@ -68,9 +68,7 @@ def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside:
         sizes[given] = shapes.states[state]
         weight = Apply("stop", (Read(given, (Running(index),)),))
         goals.append(Goal("loss", (read,), Apply("matmul", (read, weight))))
-    equations = [
-        Equation((Target(state, (point,)),), Read(name)) for (state, point), name in bases.items()
-    ]
+    equations = [Equation((Target(state, (point,)),), Read(name)) for (state, point), name in bases.items()]
     equations += [Equation((Target(state),), value) for state, value in scan.constants.items()]
     sizes |= dict.fromkeys(scan.constants, (1,))
     equations += [replace(e, value=_renamed(e.value, points)) for e in scan.equations]

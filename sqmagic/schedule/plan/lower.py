@@ -107,8 +107,8 @@ def _read(read: Read, work: Work) -> int:
     match read.context:
         case () if read.state in work.constants:
             return value(work.constants[read.state], work)
-        case (Fixed() | Last() as point,) if (offset := _from_here(point, work)) is not None:
-            return _read(replace(read, context=(Running("t", offset),)), work)
+        case (Fixed() | Last() as point,) if (here := _from_here(point, work)) is not None:
+            return _read(replace(read, context=(Running("t", here),)), work)
         case (Running(_, offset),) if read.state in work.again:
             return value(shift(work.again[read.state], offset), work)
         case (Running(_, 0),) if read.state in work.own:
@@ -119,9 +119,7 @@ def _read(read: Read, work: Work) -> int:
         case () | (Fixed() | Last(),):
             if read.state in work.own:
                 raise NotForKernels("it reads a fixed point of itself")
-            return work.graph.put(
-                Still(read.state, read.context, _vector(work.shapes[read.state], f"`{read.state}`"))
-            )
+            return work.graph.put(Still(read.state, read.context, _vector(work.shapes[read.state], f"`{read.state}`")))
         case _:
             raise NotForKernels(f"it reads a range of `{read.state}`")
 
@@ -142,8 +140,8 @@ def _during(node: Apply, work: Work) -> int:
     match step:
         case Position(Running(_, offset)):
             told = f"t:{offset}"
-        case Position(Fixed() | Last() as point) if (offset := _from_here(point, work)) is not None:
-            told = f"t:{offset}"
+        case Position(Fixed() | Last() as point) if (here := _from_here(point, work)) is not None:
+            told = f"t:{here}"
         case _:
             raise NotForKernels("a part of it holds at steps of its own")
     number = value(body, work)
@@ -180,17 +178,17 @@ def _pointwise(node: Apply, work: Work) -> int:
 
 def _add(node: Apply, work: Work) -> int:
     """Products of the same width are one, with the terms of both."""
-    numbers = [value(a, work) for a in node.args]
-    match [work.graph.nodes[n] for n in numbers]:
-        case [Product(), Product()] as products:
-            one, other = products
-            if one.width == other.width:
-                return _product((*one.terms, *other.terms), (*one.biases, *other.biases), one.width, work)
-        case [Product() as product, Vector(parameter, start, width)] if width == product.width:
-            return _product(product.terms, (*product.biases, (parameter, start)), width, work)
-        case [Vector(parameter, start, width), Product() as product] if width == product.width:
-            return _product(product.terms, (*product.biases, (parameter, start)), width, work)
-    return pointwise("add", (numbers[0], numbers[1]), work)
+    left, right = (value(a, work) for a in node.args)
+    match work.graph.nodes[left], work.graph.nodes[right]:
+        case (Product() as one, Product() as other) if one.width == other.width:
+            return _product((*one.terms, *other.terms), (*one.biases, *other.biases), one.width, work)
+        case (Product() as one, Vector(parameter, start, width)) | (
+            Vector(parameter, start, width),
+            Product() as one,
+        ) if width == one.width:
+            return _product(one.terms, (*one.biases, (parameter, start)), width, work)
+        case _:
+            return pointwise("add", (left, right), work)
 
 
 def _same(node: Apply, work: Work) -> int:
@@ -390,11 +388,48 @@ def _layer_norm(node: Apply, work: Work) -> int:
 
 Rule: TypeAlias = Callable[[Apply, Work], int]
 
-_EACH = """
-    sub mul div neg exp log sqrt square abs sin cos tanh sigmoid relu gelu softplus maximum minimum where clip
-""".split()
+_EACH = [
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "exp",
+    "log",
+    "sqrt",
+    "square",
+    "abs",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "gelu",
+    "softplus",
+    "maximum",
+    "minimum",
+    "where",
+    "clip",
+]
 
-CHEAP = frozenset(("copy", "add", "sub", "mul", "neg", "square", "abs", "relu", "maximum", "minimum", "where", "clip", "equal", "sign", "during"))
+CHEAP = frozenset(
+    (
+        "copy",
+        "add",
+        "sub",
+        "mul",
+        "neg",
+        "square",
+        "abs",
+        "relu",
+        "maximum",
+        "minimum",
+        "where",
+        "clip",
+        "equal",
+        "sign",
+        "during",
+    )
+)
 """What costs less to compute again than to keep."""
 
 RULES: dict[str, Rule] = {

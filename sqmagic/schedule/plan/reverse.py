@@ -1,7 +1,7 @@
 """The way back through a scan: its adjoint, which is a scan too, and what is left for large products after it.
 
-Before: a scan by itself and its adjoint's equations. After: the scan forward, with the parts that its adjoint reads; the
-scan backward, which computes in its loop only what carries state; and for each gradient what is to be added up over
+Before: a scan by itself and its adjoint's equations. After: the scan forward, with the parts that its adjoint reads;
+the scan backward, which computes in its loop only what carries state; and for each gradient what is to be added up over
 all steps and examples at the end. Names of adjoints begin with a hat: `^h`.
 """
 
@@ -11,7 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqmagic.equations.shapes import Shape
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, System, reads, shift, walk
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Fixed,
+    Last,
+    Position,
+    Read,
+    Running,
+    System,
+    reads,
+    shift,
+    walk,
+)
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone
@@ -94,7 +108,11 @@ def reverse(
     forward = [n for n in running if not _state(system.equations[n]).startswith("^")]
     hats_of_inputs = {f"^{i}" for i in apart.inputs}
     loop = [n for n in running if n not in forward and _state(system.equations[n]) not in hats_of_inputs]
-    of_inputs = {_state(system.equations[n]): system.equations[n].value for n in running if _state(system.equations[n]) in hats_of_inputs}
+    of_inputs = {
+        _state(system.equations[n]): system.equations[n].value
+        for n in running
+        if _state(system.equations[n]) in hats_of_inputs
+    }
     _at_all_steps([*forward, *loop], held, scan)
     bare = {_state(e): e.value for e in system.equations if e.targets and not e.targets[0].context}
     ahead = _forward(scan, [system.equations[n] for n in forward], states, parameters)
@@ -115,7 +133,9 @@ def _at_all_steps(numbers: Sequence[int], held: Domains, scan: Scan) -> None:
             raise NotForKernels("its adjoint holds at fewer steps")
 
 
-def _forward(scan: Scan, equations: Sequence[Equation], states: Mapping[str, Shape], parameters: Mapping[str, Shape]) -> Scan:
+def _forward(
+    scan: Scan, equations: Sequence[Equation], states: Mapping[str, Shape], parameters: Mapping[str, Shape]
+) -> Scan:
     """The scan with the parts that have names of their own."""
     work = lowered(tuple(equations), states, parameters, scan.constants)
     found = phases(work.graph, work.values, [s for s, h in scan.held.items() if h.reach])
@@ -149,8 +169,14 @@ class _Reversing:
             work.values[state] = vector(equation.value, self.states[state][0], work)
         asked: dict[str, int] = {}
         inputs = {s.removeprefix("^"): self._input(s, v, work, asked) for s, v in of_inputs.items()}
-        whole = {name: self._summed(self._expanded(self.bare[hat]), work, asked) for name, hat in self.gradients.items()}
-        stills = {s: self._summed(self._expanded(self.bare[f"^{s}"]), work, asked) for s in self.apart.points.values() if f"^{s}" in self.bare}
+        whole = {
+            name: self._summed(self._expanded(self.bare[hat]), work, asked) for name, hat in self.gradients.items()
+        }
+        stills = {
+            s: self._summed(self._expanded(self.bare[f"^{s}"]), work, asked)
+            for s in self.apart.points.values()
+            if f"^{s}" in self.bare
+        }
         edge, bases = self._edge(work)
         return self._planned(loop, work, asked, edge, (whole, inputs, stills, bases))
 
@@ -158,7 +184,7 @@ class _Reversing:
 
     def _again(self) -> dict[str, Expr]:
         """States of the scan forward that cost little, or are others side by side."""
-        found = {}
+        found: dict[str, Expr] = {}
         for equation in self.forward.equations:
             match equation.targets, equation.value:
                 case (target,), Apply(op, args) if (op in CHEAP or op == "concat") and _shallow(args):
@@ -211,13 +237,15 @@ class _Reversing:
                     raise NotForKernels("its gradient is no sum over the window")
         return Gradient(tuple(outers), tuple(sums))
 
-    def _body(self, body: Expr, negative: bool, work: Work, asked: dict[str, int], outers: list[Outer], sums: list[Rows]) -> None:
+    def _body(
+        self, body: Expr, negative: bool, work: Work, asked: dict[str, int], outers: list[Outer], sums: list[Rows]
+    ) -> None:
         match body:
             case Apply("neg", (inner,)):
                 self._body(inner, not negative, work, asked, outers, sums)
             case Apply("add", parts):
-                for part in parts:
-                    self._body(part, negative, work, asked, outers, sums)
+                for each in parts:
+                    self._body(each, negative, work, asked, outers, sums)
             case Apply("outer", (left, right)):
                 rows = self._rows(_signed(value(left, work), negative, work), work, asked)
                 column = 0
@@ -268,7 +296,9 @@ class _Reversing:
         """The adjoints of base cases, as values at the step beside the first, or the last."""
         steps, index = self.scan.steps, "t"
         here: Fixed | Last = Last(index, steps.last + 1) if self.scan.backward else Fixed(steps.first - 1)
-        at_edge = Work(work.shapes, work.parameters, work.constants, work.own, work.graph, dict(work.values), work.again, here)
+        at_edge = Work(
+            work.shapes, work.parameters, work.constants, work.own, work.graph, dict(work.values), work.again, here
+        )
         values, found = {}, {}
         for name in self.apart.bases.values():
             if f"^{name}" in self.bare:
@@ -322,7 +352,12 @@ class _Reversing:
             edge_values=edge,
         )
         kept = frozenset(s for s in rows if s in self.forward.held)
-        kept |= {r.state for g in (*gradients[0].values(), *gradients[2].values()) for r in _read(g) if not r.own and r.state in self.forward.held}
+        kept |= {
+            r.state
+            for g in (*gradients[0].values(), *gradients[2].values())
+            for r in _read(g)
+            if not r.own and r.state in self.forward.held
+        }
         return Reverse(self.forward, backward, kept, frozenset(asked), *gradients)
 
     def _first(self, state: str) -> int:
@@ -339,9 +374,7 @@ def _read(gradient: Gradient) -> Iterator[Rows]:
 
 def _shallow(args: Sequence[Expr]) -> bool:
     """Whether parts are no more than reads, numbers, or little on such."""
-    return all(
-        not isinstance(n, Apply) or n.op in CHEAP or n.op == "concat" for a in args for n in walk(a)
-    )
+    return all(not isinstance(n, Apply) or n.op in CHEAP or n.op == "concat" for a in args for n in walk(a))
 
 
 def _is_linear(expr: Expr) -> bool:
@@ -394,7 +427,9 @@ def _products(number: int, work: Work) -> tuple[list[Product], int | None]:
         case Map("add", (left, right), width) if work.width(left) == work.width(right) == width:
             one, other = _products(left, work), _products(right, work)
             rests = [r for _, r in (one, other) if r is not None]
-            rest = work.graph.put(Map("add", (rests[0], rests[1]), width)) if len(rests) == 2 else next(iter(rests), None)
+            rest = (
+                work.graph.put(Map("add", (rests[0], rests[1]), width)) if len(rests) == 2 else next(iter(rests), None)
+            )
             return [*one[0], *other[0]], rest
         case _:
             return [], number

@@ -14,7 +14,7 @@ from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, 
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
 from sqmagic.schedule.plan.lower import NotForKernels, lowered
-from sqmagic.schedule.plan.nodes import Graph, Node, Product, Row, Still, Term, Vector
+from sqmagic.schedule.plan.nodes import Graph, Node, Product, Row, Still, Vector, width
 from sqmagic.schedule.plan.phases import Phases, phases
 
 
@@ -60,29 +60,16 @@ class Scan:
     @property
     def flops(self) -> int:
         """Of the products, for an example at a step."""
-        return sum(
-            2 * _width(self.nodes, term) * self.nodes[p].width  # type: ignore[union-attr]
-            for groups in self.phases.phases
-            for group in groups
-            for p in group.products
-            for term in _terms(self.nodes[p])
-        )
+        groups = [group for phase in self.phases.phases for group in phase]
+        return sum(self._flops(p) for group in groups for p in group.products)
+
+    def _flops(self, number: int) -> int:
+        node = self.nodes[number]
+        assert isinstance(node, Product), "stacks are of products"
+        return sum(2 * width(self.nodes[t.operand]) * node.width for t in node.terms)
 
 
-def _terms(node: Node) -> tuple[Term, ...]:
-    assert isinstance(node, Product)
-    return node.terms
-
-
-def _width(nodes: tuple[Node, ...], term: Term) -> int:
-    from sqmagic.schedule.plan.nodes import width
-
-    return width(nodes[term.operand])
-
-
-def scans(
-    system: System, shapes: Shapes, dependence: Dependence, domains: Domains
-) -> dict[int, Scan | str]:
+def scans(system: System, shapes: Shapes, dependence: Dependence, domains: Domains) -> dict[int, Scan | str]:
     """For each recurrence, by the number of its component, a scan or why there is none."""
     found: dict[int, Scan | str] = {}
     constants = _constants(system)
@@ -176,7 +163,7 @@ def _reach(graph: Graph) -> dict[str, int]:
     return found
 
 
-def _held(system: System, state: str, steps: Interval, width: int, reach: int, backward: bool) -> Held:
+def _held(system: System, state: str, steps: Interval, wide: int, reach: int, backward: bool) -> Held:
     before, after = 0, 0
     cases = _cases(system)
     while (state, Fixed(steps.first - before - 1)) in cases:
@@ -184,7 +171,7 @@ def _held(system: System, state: str, steps: Interval, width: int, reach: int, b
     index = system.indices[0].name
     while (state, Last(index, steps.last + after + 1)) in cases:
         after += 1
-    return Held(steps.first - before, before, max(after, reach * backward), after, width, reach)
+    return Held(steps.first - before, before, max(after, reach * backward), after, wide, reach)
 
 
 def _cases(system: System) -> set[tuple[str, object]]:
