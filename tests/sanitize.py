@@ -16,7 +16,7 @@ from emitted import emitted
 from programs import PROGRAMS
 
 from sqmagic.emit.c import engine
-from sqmagic.emit.c.write import Interface, write
+from sqmagic.emit.c.write import Interface
 from sqmagic.pipeline import Sizes, generate, understand
 from sqmagic.schedule.plan.nodes import Row
 from sqmagic.schedule.plan.scans import Scan
@@ -80,7 +80,7 @@ def driver(scan: Scan, interface: Interface) -> str:
     members = [*interface.own.values(), *interface.between, *interface.rows.values(), *interface.stills.values()]
     for member in [*members, *interface.parameters.values(), "memory"]:
         lines.append(f"free((void *)s.{member});")
-    shapes = ", ".join("{%d, %d, %d}" % shape for shape in SHAPES)
+    shapes = ", ".join(f"{{{steps}, {batch}, {threads}}}" for steps, batch, threads in SHAPES)
     return "\n".join(
         [
             "#include <stdlib.h>",

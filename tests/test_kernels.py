@@ -12,14 +12,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from against import random_inputs
 from emitted import emitted, net, randomised
+from hypothesis import assume, settings
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
 from programs import PROGRAMS
+from systems import Example, examples
 
+from sqmagic import pipeline
+from sqmagic.emit.torch.write import emit
+from sqmagic.equations.interpret import interpret
+from sqmagic.equations.shapes import Shapes
+from sqmagic.runtime import generated
 from sqmagic.runtime.kernels import compiler
+from sqmagic.runtime.kernels.scan import bind
 from sqmagic.runtime.net import Net
+from sqmagic.schedule.dependence import dependence
+from sqmagic.schedule.domains import domains
 
 LSTM = """
 x_t : {inputs}
@@ -462,3 +475,47 @@ def test_copies_and_pickles_go_on_as_c() -> None:
     for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         torch.testing.assert_close(other(x=x).h, want)
         by_c(other)
+
+
+@settings(max_examples=25)
+@hypothesis_given(example=examples(), data=st.integers(0, 1000))
+def test_generated_programs_are_computed_as_the_interpreter_does(example: Example, data: int) -> None:
+    """Every scan that kernels run, in generated systems; the rest of them by torch."""
+    order = dependence(example.system)
+    held = domains(example.system, order)
+    shapes = Shapes(example.states, example.parameters)
+    pages = pipeline._scan_pages(example.system, shapes, order, held)
+    assume(pages)
+    horizon = held.horizon + 2
+    parameters, inputs = example.values(horizon, batch=3, seed=data)
+    source = emit(example.system, shapes, order, held, "net", pages)
+    module = generated.build(source, "net", {}).double()
+    module.load_state_dict({k: torch.from_numpy(v) for k, v in parameters.items()})
+    bounds = [bind(type(module), pipeline._program(page)) for page in pages.values()]
+    names = generated.arguments(module)
+    leaves = {names[k]: torch.from_numpy(v).requires_grad_() for k, v in inputs.items()}
+    more = {"horizon": horizon} if generated.takes(module, "forward", "horizon") else {}
+    found = generated.call(module, "forward", **leaves, **more)
+    run = interpret(example.system, parameters=parameters, inputs=inputs, shapes=shapes)
+    rows = generated.rows(module)
+    total = torch.zeros((), dtype=torch.float64)
+    for bound in bounds:
+        for own in bound.program.own[: bound.program.returned]:
+            if own.state in bound.program.outside:
+                first = rows[own.state][0]
+                for k, row in enumerate(found[own.state]):
+                    want = run.value(own.state, first + k)
+                    np.testing.assert_allclose(row.detach().numpy(), want, rtol=1e-9, atol=1e-9)
+                total = total + found[own.state].sin().sum()
+    ours = torch.autograd.grad(total, [*leaves.values(), *module.parameters()], allow_unused=True)
+    for bound in bounds:
+        setattr(type(module), bound.program.method, bound.method)
+    found = generated.call(module, "forward", **leaves, **more)
+    outside = [s for b in bounds for s in b.program.outside]
+    total = sum((found[s].sin().sum() for s in outside), torch.zeros((), dtype=torch.float64))
+    theirs = torch.autograd.grad(total, [*leaves.values(), *module.parameters()], allow_unused=True)
+    for one, other in zip(ours, theirs, strict=True):
+        if one is not None or other is not None:
+            known = one if one is not None else other
+            a, b = (torch.zeros_like(known) if g is None else g for g in (one, other))
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)

@@ -184,7 +184,9 @@ def test_positional_tensors_and_other_languages_are_refused() -> None:
     module = net(CLASSIFIER)
     with pytest.raises(InputError, match="inputs are given by name"):
         module(torch.rand(2, 4))
-    with pytest.raises(UnsupportedError, match='no generated code in "c"; there is: "torch"'):
+    with pytest.raises(UnsupportedError, match=r'no generated code in "fortran"; there is: "torch", "c"'):
+        module.to_source("fortran")
+    with pytest.raises(UnsupportedError, match="no recurrence of this program runs as C"):
         module.to_source("c")
     assert module.to_source("torch") == module.source
 

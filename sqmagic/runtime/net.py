@@ -159,10 +159,15 @@ class Net(nn.Module):
         return self._settled.source
 
     def to_source(self, language: str = "torch") -> str:
-        """The generated code in a language; there is "torch"."""
-        if language != "torch":
-            raise UnsupportedError(f'there is no generated code in "{language}"; there is: "torch"')
-        return self.source
+        """The generated code in a language, "torch" or "c": in C there are the recurrences, forward and back."""
+        if language == "torch":
+            return self.source
+        if language == "c":
+            self._settled_code()
+            if not self._scans:
+                raise UnsupportedError("no recurrence of this program runs as C")
+            return "\n".join(page.text for bound in self._scans for page in bound.program.pages)
+        raise UnsupportedError(f'there is no generated code in "{language}"; there is: "torch", "c"')
 
     @property
     def notation(self) -> str:

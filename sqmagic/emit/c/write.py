@@ -86,13 +86,29 @@ def write(scan: Scan) -> tuple[str, Interface]:
         "",
         *_doors(),
     ]
-    return "\n".join(page) + "\n", _interface(writings[0])
+    return "\n".join(part for line in page for part in _wrapped(line)) + "\n", _interface(writings[0])
 
 
 def _head(scan: Scan) -> list[str]:
     way = "from the last step to the first" if scan.backward else "from the first step to the last"
     lines = [f"/* A scan, {way}:", "", *(f"       {show_equation(e)}" for e in scan.equations), "*/"]
     return [line.replace("*/", "*\\/") if line.startswith("       ") else line for line in lines]
+
+
+WIDE = 120
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line in parts if it is too long, broken after a comma or before a sign."""
+    code = line.lstrip()
+    if len(line) <= WIDE or code.startswith("/*"):
+        return [line]
+    places = [line.rfind(mark, 60, WIDE) + more for mark, more in ((", ", 1), (" ? ", 0), (" && ", 0), (" + ", 0))]
+    place_ = max(places)
+    if place_ < 60:
+        return [line]
+    indent = line[: len(line) - len(code)]
+    return [line[:place_].rstrip(), *_wrapped(f"{indent}{INDENT}{line[place_:].lstrip()}")]
 
 
 # --- names and what is handed in -----------------------------------------------------------------

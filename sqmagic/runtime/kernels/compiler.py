@@ -23,7 +23,7 @@ from cffi import FFI
 
 from sqmagic.runtime.kernels.program import Page
 
-FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+FLAGS = ("-std=gnu11", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 """None of them changes what is computed: no -ffast-math, when compiling or linking."""
 
 TYPES = {"float": (), "double": ("-DSQ_DOUBLE",)}

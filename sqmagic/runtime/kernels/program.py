@@ -70,6 +70,11 @@ class ScanProgram:
     weights: tuple[Weights, ...]
     backward: Backward | str
 
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        """The page forward, and the one back if there is one."""
+        return (self.page,) if isinstance(self.backward, str) else (self.page, self.backward.page)
+
 
 Source: TypeAlias = Literal["own", "state", "adjoint", "argument"]
 """Whose rows: of the scan backward itself, of a state of the scan forward, what was given for one, an argument."""
