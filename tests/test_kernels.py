@@ -387,6 +387,10 @@ def test_other_dtypes_devices_and_hooks_go_by_torch_and_say_why() -> None:
     module.get_submodule("F").register_forward_hook(lambda *_: None)
     module(x=x)
     assert path(module) == "torch, because `F` has been changed"
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fresh = small()[0].float()
+        fresh(x=x.float())
+    assert path(fresh) == "torch, because autocast chooses the type of numbers"
     other, _ = small()
     other.to("meta")(x=x.to("meta"))
     assert path(other) == "torch, because the data are not on the CPU"

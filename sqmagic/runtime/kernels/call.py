@@ -53,7 +53,7 @@ def run(
         setattr(call, f"{member}_row", tensor.stride(-2))
         if over_time:
             setattr(call, f"{member}_step", tensor.stride(0))
-            setattr(call, f"{member}_rows", len(tensor))
+            setattr(call, f"{member}_rows", tensor.shape[0])
     for member, tensor in weights:
         setattr(call, member, ffi.cast("real *", tensor.data_ptr()))
     rings = {o.state: _ring(o) for o in own if o.state not in planes}
@@ -72,7 +72,7 @@ def run(
             plane = memory[place : place + rows * size.batch * state.width].view(rows, size.batch, state.width)
             place += count
         _member(ffi, call, state.member, plane)
-        if len(plane):
+        if plane.shape[0]:
             _begin(state, plane, size, ends)
     for (member, width), count in zip(between, counts, strict=True):
         _member(ffi, call, member, memory[place : place + size.batch * width].view(1, size.batch, width))
@@ -84,8 +84,8 @@ def run(
 
 def _member(ffi: Any, call: Any, member: str, plane: Tensor) -> None:
     """A plane; null where nobody reads it."""
-    setattr(call, member, ffi.cast("real *", plane.data_ptr()) if len(plane) else ffi.NULL)
-    setattr(call, f"{member}_rows", len(plane))
+    setattr(call, member, ffi.cast("real *", plane.data_ptr()) if plane.shape[0] else ffi.NULL)
+    setattr(call, f"{member}_rows", plane.shape[0])
     setattr(call, f"{member}_row", plane.stride(1))
 
 
@@ -98,7 +98,7 @@ def _begin(own: OwnState, plane: Tensor, size: Size, ends: Mapping[int, Tensor])
     """Fills in the rows beside the steps."""
     rows = [*enumerate(own.before), *enumerate(own.after, len(own.before) + size.steps)]
     for row, end in rows:
-        plane[row % len(plane)] = 0 if end is None else ends[end]
+        plane[row % plane.shape[0]] = 0 if end is None else ends[end]
 
 
 def plane_of(own: OwnState, size: Size) -> Tensor:
@@ -109,7 +109,7 @@ def plane_of(own: OwnState, size: Size) -> Tensor:
 
 def stored(own: OwnState, plane: Tensor) -> Tensor:
     """The rows of a state that are not there for the scan alone."""
-    return plane[: len(plane) - sum(a is None for a in own.after)] if None in own.after else plane
+    return plane[: plane.shape[0] - sum(a is None for a in own.after)] if None in own.after else plane
 
 
 def planes_of(own: Sequence[OwnState], names: Collection[str], size: Size) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as _module
 
 from sqmagic.runtime.kernels.call import Size
 from sqmagic.runtime.kernels.compiler import CannotCompile, library
@@ -86,6 +87,8 @@ def _ready(
     program: ScanProgram, module: nn.Module, args: Sequence[Any]
 ) -> tuple[Setting, dict[int, Tensor], tuple[Tensor, ...]]:
     """Raises CannotCompile where torch must compute."""
+    if _module._global_forward_hooks or _module._global_forward_pre_hooks:
+        raise CannotCompile("hooks wait for every module's call")
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
     weights = tuple(_weight(module, w.parameter) for w in program.weights)
@@ -133,6 +136,10 @@ def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
     if len(reals) != 1 or not reals <= REALS.keys():
         names = " and ".join(sorted(str(r).removeprefix("torch.") for r in reals))
         raise CannotCompile(f"C computes in float32 or in float64, not in {names}")
+    if torch.is_autocast_enabled("cpu"):
+        raise CannotCompile("autocast chooses the type of numbers")
+    if any(type(t) not in (Tensor, nn.Parameter) for t in tensors):
+        raise CannotCompile("a tensor is of a type of its own")
     if torch.compiler.is_compiling() or any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors):
         raise CannotCompile("torch is tracing the computation")
     return reals.pop()

@@ -18,6 +18,10 @@ from sqmagic.schedule.plan.nodes import Graph, Node, Product, Row, Still, Vector
 from sqmagic.schedule.plan.phases import Phases, phases
 
 
+MOST = 64
+"""Groups of a step. A C compiler takes a tenth of a second for each, or less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """The rows that a state has while a scan runs: from index `first`, `before` of them base cases, `after` of them
@@ -97,6 +101,8 @@ def scan_of(
     reach = _reach(work.graph)
     backward = component.kind == "reverse scan"
     found = phases(work.graph, work.values, [s for s, k in reach.items() if k])
+    if (count := sum(map(len, found.phases))) > MOST:
+        raise NotForKernels(f"compiling a step of {count} phases would take long")
     rows = {n.state for n in work.graph.nodes if isinstance(n, Row) and not n.own}
     return Scan(
         component=number,
