@@ -1,4 +1,4 @@
-"""`python -m bench.kernels [--full] [--threads N]`: compiled recurrences beside torch's own, interleaved in one process.
+"""`python -m bench.kernels [--full] [--threads N]`: compiled recurrences beside torch's, interleaved in one process.
 
 Each figure is the median over rounds of the other's time by ours: above 1 ours is the faster. In training all
 gradients are taken; with "dx" that of the input too.

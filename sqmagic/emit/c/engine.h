@@ -446,11 +446,11 @@ INLINE void unload(const real *tile, int m, int n, real *rows)
             store(rows + (i * n + v) * LANES, load(tile + (v * ROWS + i) * LANES, LANES), LANES);
 }
 
-/* Of so few examples, weights cost more to read than to multiply: what is known of all steps is multiplied beforehand,
-   many steps at a time. */
-INLINE int is_few(long batch)
+/* Of few examples, weights cost more to read than to multiply: what is known of all steps is multiplied beforehand, many
+   steps at a time. How many numbers that gives, `each` for an example at a step; 0 where it is not done. */
+INLINE long known_beforehand(long steps, long batch, long each)
 {
-    return batch < 4;
+    return batch < 4 && steps * batch <= (1L << 24) / (each ? each : 1) ? steps * batch * each : 0;
 }
 
 INLINE part part_of(const real *rows, long width, int m, const real *packed)

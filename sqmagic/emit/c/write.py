@@ -475,7 +475,8 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         body.append("}")
     if _known_vectors(scan, group) and not writing.prefix:
         body.append(
-            f"const real *known = is_few(s->batch) ? s->memory + ALL_PANELS + KNOWN_{name} * s->steps * s->batch : 0;"
+            "const real *known = known_beforehand(s->steps, s->batch, KNOWN) "
+            f"? s->memory + ALL_PANELS + KNOWN_{name} * s->steps * s->batch : 0;"
         )
         body.append(
             f"const long seen = {_moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */"
@@ -609,7 +610,7 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         "static void thread(void *task, const share *me)",
         "{",
         f"{INDENT}const scan *s = task;",
-        f"{INDENT}const long known = is_few(s->batch) ? KNOWN * s->steps * s->batch : 0;",
+        f"{INDENT}const long known = known_beforehand(s->steps, s->batch, KNOWN);",
         f"{INDENT}real *own = s->memory + ALL_PANELS + known + me->number * thread_memory(s->batch, me->threads);",
         f"{INDENT}real *tile = own + PACKED * (held_rows(me) > ROWS ? held_rows(me) : ROWS);",
         f"{INDENT}tile += (LANES - (tile - s->memory) % LANES) % LANES;",
@@ -646,7 +647,7 @@ def _doors() -> list[str]:
         "/* How many numbers `memory` must hold, beginning at a multiple of 64 bytes. */",
         "long scan_memory(long steps, long batch, int threads)",
         "{",
-        f"{INDENT}const long known = is_few(batch) ? KNOWN * steps * batch : 0;",
+        f"{INDENT}const long known = known_beforehand(steps, batch, KNOWN);",
         f"{INDENT}return ALL_PANELS + known + threads * thread_memory(batch, threads);",
         "}",
         "",

@@ -17,7 +17,6 @@ from sqmagic.schedule.plan.lower import NotForKernels, lowered
 from sqmagic.schedule.plan.nodes import Graph, Node, Product, Row, Still, Vector, width
 from sqmagic.schedule.plan.phases import Phases, phases
 
-
 MOST = 64
 """Groups of a step. A C compiler takes a tenth of a second for each, or less."""
 
