@@ -9,7 +9,8 @@ from sqmagic.emit.c import engine
 from sqmagic.emit.c.names import TAKEN, distinct, identifier
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes import DataShape
-from sqmagic.pipeline import ScanPage, Sizes, generate, understand
+from sqmagic.kernels import ScanPage
+from sqmagic.pipeline import Sizes, generate, understand
 from sqmagic.schedule.plan.lower import RULES
 from sqmagic.schedule.plan.nodes import Product
 from sqmagic.schedule.plan.reverse import Reverse

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from programs import PROGRAMS
 from systems import Example, examples
 
-from sqmagic import pipeline
+from sqmagic import kernels
 from sqmagic.emit.torch.write import emit
 from sqmagic.equations.interpret import interpret
 from sqmagic.equations.shapes import Shapes
@@ -372,6 +372,17 @@ def test_states_that_were_left_out_are_there_when_asked_for() -> None:
         _ = late.o
 
 
+def test_the_plan_says_what_runs_where() -> None:
+    module, x = small()
+    assert str(module.plan).endswith(": not run yet")
+    module(x=x)
+    text = str(module.plan)
+    assert "p, f, i, l, o, c, h: step by step, from the first (432 flops, 48 numbers)" in text
+    assert "phase 1, 6 wide: 4 products on 9 numbers; a part of p, f, i, l, o, c, h" in text
+    assert text.endswith(": C")
+    assert net("x_t : 3\nM(x_t) -> y_t").plan.scans == {}
+
+
 # --- where it does not run -----------------------------------------------------------------------
 
 
@@ -488,14 +499,14 @@ def test_generated_programs_are_computed_as_the_interpreter_does(example: Exampl
     order = dependence(example.system)
     held = domains(example.system, order)
     shapes = Shapes(example.states, example.parameters)
-    pages = pipeline._scan_pages(example.system, shapes, order, held)
+    pages = kernels.scan_pages(example.system, shapes, order, held)
     assume(pages)
     horizon = held.horizon + 2
     parameters, inputs = example.values(horizon, batch=3, seed=data)
     source = emit(example.system, shapes, order, held, "net", pages)
     module = generated.build(source, "net", {}).double()
     module.load_state_dict({k: torch.from_numpy(v) for k, v in parameters.items()})
-    bounds = [bind(type(module), pipeline._program(page)) for page in pages.values()]
+    bounds = [bind(type(module), kernels.program_of(page)) for page in pages.values()]
     names = generated.arguments(module)
     leaves = {names[k]: torch.from_numpy(v).requires_grad_() for k, v in inputs.items()}
     more = {"horizon": horizon} if generated.takes(module, "forward", "horizon") else {}

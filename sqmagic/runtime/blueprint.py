@@ -50,7 +50,8 @@ class InputSpec:
 class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
-    `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too.
+    `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
+    says what runs where.
     """
 
     source: str | None
@@ -58,6 +59,7 @@ class Settled:
     missing: tuple[str, ...] = ()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     scans: tuple[ScanProgram, ...] = ()
+    plan: str = ""
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]

@@ -22,6 +22,7 @@ from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.states import States
+from sqmagic.runtime.telling import Plan
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -168,6 +169,12 @@ class Net(nn.Module):
                 raise UnsupportedError("no recurrence of this program runs as C")
             return "\n".join(page.text for bound in self._scans for page in bound.program.pages)
         raise UnsupportedError(f'there is no generated code in "{language}"; there is: "torch", "c"')
+
+    @property
+    def plan(self) -> Plan:
+        """What runs once, at all steps at once and step by step; and how each recurrence ran last, and why."""
+        self._settled_code()
+        return Plan(self._settled.plan, {bound.program.method: bound.report.path for bound in self._scans})
 
     @property
     def notation(self) -> str:

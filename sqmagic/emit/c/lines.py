@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from sqmagic.emit.c.names import at
 from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, SIGN
+from sqmagic.emit.c.places import Writing, own_place, place
 from sqmagic.equations.show import show_equation
 from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Product, Row, Step, needed, width
 from sqmagic.schedule.plan.phases import Group, Store
 
 if TYPE_CHECKING:
-    from sqmagic.emit.c.write import Writing
     from sqmagic.schedule.plan.scans import Scan
 
 LONG = 88
@@ -159,8 +159,6 @@ class Lines:
                 return Text(f"load({moved}, n)" if wide else f"all(({pointer})[i * {stride}])")
 
     def _pointer(self, number: int, wide: bool) -> tuple[str, str]:
-        from sqmagic.emit.c.write import place
-
         found = place(self.writing, number)
         self.pointers.setdefault(found.name, (found.pointer, found.stride, True))
         assert self.wide.setdefault(found.name, wide) == wide, f"{found.name} is read in two ways"
@@ -188,8 +186,6 @@ class Lines:
     # --- storing ---------------------------------------------------------------------------------
 
     def _store(self, number: int, store: Store) -> None:
-        from sqmagic.emit.c.write import own_place
-
         scan, names = self.writing.scan, self.writing.names
         plane = next(p for p in scan.phases.planes if p.name == store.plane)
         name = f"{names[f'own:{plane.name}']}_to_{store.start}" if store.start else f"{names[f'own:{plane.name}']}_to"

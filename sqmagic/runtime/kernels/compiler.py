@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -43,22 +45,35 @@ class Library:
 
 
 _loaded: dict[tuple[Page, str], Library | CannotCompile] = {}
-_lock = Lock()
+_locks: defaultdict[tuple[Page, str], Lock] = defaultdict(Lock)
 
 
 def library(page: Page, real: str) -> Library:
     """The page compiled for "float" or "double". Raises CannotCompile, at once where it has been tried before."""
     key = (page, real)
-    with _lock:
-        if key not in _loaded:
-            try:
-                _loaded[key] = Library(built(page, real), page.declaration, real)
-            except CannotCompile as reason:
-                _loaded[key] = reason
-        found = _loaded[key]
+    found = _loaded.get(key)
+    if found is None:
+        with _locks[key]:
+            found = _loaded.get(key) or _tried(page, real)
+            _loaded[key] = found
     if isinstance(found, CannotCompile):
-        raise found
+        raise CannotCompile(*found.args)
     return found
+
+
+def libraries(pages: tuple[Page, ...], real: str) -> list[Library]:
+    """Several pages, compiled side by side. Raises CannotCompile."""
+    if all((page, real) in _loaded for page in pages):
+        return [library(page, real) for page in pages]
+    with ThreadPoolExecutor(len(pages)) as pool:
+        return list(pool.map(library, pages, [real] * len(pages)))
+
+
+def _tried(page: Page, real: str) -> Library | CannotCompile:
+    try:
+        return Library(built(page, real), page.declaration, real)
+    except CannotCompile as reason:
+        return reason
 
 
 def built(page: Page, real: str) -> Path:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as _module
 
 from sqmagic.runtime.kernels.call import Size
-from sqmagic.runtime.kernels.compiler import CannotCompile, library
+from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Scan, Setting, forward, results
 from sqmagic.runtime.kernels.program import ScanProgram
 
@@ -97,11 +97,9 @@ def _ready(
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in (*weights, *arguments.values()))
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
-    found, back = library(program.page, REALS[dtype]), None
-    if differentiated and not isinstance(program.backward, str):
-        back = library(program.backward.page, REALS[dtype])
+    found, *back = libraries(program.pages if differentiated else (program.page,), REALS[dtype])
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
-    return Setting(program, found, back, size, tuple(arguments)), arguments, weights
+    return Setting(program, found, back[0] if back else None, size, tuple(arguments)), arguments, weights
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
