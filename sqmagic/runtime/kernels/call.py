@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,29 +40,25 @@ def run(
     taken: Sequence[tuple[str, Tensor, bool]],
     weights: Sequence[tuple[str, Tensor]],
     ends: Mapping[int, Tensor],
+    begun: Collection[str] = (),
 ) -> None:
     """Runs a scan. `planes` are the states that keep rows, [rows, batch, width]; of others a step leaves to the next
-    what it needs. `taken` are members with their rows, over time or not; `ends` the rows beside the steps.
+    what it needs. `taken` are members with their rows, over time or not; `ends` the rows beside the steps;
+    those of the states in `begun` are there.
     """
-    ffi, functions = library.ffi, library.functions
-    call = ffi.new("scan *")
-    call.steps, call.batch, call.threads = size.steps, size.batch, torch.get_num_threads()
+    values: dict[str, int] = {"steps": size.steps, "batch": size.batch, "threads": torch.get_num_threads()}
     for member, tensor, over_time in taken:
-        setattr(call, member, ffi.cast("real *", tensor.data_ptr()))
-        setattr(call, f"{member}_row", tensor.stride(-2))
+        values[member], values[f"{member}_row"] = tensor.data_ptr(), tensor.stride(-2)
         if over_time:
-            setattr(call, f"{member}_step", tensor.stride(0))
-            setattr(call, f"{member}_rows", tensor.shape[0])
-    for member, tensor in weights:
-        setattr(call, member, ffi.cast("real *", tensor.data_ptr()))
+            values[f"{member}_step"], values[f"{member}_rows"] = tensor.stride(0), tensor.shape[0]
+    values |= {member: tensor.data_ptr() for member, tensor in weights}
     rings = {o.state: _ring(o) for o in own if o.state not in planes}
-    counts = [rings[o.state] * size.batch * o.width for o in own if o.state in rings]
-    counts += [size.batch * width for _, width in between]
-    counts = [(n + ALIGNED - 1) // ALIGNED * ALIGNED for n in counts]
-    scratch = (functions.scan_memory(size.steps, size.batch, call.threads) + ALIGNED - 1) // ALIGNED * ALIGNED
+    scratch = _aligned(library.functions.scan_memory(size.steps, size.batch, values["threads"]))
+    counts = [_aligned(rings[o.state] * size.batch * o.width) for o in own if o.state in rings]
+    counts += [_aligned(size.batch * width) for _, width in between]
     block = POOL.take((scratch + sum(counts)) * size.dtype.itemsize)
     memory = block.view(size.dtype)
-    call.memory = ffi.cast("real *", memory.data_ptr())
+    values["memory"] = start = memory.data_ptr()
     place = scratch
     for state in own:
         plane = planes.get(state.state)
@@ -71,22 +66,25 @@ def run(
             rows, count = rings[state.state], counts.pop(0)
             plane = memory[place : place + rows * size.batch * state.width].view(rows, size.batch, state.width)
             place += count
-        _member(ffi, call, state.member, plane)
         if plane.shape[0]:
-            _begin(state, plane, size, ends)
+            values |= zip(_members(state.member), (plane.data_ptr(), plane.shape[0], plane.stride(1)), strict=True)
+            if state.state not in begun:
+                _begin(state, plane, size, ends)
     for (member, width), count in zip(between, counts, strict=True):
-        _member(ffi, call, member, memory[place : place + size.batch * width].view(1, size.batch, width))
+        values |= zip(_members(member), (start + place * size.dtype.itemsize, 1, width), strict=True)
         place += count
     if size.batch > 0:
-        functions.run(call)
+        library.run(values)
     POOL.give(block)
 
 
-def _member(ffi: Any, call: Any, member: str, plane: Tensor) -> None:
-    """A plane; null where nobody reads it."""
-    setattr(call, member, ffi.cast("real *", plane.data_ptr()) if plane.shape[0] else ffi.NULL)
-    setattr(call, f"{member}_rows", plane.shape[0])
-    setattr(call, f"{member}_row", plane.stride(1))
+def _aligned(count: int) -> int:
+    return (count + ALIGNED - 1) // ALIGNED * ALIGNED
+
+
+def _members(member: str) -> tuple[str, str, str]:
+    """Of what the scan computes: its rows, how many, and how far apart examples lie."""
+    return member, f"{member}_rows", f"{member}_row"
 
 
 def _ring(own: OwnState) -> int:

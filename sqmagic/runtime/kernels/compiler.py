@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from struct import Struct
 from threading import Lock
 from typing import Any
 
@@ -36,12 +38,26 @@ class CannotCompile(Exception):
 
 
 class Library:
-    """A page that is loaded: its functions and how to make what they take."""
+    """A page that is loaded: its functions, and how what they take is laid out."""
 
     def __init__(self, path: Path, declaration: str, real: str) -> None:
-        self.ffi = FFI()
-        self.ffi.cdef(f"typedef {real} real;\n{declaration}")
-        self.functions: Any = self.ffi.dlopen(str(path))
+        self._ffi = FFI()
+        self._ffi.cdef(f"typedef {real} real;\n{declaration}")
+        self.functions: Any = self._ffi.dlopen(str(path))
+        fields = self._ffi.typeof("scan").fields
+        self._names = [name for name, _ in fields]
+        self._layout = Struct("@" + "".join(_LETTERS.get(f.type.cname, "P") for _, f in fields))
+
+    def run(self, values: Mapping[str, int]) -> None:
+        """Calls the scan; members that have no value are 0."""
+        call = self._ffi.new("scan *")
+        packed = self._layout.pack(*[values.get(name, 0) for name in self._names])
+        self._ffi.buffer(call)[: len(packed)] = packed
+        self.functions.run(call)
+
+
+_LETTERS = {"long": "l", "int": "i"}
+"""Of members that are no pointers, as `struct` calls them."""
 
 
 _loaded: dict[tuple[Page, str], Library | CannotCompile] = {}

@@ -91,7 +91,7 @@ def _computed(
         taken.append((item.member, tensor[item.skip :] if item.over_time else tensor, item.over_time))
     by_name = dict(zip((w.parameter for w in program.weights), weights, strict=True))
     members = [(w.member, by_name[w.parameter].detach().contiguous()) for w in back.weights]
-    run(library, size, back.own, planes, back.between, taken, members, {})
+    run(library, size, back.own, planes, back.between, taken, members, {}, side)
     rows |= {("own", o.state): planes[o.state][len(o.before) :] for o in back.own if o.state in planes}
     return _Memory(size, rows, together, side)
 
@@ -119,6 +119,7 @@ def _planes(back: Backward, size: Size) -> tuple[dict[str, Tensor], Tensor | Non
             first = before - len(own.before)
             planes[own.state] = memory[first : before + size.steps + len(own.after), :, column : column + own.width]
             column += own.width
+        memory[:before], memory[before + size.steps :] = 0, 0
         together = memory[before : before + size.steps]
     planes |= {s: plane_of(o, size) for s, o in full.items() if s not in planes}
     return planes, together, side
