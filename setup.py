@@ -41,7 +41,7 @@ class Build(build_ext):
             name, isa, flags = task
             own = [*FLAGS, *flags, f"-DSQ_SPEC=sq_env_{name}_{isa}"]
             return self.compiler.compile(
-                [str(made / f"{name}.c")], output_dir=str(made / isa), include_dirs=[str(CSRC)], extra_postargs=own
+                [str(made / f"{name}.c")], output_dir=str(made / isa), include_dirs=[str(CSRC), str(CSRC / "environments")], extra_postargs=own
             )[0]
 
         with ThreadPoolExecutor(os.cpu_count()) as workers:

@@ -23,7 +23,7 @@ from sqmagic.world.errors import DeclarationError, Fault
 Type = Literal["f32", "f64", "i32", "u8"]
 TYPES: tuple[Type, ...] = ("f32", "f64", "i32", "u8")
 
-ROWS = 16
+ROWS = 32
 """A part with at most so many elements lies in rows, one lane beside the other; a larger one in one block a lane."""
 
 

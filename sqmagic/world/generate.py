@@ -216,7 +216,7 @@ def _step(declared: Declaration) -> str:
     rows = [*_state_rows(declared), *_out_rows(declared)]
     chance = _takes(declared, "step", "sq_rng *")
     wide = ["const size_t w = b->n_pad;"] if any(" w;" in row for row in rows) else []
-    acts, action = _action(declared)
+    acts, action = _action(declared) if _takes(declared, "step", "A") else ([], "")
     before = [
         "if (first >= end || end > b->live) return SQ_NO_LANES;",
         "const uint64_t share = sq_share(b, first, end);",
