@@ -113,6 +113,7 @@ class Lanes:
         self.final = self._rows(at["final_obs"], self.observation.dtype, self.observation.shape, blocks)
         self.reward, self.terminated = self._rows(at["rew"], real), self._rows(at["term"], "bool")
         self.truncated, self.t, self.so_far = self._rows(at["trunc"], "bool"), self._rows(at["t"], "int32"), self._rows(at["ret"], real)
+        self.chance = memory[at["rng"] :][: 16 * batch].view("uint64").reshape(batch, 2)
         self.ended_return, self.ended_length = self._rows(at["done_return"], real), self._rows(at["done_length"], "int32")
         self._set(parameters)
         self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
