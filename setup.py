@@ -18,9 +18,10 @@ from setuptools.command.build_ext import build_ext
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from sqmagic.world.build import BUILDS, FLAGS, header_text, registry, sources  # noqa: E402
+from sqmagic.world.build import BUILDS, FAST, FLAGS, header_text, registry, sources  # noqa: E402
 
 CSRC = HERE / "csrc"
+OWN = os.environ.get("SQMAGIC_CFLAGS", "").split()  # -Werror, or a sanitizer: for who works on sqmagic itself
 
 
 class Build(build_ext):
@@ -39,7 +40,7 @@ class Build(build_ext):
 
         def compiled(task: tuple[str, str, tuple[str, ...]]) -> str:
             name, isa, flags = task
-            own = [*FLAGS, *flags, f"-DSQ_SPEC=sq_env_{name}_{isa}"]
+            own = [*FLAGS, *flags, *OWN, f"-DSQ_SPEC=sq_env_{name}_{isa}"]
             return self.compiler.compile(
                 [str(made / f"{name}.c")], output_dir=str(made / isa), include_dirs=[str(CSRC), str(CSRC / "environments")], extra_postargs=own
             )[0]
@@ -48,7 +49,8 @@ class Build(build_ext):
             ext.extra_objects = list(workers.map(compiled, tasks))
         ext.sources = [*ext.sources, str(made / "registry.c")]
         ext.include_dirs = [str(CSRC), str(made)]
-        ext.extra_compile_args = [*FLAGS, *os.environ.get("SQMAGIC_CFLAGS", "").split()]
+        ext.extra_compile_args = [*FLAGS, *FAST, *OWN]
+        ext.extra_link_args = [flag for flag in OWN if flag.startswith("-fsanitize")]
         super().build_extension(ext)
 
 
@@ -56,7 +58,7 @@ setup(
     ext_modules=[
         Extension(
             "sqmagic.world._core",
-            sources=["csrc/module.c", "csrc/batch.c", "csrc/replay_stub.c"],
+            sources=["csrc/module.c", "csrc/batch.c", "csrc/replay.c"],
             depends=[str(path.relative_to(HERE)) for path in sorted(CSRC.rglob("*.*"))],
             py_limited_api=True,
         )
