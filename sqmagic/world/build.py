@@ -8,7 +8,10 @@ from pathlib import Path
 from sqmagic.world.declaration import parse
 from sqmagic.world.generate import generate
 
-FLAGS = ("-std=gnu11", "-O3", "-g0", "-Wall", "-Wextra", "-fno-wrapv", "-fvisibility=hidden", "-ffp-contract=off")
+FLAGS = (
+    *("-std=gnu11", "-O3", "-g0", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"),
+    *("-fno-wrapv", "-fvisibility=hidden", "-ffp-contract=off"),
+)
 """`-fno-wrapv` undoes what Python's own flags would do to loops; without contraction every machine computes the same."""
 
 FAST = ("-fno-math-errno", "-fno-trapping-math")

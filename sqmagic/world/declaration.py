@@ -203,17 +203,21 @@ def _definitions(code: str, first: int) -> Iterator[Definition]:
     for found in _DEFINITION.finditer(code):
         if found["name"] in FUNCTIONS:
             line = first + code.count("\n", 0, found.start("name"))
-            parameters = tuple(_type(p) for p in found["parameters"].split(",") if p.strip() not in ("", "void"))
+            given = [p for p in found["parameters"].split(",") if p.strip() not in ("", "void")]
+            parameters = tuple(_type(p, found["name"] == "obs") for p in given)
             yield Definition(found["name"], parameters, line)
 
 
-def _type(parameter: str) -> str:
-    """`const S *s` -> `const S *`."""
+def _type(parameter: str, seen: bool) -> str:
+    """`const S *s` -> `const S *`; what `obs` writes may be called by its type in C."""
     found = re.match(r"\s*(?P<type>(?:const\s+)?\w+)\s*(?P<star>\*?)", parameter)
     if found is None:
         return parameter.strip()
-    kind = " ".join(found["type"].split())
-    return f"{'O' if kind in ('float', 'real', 'uint8_t', 'int32_t') and found['star'] else kind}{' *' * bool(found['star'])}"
+    kind, star = " ".join(found["type"].split()), " *" * bool(found["star"])
+    return f"O{star}" if seen and star and kind in _NUMBERS else f"{kind}{star}"
+
+
+_NUMBERS = ("float", "real", "uint8_t", "int32_t")
 
 
 def _missing(read: _Read, functions: tuple[Definition, ...]) -> Iterator[Fault]:
