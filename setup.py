@@ -34,7 +34,9 @@ class Build(build_ext):
         for name, text in declared.items():
             (made / f"{name}.c").write_text(text, encoding="utf-8")
         builds = BUILDS if platform.machine().lower() in ("x86_64", "amd64") else BUILDS[-2:]
-        (made / "header_text.h").write_text(header_text((CSRC / "sq_env.h").read_text(encoding="utf-8")), encoding="utf-8")
+        (made / "header_text.h").write_text(
+            header_text((CSRC / "sq_env.h").read_text(encoding="utf-8")), encoding="utf-8"
+        )
         (made / "registry.c").write_text(registry(list(declared), builds), encoding="utf-8")
         tasks = [(name, isa, flags) for name in declared for isa, flags in builds]
 
@@ -42,7 +44,10 @@ class Build(build_ext):
             name, isa, flags = task
             own = [*FLAGS, *flags, *OWN, f"-DSQ_SPEC=sq_env_{name}_{isa}"]
             return self.compiler.compile(
-                [str(made / f"{name}.c")], output_dir=str(made / isa), include_dirs=[str(CSRC), str(CSRC / "environments")], extra_postargs=own
+                [str(made / f"{name}.c")],
+                output_dir=str(made / isa),
+                include_dirs=[str(CSRC), str(CSRC / "environments")],
+                extra_postargs=own,
             )[0]
 
         with ThreadPoolExecutor(os.cpu_count()) as workers:

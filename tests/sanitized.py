@@ -49,7 +49,12 @@ def buffer(rounds: int) -> None:
     for alpha in (-1.0, 0.6):
         own = _core.Replay(1000, [("f", 4, 4), ("B", 1, 9), ("f", 4, 1), ("B", 1, 1), ("B", 1, 1)], 1, alpha)
         slots, weights, returns = np.zeros(300, np.int64), np.zeros(300, np.float32), np.zeros(300, np.float32)
-        outs = [np.zeros((300, 4), np.float32), np.zeros((300, 3, 3), np.uint8), weights.copy(), *np.zeros((2, 300), np.uint8)]
+        outs = [
+            np.zeros((300, 4), np.float32),
+            np.zeros((300, 3, 3), np.uint8),
+            weights.copy(),
+            *np.zeros((2, 300), np.uint8),
+        ]
         for _ in range(rounds):
             cut = (chance.random(8) < 0.1).astype(np.uint8)
             rows = np.asfortranarray(chance.random((8, 4), np.float32))

@@ -1,4 +1,4 @@
-"""Environments in C: what they compute, that each is its own whatever the batch, and that mistakes leave them usable."""
+"""Environments in C: what they compute, that each is its own whatever the batch, and that mistakes harm nothing."""
 
 from __future__ import annotations
 
@@ -180,7 +180,9 @@ def test_parameters_and_limit_are_the_users() -> None:
 # --- what is known of them ---------------------------------------------------------------------------
 
 
-def rewarded(name: str, choose: Callable[[Array], Array], batch: int = 512, steps: int = 600, **options: float) -> float:
+def rewarded(
+    name: str, choose: Callable[[Array], Array], batch: int = 512, steps: int = 600, **options: float
+) -> float:
     """The mean return of a policy over the episodes that ended."""
     own = lanes.kind(name)(batch, seed=11, **options)
     seen = own.reset()

@@ -52,7 +52,9 @@ PAIRS = [
 
 @pytest.mark.parametrize(("name", "theirs", "mine", "options"), PAIRS)
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_steps_from_equal_states_are_gymnasiums(name: str, theirs: str, mine: Any, options: Any, precision: str) -> None:
+def test_steps_from_equal_states_are_gymnasiums(
+    name: str, theirs: str, mine: Any, options: Any, precision: str
+) -> None:
     env = gymnasium.make(theirs, **options)
     own = lanes.kind(name, precision)(1, limit=0, **mine)
     near = 2e-6 if precision == "float32" else 1e-7  # Gymnasium itself shows float32
@@ -157,7 +159,7 @@ def test_the_other_ways_of_beginning_anew_are_the_same_episodes(mode: AutoresetM
     for turn in range(27):
         assert np.array_equal(first, seen)
         action = np.full(4, turn % 3)
-        first, reward, over, cut, info = same.step(action)
+        first, reward, over, _, info = same.step(action)
         seen, others, ended, _, none = other.step(action)
         assert np.array_equal(reward, others) and np.array_equal(over, ended) and none == {}
         if over.any():
@@ -231,7 +233,7 @@ def test_a_state_that_is_read_once_is_not_copied(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("source", ["CartPole", "CartPole-v1"])
 def test_what_a_step_gives(source: str) -> None:
     env = environment(source, 8, seed=1)
-    state, seen = env.reset()
+    state, _ = env.reset()
     ended = 0
     for _ in range(120):
         step = env.step(state, torch.ones(8, 1, dtype=torch.int64), last=True)
@@ -245,7 +247,11 @@ def test_what_a_step_gives(source: str) -> None:
 
 
 def test_the_limit_cuts_without_terminating() -> None:
-    for env in (environment("Pendulum", 2, seed=1), environment("Pendulum-v1", 2, seed=1), environment("Pendulum-v1", seed=1)):
+    for env in (
+        environment("Pendulum", 2, seed=1),
+        environment("Pendulum-v1", 2, seed=1),
+        environment("Pendulum-v1", seed=1),
+    ):
         state, _ = env.reset()
         for _ in range(200):
             step = env.step(state, env.random_action(), last=True)

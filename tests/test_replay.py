@@ -99,7 +99,10 @@ def test_sums_are_those_of_the_leaves_after_any_changes(capacity: int, data: st.
     drawn, weights = np.zeros(2000, np.int64), np.zeros(2000, np.float32)
     buffer.prefer(drawn, weights, 1.0)
     should = np.searchsorted(np.cumsum(kept), (np.arange(2000) + 0.5) / 2000 * kept.sum())
-    assert np.abs(np.cumsum(kept)[drawn] - np.cumsum(kept)[np.minimum(should, len(kept) - 1)]).max() <= kept.max() + kept.sum() / 500
+    assert (
+        np.abs(np.cumsum(kept)[drawn] - np.cumsum(kept)[np.minimum(should, len(kept) - 1)]).max()
+        <= kept.max() + kept.sum() / 500
+    )
     assert (kept[drawn] > 0).all() and np.isfinite(weights).all()
 
 
@@ -147,7 +150,9 @@ def test_returns_over_several_steps_are_those_of_the_definition(n: int, capacity
             returns, last, discount = np.zeros(1, np.float32), slot.copy(), np.zeros(1, np.float32)
             buffer.follow(slot, n, gamma, 0, 1, 2, returns, last, discount)
             end = next((k for k in range(t, min(t + n, steps)) if cut[k, lane]), min(t + n, steps) - 1)
-            assert returns[0] == pytest.approx(sum(gamma ** (k - t) * reward[k, lane] for k in range(t, end + 1)), abs=1e-5)
+            assert returns[0] == pytest.approx(
+                sum(gamma ** (k - t) * reward[k, lane] for k in range(t, end + 1)), abs=1e-5
+            )
             assert last[0] == (end * lanes + lane) % capacity
             assert discount[0] == pytest.approx(0 if over[end, lane] else gamma ** (end - t + 1))
 

@@ -180,7 +180,11 @@ void obs(const S *s, O *o) {
     own.reset()
     given = np.arange(9.0).reshape(3, 3)
     own.step(given)
-    assert own.obs.shape == (3, 4) and (own.obs[:, 0] == 5).all() and np.array_equal(own.obs[:, 1], own.state["many"][:, 7])
+    assert (
+        own.obs.shape == (3, 4)
+        and (own.obs[:, 0] == 5).all()
+        and np.array_equal(own.obs[:, 1], own.state["many"][:, 7])
+    )
     assert np.array_equal(own.obs[:, 2], given[:, 0] + given[:, 1] * given[:, 2])
     assert own.state["a"].shape == (3, 2, 2) and own.state["exact"].dtype == np.float64 and own.action.shape == (3,)
     own.step(np.asfortranarray(given.astype(np.float32)))
@@ -205,8 +209,18 @@ def test_the_loop_over_lanes_becomes_vector_instructions(name: str, tmp_path: Pa
     line = next(n for n, text in enumerate(SHIPPED[name].split("\n"), 1) if text.strip() == "SQ_LOOP")
     start = next(n for n, text in enumerate(SHIPPED[name].split("\n"), 1) if text.startswith("#line 1 "))
     root = Path(__file__).parent.parent / "csrc"
-    flags = (*FLAGS, *FAST, SINGLE, "-march=x86-64-v3", f"-I{root}", f"-I{root / 'environments'}", "-fopt-info-vec-optimized")
-    done = subprocess.run(["gcc", *flags, "-c", f"{name}.c", "-o", "out.o"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    flags = (
+        *FLAGS,
+        *FAST,
+        SINGLE,
+        "-march=x86-64-v3",
+        f"-I{root}",
+        f"-I{root / 'environments'}",
+        "-fopt-info-vec-optimized",
+    )
+    done = subprocess.run(
+        ["gcc", *flags, "-c", f"{name}.c", "-o", "out.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     said = [f"{name}.batch.c:{line - start + near}:" for near in (-1, 0, 1)]
     assert any(t.startswith(tuple(said)) and "loop vectorized" in t for t in done.stderr.split("\n")), done.stderr
 
@@ -280,7 +294,11 @@ void adjoint(const real *m, const int32_t *k, const real *row, const real *d_row
 
 
 UNFIT = [
-    ("d * w[k];", "d * x[k];", r"does not agree with finite differences.*\n  d_x\[0\] is .* and should be .* \(n = 3\)"),
+    (
+        "d * w[k];",
+        "d * x[k];",
+        r"does not agree with finite differences.*\n  d_x\[0\] is .* and should be .* \(n = 3\)",
+    ),
     ("(d_y[k] + *d_s)", "d_y[k]", "does not agree with finite differences"),
     ("d_x[k] = d * w[k];", "d_x[k] = d / 0;", "does not agree|d_x.* is nan|d_x.* is inf"),
     ("*s += y[k];", "*s += y[k] / 0;", "forward of gate gives what is not finite"),

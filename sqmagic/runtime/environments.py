@@ -132,7 +132,7 @@ class Environment:
         frames, total = [self.picture()], 0.0
         for _ in range(steps):
             action = self.random_action() if policy is None else torch.as_tensor(policy(seen))
-            state, seen, reward, over, cut, _ = self.step(state, action.reshape(self.batch, -1), last=True)
+            state, seen, reward, _, cut, _ = self.step(state, action.reshape(self.batch, -1), last=True)
             total += float(reward[0])
             if bool(cut[0]):
                 break
@@ -199,7 +199,9 @@ def _actions(action: Any, space: Space, batch: int, name: str) -> np.ndarray[Any
     """Actions as an array [batch] or [batch, *shape]; which numbers they are, the environment checks."""
     found = action.detach().cpu().numpy() if isinstance(action, Tensor) else np.asarray(action)
     if found.size != batch * space.size or (found.ndim and found.shape[0] != batch):
-        raise WorldError(f"{name} takes {batch} actions of shape {_shape(space) or 1}, not an array {list(found.shape)}")
+        raise WorldError(
+            f"{name} takes {batch} actions of shape {_shape(space) or 1}, not an array {list(found.shape)}"
+        )
     if space.count and found.dtype.kind not in "iub":
         raise TypeError(f"{name} takes whole numbers from 0 to {space.count - 1} as actions, not {found.dtype}")
     return found.reshape(batch) if space.count else found.reshape(batch, *space.shape)

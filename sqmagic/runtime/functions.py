@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from sqmagic.world.errors import WorldError
-from sqmagic.world.function import Function, Value
+from sqmagic.world.function import Function
+from sqmagic.world.signature import Value
 
 
 class CFunction(nn.Module):
@@ -39,7 +40,7 @@ class CFunction(nn.Module):
                 raise WorldError(f"the inputs of {own.name} have different batches: {list(lead)} and {list(x.shape)}")
             shape = shape[:-1] if not value.sizes and tuple(shape) == (1,) else shape
             flat.append(x.reshape(-1, *shape).to(real if value.type == "f32" else torch.int32).contiguous().cpu())
-        outputs: Any = _Call.apply(self.function, double, *flat)
+        outputs: Any = _Call.apply(self.function, double, *flat)  # type: ignore[no-untyped-call]
         back = [y.reshape(*lead, *(y.shape[1:] or (1,))).to(given[0].device) for y in outputs]
         return back[0] if len(back) == 1 else tuple(back)
 

@@ -82,7 +82,12 @@ def space_of(own: Any, what: str) -> Space:
         case kinds.Discrete():
             return counted(int(own.n))
         case kinds.Box():
-            return bounded(own.shape or (1,), own.dtype.name, own.low.reshape(own.shape or (1,)), own.high.reshape(own.shape or (1,)))
+            return bounded(
+                own.shape or (1,),
+                own.dtype.name,
+                own.low.reshape(own.shape or (1,)),
+                own.high.reshape(own.shape or (1,)),
+            )
         case kinds.MultiBinary():
             return bounded(tuple(np.atleast_1d(own.n)), "int8", 0, 1)
         case _:
@@ -111,7 +116,8 @@ class Single:
 
     def _array(self, seen: Any) -> Array:
         kind = np.dtype(self.observation.dtype)
-        return np.array(seen, kind).reshape(1, *self.observation.shape) - kind.type(self._seen_first)
+        found: Array = np.array(seen, kind).reshape(1, *self.observation.shape) - kind.type(self._seen_first)
+        return found
 
     def step(self, actions: Array) -> Seen:
         seen, reward, over, truncated, _ = self.env.step(self._action(actions))
@@ -121,7 +127,9 @@ class Single:
 
     def _action(self, actions: Array) -> Any:
         own = self.env.action_space
-        value: Any = int(actions[0]) + self._first if self.action.count else actions[0].reshape(own.shape).astype(own.dtype)
+        value: Any = (
+            int(actions[0]) + self._first if self.action.count else actions[0].reshape(own.shape).astype(own.dtype)
+        )
         if not own.contains(value):
             raise WorldError(f"{self.name} takes {own}, not {value}; the environment has not moved")
         return value
@@ -152,7 +160,8 @@ class Many:
         masked = mode is AutoresetMode.DISABLED or isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv)
         if not self.same_step and not masked:
             raise WorldError(
-                f"{self.name} begins an episode anew one step late, with a step that no action makes; that cannot be learnt from\n"
+                f"{self.name} begins an episode anew one step late, with a step that no action makes; "
+                "that cannot be learnt from\n"
                 "  make it with vector_kwargs={'autoreset_mode': gymnasium.vector.AutoresetMode.SAME_STEP}, or with "
                 "vectorization_mode='sync'"
             )
@@ -162,7 +171,8 @@ class Many:
 
     def _array(self, seen: Any) -> Array:
         kind = np.dtype(self.observation.dtype)
-        return np.array(seen, kind).reshape(self.batch, *self.observation.shape) - kind.type(self._seen_first)
+        found: Array = np.array(seen, kind).reshape(self.batch, *self.observation.shape) - kind.type(self._seen_first)
+        return found
 
     def step(self, actions: Array) -> Seen:
         seen, reward, over, truncated, info = self.env.step(self._actions(actions))

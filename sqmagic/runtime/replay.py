@@ -1,8 +1,8 @@
 """Buffers of transitions: what `Add_B` puts in and `Get_B` draws, with any fields; memory and drawing are in C.
 
-    B = Buffer(50_000, batch=256, names=("O", "a", "r", "O'", "d"))
-    B.add(O, a, r, O_prime, d)          # one row for each environment
-    draw = B.get()                      # draw["O"], draw["a"], …; fresh tensors, with replacement
+B = Buffer(50_000, batch=256, names=("O", "a", "r", "O'", "d"))
+B.add(O, a, r, O_prime, d)          # one row for each environment
+draw = B.get()                      # draw["O"], draw["a"], …; fresh tensors, with replacement
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Buffer:
     """The last `capacity` transitions. What fields there are, the first `add` tells.
 
     `batch` is how many `get` draws. With `alpha` draws go by priority (that power of it), corrected by `beta`. With
-    `steps` above 1 the reward is the discounted sum over so many steps of one episode, and what comes after is seen at
-    its end. `small` names fields of whole numbers from 0 to 255, kept as bytes. With `frames` the observation is a stack
-    of so many frames of which each is stored once: `add` then takes the newest frame as `roles.before` and no
+    `steps` above 1 the reward is the discounted sum over so many steps of one episode, and what comes after is seen
+    at its end. `small` names fields of whole numbers from 0 to 255, kept as bytes. With `frames` the observation is a
+    stack of so many frames of which each is stored once: `add` then takes the newest frame as `roles.before` and no
     `roles.after`, which `get` gives all the same.
     """
 
@@ -101,7 +101,8 @@ class Buffer:
         for own, row in zip(self._fields, rows, strict=True):
             if tuple(row.shape[1:]) != own.shape or row.dtype != own.given:
                 raise WorldError(
-                    f"field {own.name} of the buffer holds {list(own.shape)} of {own.given}, not {list(row.shape[1:])} of {row.dtype}"
+                    f"field {own.name} of the buffer holds {list(own.shape)} of {own.given}, "
+                    f"not {list(row.shape[1:])} of {row.dtype}"
                 )
         self._core.add(*(r.to(f.stored).numpy() for r, f in zip(rows, self._fields, strict=True)))
 
@@ -126,7 +127,9 @@ class Buffer:
     def _begin(self, rows: Sequence[Tensor]) -> None:
         names = tuple(self.names) or tuple(str(number) for number in range(len(rows)))
         if len(names) != len(rows) or not rows or any(row.dim() == 0 for row in rows):
-            raise WorldError(f"the buffer has the fields {', '.join(names)}, and {len(rows)} were given, a row for each environment")
+            raise WorldError(
+                f"the buffer has the fields {', '.join(names)}, and {len(rows)} were given, a row for each environment"
+            )
         ends = (self.roles.over, self.roles.cut) if self.steps > 1 or self.frames else ()
         missing = [n for n in ends if n not in names]
         if missing:
@@ -134,11 +137,15 @@ class Buffer:
         if self.frames and (self.steps > 1 or self.alpha is not None):
             raise WorldError("a buffer that stores frames once draws uniformly, and looks one step ahead")
         self._fields = tuple(
-            Field(n, tuple(r.shape[1:]), r.dtype, _stored(r.dtype, n in self.small, n in ends)) for n, r in zip(names, rows, strict=True)
+            Field(n, tuple(r.shape[1:]), r.dtype, _stored(r.dtype, n in self.small, n in ends))
+            for n, r in zip(names, rows, strict=True)
         )
         lanes = len(rows[0])
         capacity = max(self.capacity // lanes, 1) * lanes
-        kinds = [(KINDS[f.stored], torch.empty(0, dtype=f.stored).element_size(), int(np.prod(f.shape, dtype=int))) for f in self._fields]
+        kinds = [
+            (KINDS[f.stored], torch.empty(0, dtype=f.stored).element_size(), int(np.prod(f.shape, dtype=int)))
+            for f in self._fields
+        ]
         self._core = _core.Replay(capacity, kinds, self.seed, -1.0 if self.alpha is None else self.alpha)
 
     def _listed(self) -> str:
@@ -166,7 +173,9 @@ class Buffer:
         roles, count = self.roles, len(slots)
         returns, last, discount = torch.empty(count), torch.empty_like(slots), torch.empty(count)
         numbers = [self._number(name) for name in (roles.reward, roles.over, roles.cut)]
-        self._core.follow(slots.numpy(), self.steps, self.gamma, *numbers, returns.numpy(), last.numpy(), discount.numpy())
+        self._core.follow(
+            slots.numpy(), self.steps, self.gamma, *numbers, returns.numpy(), last.numpy(), discount.numpy()
+        )
         self._read(last, rows, [f.name for f in self._fields if f.name not in (roles.after, roles.over)])
         rows[roles.reward] = returns.reshape(rows[roles.reward].shape)
         return discount

@@ -33,7 +33,17 @@ class Replay:
     def prefer(self, slots: Any, weights: Any, beta: float, /) -> None: ...
     def update(self, slots: Any, priorities: Any, /) -> None: ...
     def follow(
-        self, slots: Any, n: int, gamma: float, reward: int, over: int, cut: int, returns: Any, last: Any, discount: Any, /
+        self,
+        slots: Any,
+        n: int,
+        gamma: float,
+        reward: int,
+        over: int,
+        cut: int,
+        returns: Any,
+        last: Any,
+        discount: Any,
+        /,
     ) -> None: ...
     def whole(self, slots: Any, over: int, cut: int, /) -> None: ...
     def stacked(self, slots: Any, field: int, cut: int, frames: Any, /) -> None: ...

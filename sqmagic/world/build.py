@@ -12,7 +12,7 @@ FLAGS = (
     *("-std=gnu11", "-O3", "-g0", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"),
     *("-fno-wrapv", "-fvisibility=hidden", "-ffp-contract=off"),
 )
-"""`-fno-wrapv` undoes what Python's own flags would do to loops; without contraction every machine computes the same."""
+"""`-fno-wrapv` undoes what Python's own flags would do to loops; without contraction all machines compute alike."""
 
 FAST = ("-fno-math-errno", "-fno-trapping-math")
 """They let loops become vector instructions and change no result."""

@@ -26,7 +26,9 @@ from sqmagic.world.errors import DeclarationError, Fault, WorldError
 
 HEADER = "sq_env.h"
 SECONDS = 120
-_DIAGNOSTIC = re.compile(r"(?P<home>.*?):(?P<line>\d+):(?P<column>\d+): (?P<kind>fatal error|error|warning|note): (?P<text>.*)")
+_DIAGNOSTIC = re.compile(
+    r"(?P<home>.*?):(?P<line>\d+):(?P<column>\d+): (?P<kind>fatal error|error|warning|note): (?P<text>.*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,12 @@ def _build(
 
 
 def _faults(said: str, author: tuple[str, str, str]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
-    """Errors and warnings of the author's lines; errors elsewhere are about functions that do not fit, and come last."""
+    """Errors and warnings of the author's lines; errors elsewhere only where there are none."""
     _, text, home = author
     lines = text.split("\n")
-    errors, elsewhere, warnings = [], [], []
+    errors: list[Fault] = []
+    elsewhere: list[Fault] = []
+    warnings: list[Fault] = []
     for found in map(_DIAGNOSTIC.match, said.split("\n")):
         if found is None:
             continue
@@ -137,7 +141,8 @@ def _compiler(wanted: str) -> Compiler:
                 return Compiler(words, said.stdout.split("\n")[0])
     raise WorldError(
         "there is no C compiler here, so C of your own cannot be compiled; our own environments need none\n"
-        "  install one (Debian: apt install gcc; macOS: xcode-select --install; conda: conda install c-compiler), or name one in CC"
+        "  install one (Debian: apt install gcc; macOS: xcode-select --install; conda: conda install c-compiler), "
+        "or name one in CC"
     )
 
 

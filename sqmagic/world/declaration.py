@@ -92,10 +92,12 @@ _PART = re.compile(
 )
 _DISCRETE = re.compile(r"discrete\s+(\d+)$")
 _LINE = re.compile(r"\s*(?P<word>state|obs|act|param|limit)\b\s*(?P<rest>.*?)\s*(?://.*)?$")
-_DEFINITION = re.compile(rf"^(?:static\s+)?(?:inline\s+)?void\s+(?P<name>{_NAME})\s*\((?P<parameters>[^)]*)\)\s*\{{", re.M)
-_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while real".split()
+_DEFINITION = re.compile(
+    rf"^(?:static\s+)?(?:inline\s+)?void\s+(?P<name>{_NAME})\s*\((?P<parameters>[^)]*)\)\s*\{{", re.M
+)
+_WORDS = re.compile(
+    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|register|"
+    "restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while|real"
 )
 
 SHAPES = {
@@ -122,12 +124,22 @@ def parse(name: str, text: str, home: str = "") -> Declaration:
         faults.insert(0, Fault(f"`{name}` cannot be the name of an environment: it is no name in C"))
     if faults:
         raise DeclarationError(home or name, text, tuple(faults))
-    act = read.act[0]
+    parts = {word: tuple(own) for word, own in read.parts.items()}
+    act = parts["act"][0]
     actions = int(act.high) + 1 if read.discrete else 0
     return Declaration(
-        name, tuple(read.state), tuple(read.obs), act, actions, tuple(read.param), read.limit, functions, code,
-        first + 1, home or name,
-    )  # fmt: skip
+        name=name,
+        state=parts["state"],
+        obs=parts["obs"],
+        act=act,
+        actions=actions,
+        params=parts["param"],
+        limit=read.limit,
+        functions=functions,
+        code=code,
+        line=first + 1,
+        home=home or name,
+    )
 
 
 def _first_of_c(lines: list[str]) -> int:
@@ -138,64 +150,78 @@ def _first_of_c(lines: list[str]) -> int:
 
 
 class _Read:
-    """The block, line by line."""
+    """The block, line by line; a line with a fault declares nothing."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.state: list[Part] = []
-        self.obs: list[Part] = []
-        self.act: list[Part] = []
-        self.param: list[Part] = []
+        self.parts: dict[str, list[Part]] = {word: [] for word in ("state", "obs", "act", "param")}
         self.limit, self.discrete = 0, False
         self.faults: list[Fault] = []
         for number, line in enumerate(lines, 1):
             found = _LINE.match(line)
-            if found:
-                self._take(found["word"], found["rest"], number, found.start("rest") + 1)
+            wrong = self._take(found["word"], found["rest"]) if found else ""
+            if found and wrong:
+                self.faults.append(Fault(wrong, number, found.start("rest") + 1, len(found["rest"])))
 
-    def _take(self, word: str, rest: str, number: int, column: int) -> None:
-        def fault(message: str) -> None:
-            self.faults.append(Fault(message, number, column, len(rest)))
-
-        counted = _DISCRETE.match(rest)
+    def _take(self, word: str, rest: str) -> str:
+        """Reads a line; gives what is wrong with it, or nothing."""
+        counted, part = _DISCRETE.match(rest), _PART.match(rest)
         if word == "limit" and rest.isdigit() and int(rest) > 0:
             self.limit = int(rest)
-        elif word == "act" and counted and int(counted[1]) > 0:
-            self.act.append(Part("action", "i32", (), 0, int(counted[1]) - 1))
+            return ""
+        if word == "act" and self.parts["act"]:
+            return "there is one line of `act`"
+        if word == "act" and counted and int(counted[1]) > 0:
+            self.parts["act"] = [Part("action", "i32", (), 0, int(counted[1]) - 1)]
             self.discrete = True
-        elif word != "limit" and (found := _PART.match(rest)):
-            self._parts(word, found, fault)
-        else:
-            fault(f"a line of `{word}` looks like  {SHAPES[word]}")
-        if len(self.act) > 1:
-            fault("there is one line of `act`")
-            del self.act[1:]
+            return ""
+        if word == "limit" or part is None:
+            return f"a line of `{word}` looks like  {SHAPES[word]}"
+        return self._declare(word, part)
 
-    def _parts(self, word: str, found: re.Match[str], fault: object) -> None:
-        assert callable(fault)
-        kind, own = found["type"], getattr(self, word)
-        if kind not in TYPES:
-            return fault(f"`{kind}` is no type here; there are {', '.join(TYPES)}")
-        if word in ("state", "param") and not found["names"]:
-            return fault(f"a line of `{word}` names what it declares: {SHAPES[word]}")
-        if word == "param" and (found["default"] is None or found["shape"].strip()):
-            return fault(f"a parameter is one number with a default: {SHAPES['param']}")
-        if word == "act" and kind != "f32":
-            return fault("actions are `discrete n` or of type f32")
-        if word == "obs" and self.obs and self.obs[0].type != kind:
-            return fault(f"all of an observation has one type, and the lines before have {self.obs[0].type}")
+    def _declare(self, word: str, found: re.Match[str]) -> str:
+        kind = next((t for t in TYPES if t == found["type"]), None)
+        if kind is None:
+            return f"`{found['type']}` is no type here; there are {', '.join(TYPES)}"
+        own = self.parts[word]
+        names = re.split(r"\s*,\s*", found["names"] or {"obs": "obs", "act": "action"}.get(word, ""))
         shape = tuple(int(size) for size in re.findall(r"\d+", found["shape"]))
-        if len(shape) > 4 or 0 in shape:
-            return fault("a shape has at most four sizes, none of them 0")
         low, high = float(found["low"] or "-inf"), float(found["high"] or "inf")
-        if low > high:
-            return fault("the lower bound comes first")
+        wrong = _amiss(word, kind, found, own) or _misshapen(shape, low, high) or _misnamed(names, own)
+        if wrong:
+            return wrong
         if kind == "u8":
             low, high = max(low, 0.0), min(high, 255.0)
-        for name in re.split(r"\s*,\s*", found["names"] or {"obs": "obs", "act": "action"}.get(word, "")):
-            if name in _WORDS or any(part.name == name for part in own):
-                return fault(f"`{name}` {'means something in C' if name in _WORDS else 'is declared twice'}")
-            own.append(Part(name, kind, shape, low, high, float(found["default"] or 0)))
-        return None
+        own += [Part(name, kind, shape, low, high, float(found["default"] or 0)) for name in names]
+        return ""
+
+
+def _amiss(word: str, kind: Type, found: re.Match[str], own: list[Part]) -> str:
+    match word:
+        case "state" | "param" if not found["names"]:
+            return f"a line of `{word}` names what it declares: {SHAPES[word]}"
+        case "param" if found["default"] is None or found["shape"].strip():
+            return f"a parameter is one number with a default: {SHAPES['param']}"
+        case "act" if kind != "f32":
+            return "actions are `discrete n` or of type f32"
+        case "obs" if own and own[0].type != kind:
+            return f"all of an observation has one type, and the lines before have {own[0].type}"
+        case _:
+            return ""
+
+
+def _misshapen(shape: tuple[int, ...], low: float, high: float) -> str:
+    if len(shape) > 4 or 0 in shape:
+        return "a shape has at most four sizes, none of them 0"
+    return "" if low <= high else "the lower bound comes first"
+
+
+def _misnamed(names: list[str], own: list[Part]) -> str:
+    for at, name in enumerate(names):
+        if _WORDS.fullmatch(name):
+            return f"`{name}` means something in C"
+        if name in names[:at] or any(part.name == name for part in own):
+            return f"`{name}` is declared twice"
+    return ""
 
 
 def _definitions(code: str, first: int) -> Iterator[Definition]:
@@ -222,9 +248,10 @@ _NUMBERS = ("float", "real", "uint8_t", "int32_t")
 
 def _missing(read: _Read, functions: tuple[Definition, ...]) -> Iterator[Fault]:
     for word in ("state", "obs", "act"):
-        if not getattr(read, word) and not any(word in fault.message for fault in read.faults):
+        if not read.parts[word] and not any(f"`{word}`" in fault.message for fault in read.faults):
             yield Fault(f"there is no line of `{word}`; it looks like  {SHAPES[word]}")
-    if len(read.obs) > 1 and not all(part.in_rows for part in read.obs):
+    seen = read.parts["obs"]
+    if len(seen) > 1 and not all(part.in_rows for part in seen):
         yield Fault(f"an observation of more than {ROWS} numbers is one part")
     for name in ("reset", "step", "obs"):
         if not any(f.name == name for f in functions):

@@ -36,4 +36,6 @@ def _shown(name: str, lines: list[str], fault: Fault) -> str:
         return f"{name}: {fault.message}"
     number = str(fault.line)
     under = " " * (fault.column - 1) + "^" * max(fault.width, 1)
-    return f"{name}, line {number}: {fault.message}\n  {number} | {lines[fault.line - 1]}\n  {' ' * len(number)} | {under}"
+    return (
+        f"{name}, line {number}: {fault.message}\n  {number} | {lines[fault.line - 1]}\n  {' ' * len(number)} | {under}"
+    )

@@ -21,7 +21,8 @@ def generate(declared: Declaration) -> str:
         _head(declared),
         _types(declared),
         _prototypes(declared),
-        f'#line {declared.line} "{_quoted(declared.home)}"\n{declared.code.rstrip()}\n#line 1 "{declared.name}.batch.c"',
+        f'#line {declared.line} "{_quoted(declared.home)}"\n{declared.code.rstrip()}',
+        f'#line 1 "{declared.name}.batch.c"',
         _fields(declared),
         _lanes(declared),
         _restart(declared),
@@ -159,9 +160,10 @@ def _lanes(declared: Declaration) -> str:
     load = [line for part in declared.state for line in _load(part)]
     store = [line for part in declared.state for line in _store(part)]
     wide = ["const size_t w = b->n_pad;"] if any(" w;" in row for row in rows) else []
+    loaded, stored = _indented([*wide, *rows, "S s;", *load, "return s;"]), _indented([*wide, *rows, *store])
     return (
-        f"static __attribute__((unused)) S lane(const sq_batch *b, size_t i) {{\n{_indented([*wide, *rows, 'S s;', *load, 'return s;'])}\n}}\n\n"
-        f"static void put(const sq_batch *b, size_t i, S s) {{\n{_indented([*wide, *rows, *store])}\n}}"
+        f"static __attribute__((unused)) S lane(const sq_batch *b, size_t i) {{\n{loaded}\n}}\n\n"
+        f"static void put(const sq_batch *b, size_t i, S s) {{\n{stored}\n}}"
     )
 
 
@@ -173,7 +175,11 @@ def _restart(declared: Declaration) -> str:
     """Opens an episode in one lane: its state, its observation and its clock."""
     size = _obs_size(declared)
     if declared.obs[0].in_rows:
-        show = ["O o[%d];" % size, _call(declared, "obs"), f"for (size_t k = 0; k < {size}; k++) ((O *)b->obs)[k * b->n_pad + i] = o[k];"]
+        show = [
+            f"O o[{size}];",
+            _call(declared, "obs"),
+            f"for (size_t k = 0; k < {size}; k++) ((O *)b->obs)[k * b->n_pad + i] = o[k];",
+        ]
     else:
         show = [f"O *o = (O *)b->obs + i * {size};", _call(declared, "obs")]
     rng = "rng" if _takes(declared, "reset", "sq_rng *") else ""

@@ -1,6 +1,6 @@
 """Our environments as Gymnasium's: `gymnasium.make("sqmagic/CartPole-v0")`, or `make_vec` for many at once.
 
-    gymnasium.register_envs(sqmagic.world.gym)
+gymnasium.register_envs(sqmagic.world.gym)
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         """Observations, rewards, terminated, truncated, and `final_obs` where episodes begin anew at once."""
         held = self._held() if self._waiting.any() else None
         self.lanes.step(actions)
-        reward, terminated, truncated = (a.copy() for a in (self.lanes.reward, self.lanes.terminated, self.lanes.truncated))
+        reward, terminated, truncated = (
+            a.copy() for a in (self.lanes.reward, self.lanes.terminated, self.lanes.truncated)
+        )
         if held is not None:
             self._put_back(held)
             for array in (reward, terminated, truncated):
@@ -121,7 +123,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
 class Env(gymnasium.Env[Array, Any]):
     """One environment of a kind, which does not begin anew by itself."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": RATE}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE}  # noqa: RUF012
 
     def __init__(self, kind: str | Kind, *, render_mode: str | None = None, **options: Any) -> None:
         self.lanes, self.render_mode = Lanes(_kind(kind), 1, **options), render_mode
@@ -139,7 +141,7 @@ class Env(gymnasium.Env[Array, Any]):
         own.step(np.asarray(action)[None])
         return own.final[0].copy(), float(own.reward[0]), bool(own.terminated[0]), bool(own.truncated[0]), {}
 
-    def render(self) -> Array | None:  # type: ignore[override]
+    def render(self) -> Array | None:
         return None if self.render_mode is None else self.lanes.draw()
 
 

@@ -98,7 +98,7 @@ class Lanes:
         self.action = _acted(self.told["act"][0], self.told["discrete"])
         if limit is not None:
             self.core.limit = limit
-        memory = np.frombuffer(self.core, np.uint8)
+        memory: Array = np.frombuffer(self.core, np.uint8)  # type: ignore[call-overload]
         self._memory, self._width = memory, self.told["n_pad"]
         self._state_bytes: int = self.told["state_bytes"]
         at = self.core.places()
@@ -112,9 +112,16 @@ class Lanes:
         self.obs = self._rows(at["obs"], self.observation.dtype, self.observation.shape, blocks)
         self.final = self._rows(at["final_obs"], self.observation.dtype, self.observation.shape, blocks)
         self.reward, self.terminated = self._rows(at["rew"], real), self._rows(at["term"], "bool")
-        self.truncated, self.t, self.so_far = self._rows(at["trunc"], "bool"), self._rows(at["t"], "int32"), self._rows(at["ret"], real)
+        self.truncated, self.t, self.so_far = (
+            self._rows(at["trunc"], "bool"),
+            self._rows(at["t"], "int32"),
+            self._rows(at["ret"], real),
+        )
         self.chance = memory[at["rng"] :][: 16 * batch].view("uint64").reshape(batch, 2)
-        self.ended_return, self.ended_length = self._rows(at["done_return"], real), self._rows(at["done_length"], "int32")
+        self.ended_return, self.ended_length = (
+            self._rows(at["done_return"], real),
+            self._rows(at["done_length"], "int32"),
+        )
         self._set(parameters)
         self._workers = ThreadPoolExecutor(threads) if threads > 1 else None
         self.real = real
@@ -124,11 +131,14 @@ class Lanes:
         size, kind = math.prod(shape), np.dtype(dtype)
         flat = self._memory[place : place + size * self._width * kind.itemsize].view(kind)
         if block:
-            return flat.reshape(self._width, *shape)[: self.batch]
-        return np.moveaxis(flat.reshape(*shape, self._width), -1, 0)[: self.batch]
+            whole: Array = flat.reshape(self._width, *shape)
+        else:
+            whole = np.moveaxis(flat.reshape(*shape, self._width), -1, 0)
+        return whole[: self.batch]
 
     def _parameter(self, place: int, dtype: str) -> Array:
-        return self._memory[place : place + np.dtype(dtype).itemsize].view(dtype)
+        one: Array = self._memory[place : place + np.dtype(dtype).itemsize].view(dtype)
+        return one
 
     def _set(self, parameters: Mapping[str, float]) -> None:
         for name, value in parameters.items():
@@ -193,7 +203,8 @@ class Lanes:
 
     def save(self) -> bytes:
         """All that the next step depends on, chance included, and what is seen now."""
-        return self._memory[: self._state_bytes].tobytes() + self.obs.tobytes()
+        state: bytes = self._memory[: self._state_bytes].tobytes()
+        return state + self.obs.tobytes()
 
     def load(self, saved: bytes) -> None:
         """Back to what `save` gave."""

@@ -1,7 +1,7 @@
 """An environment of one's own, from a text: what a `%%seqenv` cell does, also outside notebooks.
 
-    Cart = define("Cart", text)         # or load("cart.seqenv")
-    Cart(64).reset()
+Cart = define("Cart", text)         # or load("cart.seqenv")
+Cart(64).reset()
 """
 
 from __future__ import annotations
@@ -57,12 +57,16 @@ def _tried(kind: Kind) -> tuple[Fault, ...]:
     for step in range(TRIAL + 1):
         if not (np.isfinite(lanes.obs).all() and np.isfinite(lanes.final).all() and np.isfinite(lanes.reward).all()):
             where = "at the first observation" if step == 0 else f"after {step} step{'s' * (step > 1)}"
-            what = "what is seen" if not np.isfinite(lanes.final).all() or not np.isfinite(lanes.obs).all() else "a reward"
+            what = (
+                "what is seen" if not np.isfinite(lanes.final).all() or not np.isfinite(lanes.obs).all() else "a reward"
+            )
             raise WorldError(f"{kind.name}: {what} is not finite {where} of a trial with random actions")
         seen = lanes.final if step else lanes.obs
         if (seen < space.low).any() or (seen > space.high).any():
             worst = seen[((seen < space.low) | (seen > space.high)).reshape(16, -1).any(1)][0]
-            return (Fault(f"what is seen leaves the declared bounds in a trial: {np.array2string(worst, threshold=8)}"),)
+            return (
+                Fault(f"what is seen leaves the declared bounds in a trial: {np.array2string(worst, threshold=8)}"),
+            )
         lanes.step(_actions(lanes, chance))
     return ()
 

@@ -31,5 +31,5 @@ def counted(count: int) -> Space:
 
 def bounded(shape: tuple[int, ...], dtype: str, low: float | Array, high: float | Array) -> Space:
     kind = np.dtype(dtype)
-    edges = [np.broadcast_to(np.asarray(edge, dtype=kind), shape).copy() for edge in (low, high)]
-    return Space(shape, dtype, *edges)
+    lows, highs = (np.broadcast_to(np.asarray(edge, dtype=kind), shape).copy() for edge in (low, high))
+    return Space(shape, dtype, lows, highs)
