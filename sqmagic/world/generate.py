@@ -256,17 +256,22 @@ def _step(declared: Declaration) -> str:
         "trunc[i] = (uint8_t)((now >= limit) & !over);",
     ]
     after = [
-        "for (uint32_t i = sq_done(b, first, end); i < end; i = sq_done(b, i + 1u, end)) {",
-        "    b->done_return[i] = ret[i];",
-        "    b->done_length[i] = t[i];",
-        "    restart(b, i);",
-        "}",
+        "for (uint32_t start = first; start < end; start += 64u)",
+        "    for (uint64_t ended = sq_ended(b, start, end); ended; ended &= ended - 1u) {",
+        "        const uint32_t i = start + (uint32_t)__builtin_ctzll(ended);",
+        "        b->done_return[i] = ret[i];",
+        "        b->done_length[i] = t[i];",
+        "        if (count) sq_count(b, i);",
+        "        restart(b, i);",
+        "    }",
+        "if (count) b->stats->steps += end - first;",
         "sq_give(b, share);",
         "return SQ_OK;",
     ]
     loop = f"    SQ_LOOP\n    for (size_t i = first; i < end; i++) {{\n{_indented(body, 2)}\n    }}"
-    head = "static int step_lanes(sq_batch *b, uint32_t first, uint32_t end) {"
-    return f"{head}\n{_indented(before)}\n{loop}\n{_indented(after)}\n}}"
+    head = "static int advance(sq_batch *b, uint32_t first, uint32_t end, int count) {"
+    parts = "static int step_lanes(sq_batch *b, uint32_t first, uint32_t end) { return advance(b, first, end, 0); }"
+    return f"{head}\n{_indented(before)}\n{loop}\n{_indented(after)}\n}}\n\n{parts}"
 
 
 def _out_rows(declared: Declaration) -> Iterator[str]:
@@ -302,9 +307,8 @@ static int step_often(sq_batch *b, uint32_t k, const void *act) {{
     const {"int32_t" if declared.actions else "real"} *actions = act;
     for (uint32_t j = 0; j < k; j++, actions += {act} * (size_t)b->live) {{
         b->act = actions;
-        const int failed = step_lanes(b, 0, b->live);
+        const int failed = advance(b, 0, b->live, 1);
         if (failed) return failed;
-        sq_count(b);
         if (!b->record) continue;
         b->obs = (O *)b->obs + {size} * (size_t)b->n_pad;
         b->final_obs = (O *)b->final_obs + {size} * (size_t)b->n_pad;
