@@ -56,7 +56,11 @@ def table(title: str, ours: Contender, others: list[Contender]) -> None:
     print(f"  {ours.name:<52}{told(own):>10}/s")
     for contender in others:
         rate = median(rates[contender.name])
-        goal = f"   goal {contender.goal:g}x: {'reached' if own / rate >= contender.goal else 'MISSED'}" if contender.goal else ""
+        goal = (
+            f"   goal {contender.goal:g}x: {'reached' if own / rate >= contender.goal else 'MISSED'}"
+            if contender.goal
+            else ""
+        )
         print(f"  {contender.name:<52}{told(rate):>10}/s{own / rate:>10.1f}x{goal}", flush=True)
 
 
@@ -132,7 +136,9 @@ def envpool(batch: int, goal: float = 0.0) -> Iterator[Contender]:
         for threads in (1, 2):
             env = peer.make_gymnasium("CartPole-v1", num_envs=batch, num_threads=threads)
             env.reset()
-            yield Contender(f"EnvPool, {threads} thread(s)", cycled(actions(batch).astype(np.int32), env.step), batch, goal)
+            yield Contender(
+                f"EnvPool, {threads} thread(s)", cycled(actions(batch).astype(np.int32), env.step), batch, goal
+            )
 
 
 def stepping() -> None:
@@ -290,7 +296,8 @@ def buffers() -> None:
 
     rows = transitions(64)
     own, outs, slots = mine(rows, CAPACITY), outputs(rows), np.zeros(256, np.int64)
-    add = Contender("sqmagic, add", lambda: own.add(*rows.values()), 1)
+    obs, act, rew, after, done = rows.values()
+    add = Contender("sqmagic, add", lambda: own.add(obs, act, rew, after, done), 1)
     table("Buffer: 64 transitions added, calls", add, [
         *cpprb("add", lambda: (b := theirs(rows, CAPACITY)) and (lambda: b.add(**rows)), 50), *stable(rows, CAPACITY, "add"),
     ])  # fmt: skip
@@ -299,7 +306,8 @@ def buffers() -> None:
     tensors = Buffer(CAPACITY, 256)
     for _ in range(CAPACITY // 64 + 1):
         tensors.add(*(torch.from_numpy(r) for r in rows.values()))
-    table("Buffer: 256 transitions drawn uniformly, calls", Contender("sqmagic, sample", lambda: own.sample(slots, *outs), 1), [
+    a, b, c, d, e = outs
+    table("Buffer: 256 transitions drawn uniformly, calls", Contender("sqmagic, sample", lambda: own.sample(slots, a, b, c, d, e), 1), [
         *cpprb("sample", lambda: (b := theirs(rows, CAPACITY)) and (lambda: b.sample(256)), 30), *stable(rows, CAPACITY, "sample"),
         Contender("sqmagic, sample as new tensors", tensors.get, 1),
     ])  # fmt: skip
@@ -334,7 +342,11 @@ def preferred(rows: Mapping[str, Any], outs: list[Any], slots: Any) -> None:
         return cycled(indexes, lambda chosen: peer.update_priorities(chosen, priorities))
 
     both()
-    table("Buffer: 256 drawn by priority, and their priorities changed", Contender("sqmagic", both, 1), [*cpprb("both", pair, 12)])
+    table(
+        "Buffer: 256 drawn by priority, and their priorities changed",
+        Contender("sqmagic", both, 1),
+        [*cpprb("both", pair, 12)],
+    )
     chosen = []
     for _ in range(64):
         own.prefer(slots, weights, 0.4)
@@ -344,27 +356,38 @@ def preferred(rows: Mapping[str, Any], outs: list[Any], slots: Any) -> None:
 
 
 def frames(slots: Any) -> None:
+    """Pictures, and stacks of four pictures of which each is stored once: less memory is gone through."""
     capacity, rows = 16384, transitions(64, (84, 84), "uint8")
     own, outs = mine(rows, capacity), outputs(rows)
-    once = _core.Replay(capacity, [("B", 1, 7056), ("B", 1, 1), ("B", 1, 1)], 1)
+    table("Buffer: 256 pictures of 84 x 84 drawn, with what follows", Contender("sqmagic", lambda: own.sample(slots, *outs), 1), [
+        *cpprb("sample", lambda: (b := theirs(rows, capacity)) and (lambda: b.sample(256)), 1.2), *stable(rows, capacity, "sample"),
+    ])  # fmt: skip
+    del own
+    capacity, rows = 4096, transitions(64, (4, 84, 84), "uint8")
+    once = _core.Replay(capacity, [("B", 1, 7056), ("i", 4, 1), ("f", 4, 1), ("B", 1, 1), ("B", 1, 1)], 1)
     for _ in range(capacity // 64 + 1):
-        once.add(rows["obs"], np.zeros(64, np.uint8), np.zeros(64, np.uint8))
-    pair = np.zeros((256, 2, 84, 84), np.uint8)
+        once.add(rows["obs"][:, 0].copy(), rows["act"], rows["rew"], np.zeros(64, np.uint8), np.zeros(64, np.uint8))
+    five, small = (
+        np.zeros((256, 5, 84, 84), np.uint8),
+        [np.zeros((256, 1), t) for t in (np.int32, np.float32, np.uint8)],
+    )
 
     def whole() -> None:
-        once.whole(slots, 1, 2)
-        once.stacked(slots, 0, 2, pair)
+        once.whole(slots, 3, 4)
+        once.gather(slots, None, *small[:2], small[2], None)
+        once.stacked(slots, 0, 4, five)
 
-    table("Buffer: 256 pictures of 84 x 84 drawn, with what follows", Contender("sqmagic", lambda: own.sample(slots, *outs), 1), [
-        *cpprb("sample", lambda: (b := theirs(rows, capacity)) and (lambda: b.sample(256)), 1.2), *stable(rows, capacity, "sample", 12),
-        Contender("sqmagic, each picture stored once (half the memory)", whole, 1),
+    table("Buffer: 256 stacks of four such pictures, with what follows", Contender("sqmagic, each picture stored once", whole, 1), [
+        *cpprb("sample", lambda: (b := theirs(rows, capacity)) and (lambda: b.sample(256)), 2), *stable(rows, capacity, "sample"),
     ])  # fmt: skip
 
 
 def main(parts: list[str]) -> None:
     from sqmagic.world.lanes import instruction_sets
 
-    print(f"Python {platform.python_version()}, {platform.machine()}, {instruction_sets()[0]}; medians of {TURNS} turns")
+    print(
+        f"Python {platform.python_version()}, {platform.machine()}, {instruction_sets()[0]}; medians of {TURNS} turns"
+    )
     every = {"stepping": stepping, "lifted": lifted, "compiling": compiling, "buffers": buffers}
     for part in parts or every:
         every[part]()

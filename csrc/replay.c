@@ -6,6 +6,9 @@
 #include "module.h"
 
 #include <stdlib.h>
+#ifndef _WIN32
+#include <sys/mman.h>
+#endif
 
 enum { FIELDS = 16, FAN = 16, LEVELS = 8 };
 
@@ -16,16 +19,16 @@ typedef struct {
 
 typedef struct {
     char kind;
-    size_t item, bytes; /* of one number, of one slot */
-    unsigned char *store;
+    size_t item, bytes, offset; /* of one number, of one slot, in the record of a slot */
     Held given, wanted;
 } Field;
 
 typedef struct {
     PyObject_HEAD
-    size_t capacity, size, at, lanes, count;
+    size_t capacity, size, at, lanes, count, stride;
+    unsigned char *store; /* one record after the other, so that a slot's fields are near each other */
     Field field[FIELDS];
-    sq_rng rng;
+    uint64_t drawn; /* draw k is a mix of it and k: no draw waits for the one before */
     float *sums[LEVELS]; /* sums[0] are the leaves; NULL where there are no priorities */
     uint32_t *stamps[LEVELS];
     size_t nodes[LEVELS];
@@ -102,45 +105,69 @@ static int64_t child_of(const float *v, float *u) {
 
 /* --- copying ------------------------------------------------------------------------------------------------------ */
 
-static void gather(const Field *field, const int64_t *slots, size_t count, unsigned char *into) {
-    const unsigned char *store = field->store;
-    const size_t bytes = field->bytes;
+static void *at(const Replay *self, size_t slot, const Field *field) { return self->store + slot * self->stride + field->offset; }
+
+static int byte_at(const Replay *self, size_t slot, const Field *field) { return *(const unsigned char *)at(self, slot, field); }
+
+/* Asks for the records of some slots before any of them is read. */
+static void fetch_ahead(const Replay *self, const int64_t *slots, size_t count) {
+    const size_t stride = self->stride;
+    if (stride > 128) return;
+    for (size_t k = 0; k < count; k++) __builtin_prefetch(self->store + (size_t)slots[k] * stride);
+    for (size_t k = 0; stride > 64 && k < count; k++) __builtin_prefetch(self->store + (size_t)slots[k] * stride + 64);
+}
+
+/* One field of some slots. Of large ones the next is asked for while one is copied, line by line. */
+static void gather(const Replay *self, const Field *field, const int64_t *slots, size_t count, unsigned char *into) {
+    const size_t bytes = field->bytes, stride = self->stride;
+    const unsigned char *store = self->store + field->offset;
 #define EACH(size)                                                                                                      \
-    for (size_t k = 0; k < count; k++) memcpy(into + k * (size), store + (size_t)slots[k] * (size), size);              \
+    for (size_t k = 0; k < count; k++) memcpy(into + k * (size), store + (size_t)slots[k] * stride, size);              \
     return
     switch (bytes) {
     case 1: EACH(1);
     case 4: EACH(4);
     case 8: EACH(8);
     case 16: EACH(16);
-    default:
-        for (size_t k = 0; k < count; k++) {
-            if (k + 2 < count) __builtin_prefetch(store + (size_t)slots[k + 2] * bytes);
-            memcpy(into + k * bytes, store + (size_t)slots[k] * bytes, bytes);
-        }
+    default: break;
     }
 #undef EACH
+    for (size_t k = 0; k < count; k++) {
+        const unsigned char *from = store + (size_t)slots[k] * stride;
+        const unsigned char *next = store + (size_t)slots[k + 1 < count ? k + 1 : k] * stride;
+        size_t done = 0;
+        for (; done + 512 <= bytes; done += 512) {
+            for (size_t line = 0; line < 512; line += 64) __builtin_prefetch(next + done + line);
+            memcpy(into + k * bytes + done, from + done, 512);
+        }
+        memcpy(into + k * bytes + done, from + done, bytes - done);
+    }
 }
 
-/* n slots of a view, from its row `first`, into slot `at` on; a view may lie in any way. */
-static int scatter(Field *field, const Py_buffer *view, size_t first, size_t at, size_t n) {
-    unsigned char *into = field->store + at * field->bytes;
+/* Rows [first, first + n) of a view into the slots from `slot` on; a view may lie in any way. */
+static int scatter(Replay *self, const Field *field, const Py_buffer *view, size_t first, size_t slot, size_t n) {
+    const size_t bytes = field->bytes, stride = self->stride, item = field->item;
+    unsigned char *into = at(self, slot, field);
     const char *from = (const char *)view->buf + (Py_ssize_t)first * view->strides[0];
-    if (PyBuffer_IsContiguous(view, 'C')) {
-        memcpy(into, from, n * field->bytes);
-        return 0;
+#define EACH(size)                                                                                                      \
+    for (size_t k = 0; k < n; k++) memcpy(into + k * stride, from + k * (size), size);                                  \
+    return 0
+    if (PyBuffer_IsContiguous(view, 'C')) switch (bytes) {
+        case 1: EACH(1);
+        case 4: EACH(4);
+        case 16: EACH(16);
+        default: EACH(bytes);
     }
+#undef EACH
     if (view->ndim <= 2) {
-        const size_t columns = view->ndim == 2 ? (size_t)view->shape[1] : 1, item = field->item;
+        const size_t columns = view->ndim == 2 ? (size_t)view->shape[1] : 1;
         const Py_ssize_t down = view->strides[0], across = view->ndim == 2 ? view->strides[1] : 0;
-        if (item == 4) {
-            for (size_t c = 0; c < columns; c++)
-                for (size_t k = 0; k < n; k++) memcpy(into + (k * columns + c) * 4, from + (Py_ssize_t)k * down + (Py_ssize_t)c * across, 4);
-            return 0;
-        }
-        for (size_t k = 0; k < n; k++)
-            for (size_t c = 0; c < columns; c++)
-                memcpy(into + (k * columns + c) * item, from + (Py_ssize_t)k * down + (Py_ssize_t)c * across, item);
+        for (size_t c = 0; c < columns; c++)
+            for (size_t k = 0; k < n; k++) {
+                const char *one = from + (Py_ssize_t)k * down + (Py_ssize_t)c * across;
+                if (item == 4) memcpy(into + k * stride + c * 4, one, 4);
+                else memcpy(into + k * stride + c * item, one, item);
+            }
         return 0;
     }
     unsigned char *whole = malloc((size_t)view->len);
@@ -149,7 +176,7 @@ static int scatter(Field *field, const Py_buffer *view, size_t first, size_t at,
         return -1;
     }
     const int failed = PyBuffer_ToContiguous(whole, view, view->len, 'C');
-    if (!failed) memcpy(into, whole + first * field->bytes, n * field->bytes);
+    for (size_t k = 0; !failed && k < n; k++) memcpy(into + k * stride, whole + (first + k) * bytes, bytes);
     free(whole);
     return failed;
 }
@@ -186,6 +213,29 @@ static const Py_buffer *look(Field *field, Held *held, PyObject *object, int wri
 
 /* --- what it does ------------------------------------------------------------------------------------------------- */
 
+/* A record of up to a cache line lies in one; a larger one begins at one. */
+static size_t rounded(size_t stride) {
+    size_t power = 4;
+    while (power < stride && power < 64) power *= 2;
+    return stride <= 64 ? power : sq_align(stride);
+}
+
+/* Pages are taken as they are filled; large ones, where the system has them, save looking up where they are. */
+static int make_room(Replay *self) {
+    enum { LARGE = 1 << 21 };
+    const size_t bytes = self->capacity * self->stride;
+    void *memory = NULL;
+    if (bytes / self->stride != self->capacity || posix_memalign(&memory, bytes >= LARGE ? LARGE : 64, bytes)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+#ifdef MADV_HUGEPAGE
+    if (bytes >= LARGE) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    self->store = memory;
+    return 0;
+}
+
 /* Replay(capacity, [(kind, item, numbers)], seed, alpha); alpha < 0: without priorities */
 static PyObject *replay_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     static char *names[] = {"capacity", "fields", "seed", "alpha", NULL};
@@ -205,7 +255,7 @@ static PyObject *replay_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     self->capacity = (size_t)capacity;
     self->alpha = alpha;
     self->most = 1.0f;
-    sq_seed(&self->rng, seed, 0);
+    self->drawn = sq_mix(seed);
     for (Py_ssize_t k = 0; k < count; k++) {
         PyObject *one = PySequence_GetItem(fields, k);
         int kind;
@@ -217,12 +267,11 @@ static PyObject *replay_new(PyTypeObject *type, PyObject *args, PyObject *keywor
         field->kind = (char)kind;
         field->item = (size_t)item;
         field->bytes = (size_t)(item * numbers);
-        field->store = calloc((size_t)capacity, field->bytes); /* pages are taken as they are filled */
-        if (!field->store) {
-            PyErr_NoMemory();
-            goto failed;
-        }
+        field->offset = (self->stride + field->item - 1) / field->item * field->item;
+        self->stride = field->offset + field->bytes;
     }
+    self->stride = rounded(self->stride);
+    if (make_room(self)) goto failed;
     if (alpha < 0.0f || !plant(self)) return (PyObject *)self;
 failed:
     Py_DECREF(self);
@@ -235,8 +284,8 @@ static void replay_dealloc(PyObject *object) {
     for (size_t k = 0; k < self->count; k++) {
         let_go(&self->field[k].given);
         let_go(&self->field[k].wanted);
-        free(self->field[k].store);
     }
+    free(self->store);
     for (int level = 0; level < LEVELS; level++) {
         sq_release(self->sums[level]);
         sq_release(self->stamps[level]);
@@ -285,7 +334,7 @@ static PyObject *replay_add(PyObject *object, PyObject *const *arrays, Py_ssize_
     for (size_t first = 0, room; first < n; first += room) {
         room = n - first < self->capacity - self->at ? n - first : self->capacity - self->at;
         for (size_t k = 0; k < self->count; k++)
-            if (scatter(self->field + k, views[k], first, self->at, room)) return NULL;
+            if (scatter(self, self->field + k, views[k], first, self->at, room)) return NULL;
         if (self->levels) favour(self, self->at, room);
         self->at = (self->at + room) % self->capacity;
         self->size = self->size + room < self->capacity ? self->size + room : self->capacity;
@@ -329,11 +378,24 @@ static int fetch(Replay *self, const int64_t *slots, size_t count, PyObject *con
         }
         bytes += count * self->field[k].bytes;
     }
+    fetch_ahead(self, slots, count);
     PyThreadState *state = bytes > 1u << 20 ? PyEval_SaveThread() : NULL;
     for (size_t k = 0; k < self->count; k++)
-        if (views[k]) gather(self->field + k, slots, count, views[k]->buf);
+        if (views[k]) gather(self, self->field + k, slots, count, views[k]->buf);
     if (state) PyEval_RestoreThread(state);
     return 0;
+}
+
+/* Slots, each as likely to 1 in 2^32; each mix serves for two. */
+static void draw(Replay *self, int64_t *slots, size_t count) {
+    const uint64_t size = self->size, drawn = self->drawn;
+    for (size_t k = 0; k < count / 2; k++) {
+        const uint64_t mixed = sq_mix(drawn + k);
+        slots[2 * k] = (int64_t)(((mixed >> 32) * size) >> 32);
+        slots[2 * k + 1] = (int64_t)(((mixed & 0xffffffffu) * size) >> 32);
+    }
+    if (count % 2) slots[count - 1] = (int64_t)(((sq_mix(drawn + count / 2) >> 32) * size) >> 32);
+    self->drawn += count / 2 + 1;
 }
 
 /* sample(slots, field, ...): draws slots, each as likely, and copies their fields. */
@@ -344,7 +406,7 @@ static PyObject *replay_sample(PyObject *object, PyObject *const *arrays, Py_ssi
     int64_t *slots = slots_of(arrays[0], &view);
     if (!slots) return NULL;
     const size_t count = (size_t)view.len / 8;
-    for (size_t k = 0; k < count; k++) slots[k] = (int64_t)(((uint64_t)sq_draw32(&self->rng) * self->size) >> 32);
+    draw(self, slots, count);
     const int failed = fetch(self, slots, count, arrays + 1);
     PyBuffer_Release(&view);
     if (failed) return NULL;
@@ -398,9 +460,10 @@ static PyObject *replay_prefer(PyObject *object, PyObject *args) {
     }
     const float total = total_of(self), share = total / (float)count;
     for (size_t k = 0; k < count; k++) {
-        weights[k] = share * ((float)k + sq_uniform(&self->rng, 0.0f, 1.0f));
+        weights[k] = share * ((float)k + (float)(sq_mix(self->drawn + k) >> 40) * 0x1p-24f);
         slots[k] = 0;
     }
+    self->drawn += count;
     for (int level = self->levels - 1; level >= 0; level--)
         for (size_t k = 0; k < count; k++) slots[k] = slots[k] * FAN + child_of(self->sums[level] + slots[k] * FAN, weights + k);
     float most = 0.0f;
@@ -479,8 +542,8 @@ static size_t older(const Replay *self, size_t slot) {
     return ((slot + self->capacity - oldest) % self->capacity) / self->lanes;
 }
 
-static const unsigned char *bytes_field(Replay *self, unsigned int number) {
-    if (number < self->count && self->field[number].bytes == 1) return self->field[number].store;
+static const Field *bytes_field(Replay *self, unsigned int number) {
+    if (number < self->count && self->field[number].bytes == 1) return self->field + number;
     PyErr_SetString(PyExc_TypeError, "where episodes end must be a field of single bytes");
     return NULL;
 }
@@ -496,13 +559,13 @@ static PyObject *replay_follow(PyObject *object, PyObject *args) {
     float gamma;
     if (!PyArg_ParseTuple(args, "OIfIIIOOO", given, &n, &gamma, &reward, &over, &cut, given + 1, given + 2, given + 3)) return NULL;
     if (!follows(self)) return NULL;
-    const unsigned char *overs = bytes_field(self, over), *cuts = overs ? bytes_field(self, cut) : NULL;
+    const Field *overs = bytes_field(self, over), *cuts = overs ? bytes_field(self, cut) : NULL;
     if (!cuts) return NULL;
     if (reward >= self->count || self->field[reward].kind != 'f' || self->field[reward].bytes != 4) {
         PyErr_SetString(PyExc_TypeError, "rewards must be a field of one float32");
         return NULL;
     }
-    const float *rewards = (const float *)(void *)self->field[reward].store;
+    const Field *rewards = self->field + reward;
     int64_t *slots = slots_of(given[0], views), *last = NULL;
     if (!slots) return NULL;
     const size_t count = (size_t)views[0].len / 8;
@@ -514,15 +577,15 @@ static PyObject *replay_follow(PyObject *object, PyObject *args) {
     const int fine = discount && within(self, slots, count);
     for (size_t k = 0; fine && k < count; k++) {
         size_t slot = (size_t)slots[k], left = newer(self, slot);
-        float sum = rewards[slot], power = gamma;
-        for (unsigned int j = 1; j < n && left-- && !cuts[slot]; j++) {
+        float sum = *(const float *)at(self, slot, rewards), power = gamma;
+        for (unsigned int j = 1; j < n && left-- && !byte_at(self, slot, cuts); j++) {
             slot = (slot + self->lanes) % self->capacity;
-            sum += power * rewards[slot];
+            sum += power * *(const float *)at(self, slot, rewards);
             power *= gamma;
         }
         returns[k] = sum;
         last[k] = (int64_t)slot;
-        discount[k] = overs[slot] ? 0.0f : power;
+        discount[k] = byte_at(self, slot, overs) ? 0.0f : power;
     }
     while (held > 0) PyBuffer_Release(views + --held);
     if (!fine) return NULL;
@@ -537,15 +600,15 @@ static PyObject *replay_whole(PyObject *object, PyObject *args) {
     Py_buffer view;
     unsigned int over, cut;
     if (!PyArg_ParseTuple(args, "OII", &given, &over, &cut) || !filled(self) || !follows(self)) return NULL;
-    const unsigned char *overs = bytes_field(self, over), *cuts = overs ? bytes_field(self, cut) : NULL;
+    const Field *overs = bytes_field(self, over), *cuts = overs ? bytes_field(self, cut) : NULL;
     int64_t *slots = cuts ? slots_of(given, &view) : NULL;
     if (!slots) return NULL;
     const size_t count = (size_t)view.len / 8;
     size_t found = 0;
     for (size_t tries = 0; found < count && tries < 1000 * count + 1000; tries++) {
-        const size_t slot = (size_t)(((uint64_t)sq_draw32(&self->rng) * self->size) >> 32);
+        const size_t slot = (size_t)(((sq_mix(self->drawn++) >> 32) * self->size) >> 32);
         slots[found] = (int64_t)slot;
-        found += (newer(self, slot) > 0) & (overs[slot] | !cuts[slot]);
+        found += (newer(self, slot) > 0) & (byte_at(self, slot, overs) | !byte_at(self, slot, cuts));
     }
     PyBuffer_Release(&view);
     if (found < count) {
@@ -564,7 +627,7 @@ static PyObject *replay_stacked(PyObject *object, PyObject *args) {
     Py_buffer view, out;
     unsigned int number, cut;
     if (!PyArg_ParseTuple(args, "OIIO", &given, &number, &cut, &frames) || !follows(self)) return NULL;
-    const unsigned char *cuts = bytes_field(self, cut);
+    const Field *cuts = bytes_field(self, cut);
     if (!cuts) return NULL;
     if (number >= self->count) {
         PyErr_SetString(PyExc_IndexError, "there is no such field");
@@ -587,19 +650,19 @@ static PyObject *replay_stacked(PyObject *object, PyObject *args) {
         for (size_t k = 0; k < count; k++) {
             unsigned char *into = (unsigned char *)out.buf + (k * depth + depth - 2) * bytes;
             size_t slot = (size_t)slots[k], left = older(self, slot);
-            const size_t next = cuts[slot] || !newer(self, slot) ? slot : (slot + self->lanes) % self->capacity;
-            memcpy(into + bytes, field->store + next * bytes, bytes);
-            memcpy(into, field->store + slot * bytes, bytes);
+            const size_t next = byte_at(self, slot, cuts) || !newer(self, slot) ? slot : (slot + self->lanes) % self->capacity;
+            memcpy(into + bytes, at(self, next, field), bytes);
+            memcpy(into, at(self, slot, field), bytes);
             for (size_t j = 2; j < depth; j++) {
                 const size_t before = (slot + self->capacity - self->lanes) % self->capacity;
-                if (left && !cuts[before]) {
+                if (left && !byte_at(self, before, cuts)) {
                     slot = before;
                     left--;
                 } else {
                     left = 0;
                 }
                 into -= bytes;
-                memcpy(into, field->store + slot * bytes, bytes);
+                memcpy(into, at(self, slot, field), bytes);
             }
         }
         Py_END_ALLOW_THREADS;
@@ -615,7 +678,7 @@ static PyObject *replay_stacked(PyObject *object, PyObject *args) {
 static PyObject *replay_seed(PyObject *object, PyObject *seed) {
     const uint64_t number = PyLong_AsUnsignedLongLongMask(seed);
     if (PyErr_Occurred()) return NULL;
-    sq_seed(&((Replay *)object)->rng, number, 0);
+    ((Replay *)object)->drawn = sq_mix(number);
     Py_RETURN_NONE;
 }
 
