@@ -321,7 +321,7 @@ static int ready(Batch *self) {
     return 0;
 }
 
-enum { SMALL = 256 }; /* below so many lane steps, letting go of the interpreter would cost more than it gives */
+enum { SMALL = 8192 }; /* below so many lane steps, letting go of the interpreter would cost more than it gives */
 
 static PyObject *batch_reset(PyObject *object, PyObject *mask) {
     Batch *self = (Batch *)object;

@@ -8,6 +8,13 @@
 
 #include "sq_env.h"
 
+/* For a function whose loops are the better for wider instructions: one copy for each, chosen as the library is loaded. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && __GNUC__ >= 12
+#define SQ_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define SQ_CLONES
+#endif
+
 typedef struct {
     const char *isa, *name;
     const sq_env_spec *spec;

@@ -117,7 +117,17 @@ static void fetch_ahead(const Replay *self, const int64_t *slots, size_t count) 
     for (size_t k = 0; stride > 64 && k < count; k++) __builtin_prefetch(self->store + (size_t)slots[k] * stride + 64);
 }
 
-/* One field of some slots. Of large ones the next is asked for while one is copied, line by line. */
+/* Copies a large piece, and asks for the one that comes next meanwhile, line by line. */
+static void copy_ahead(unsigned char *into, const unsigned char *from, const unsigned char *next, size_t bytes) {
+    size_t done = 0;
+    for (; done + 512 <= bytes; done += 512) {
+        for (size_t line = 0; line < 512; line += 64) __builtin_prefetch(next + done + line);
+        memcpy(into + done, from + done, 512);
+    }
+    memcpy(into + done, from + done, bytes - done);
+}
+
+/* One field of some slots. */
 static void gather(const Replay *self, const Field *field, const int64_t *slots, size_t count, unsigned char *into) {
     const size_t bytes = field->bytes, stride = self->stride;
     const unsigned char *store = self->store + field->offset;
@@ -134,13 +144,7 @@ static void gather(const Replay *self, const Field *field, const int64_t *slots,
 #undef EACH
     for (size_t k = 0; k < count; k++) {
         const unsigned char *from = store + (size_t)slots[k] * stride;
-        const unsigned char *next = store + (size_t)slots[k + 1 < count ? k + 1 : k] * stride;
-        size_t done = 0;
-        for (; done + 512 <= bytes; done += 512) {
-            for (size_t line = 0; line < 512; line += 64) __builtin_prefetch(next + done + line);
-            memcpy(into + k * bytes + done, from + done, 512);
-        }
-        memcpy(into + k * bytes + done, from + done, bytes - done);
+        copy_ahead(into + k * bytes, from, store + (size_t)slots[k + 1 < count ? k + 1 : k] * stride, bytes);
     }
 }
 
@@ -387,14 +391,17 @@ static int fetch(Replay *self, const int64_t *slots, size_t count, PyObject *con
 }
 
 /* Slots, each as likely to 1 in 2^32; each mix serves for two. */
-static void draw(Replay *self, int64_t *slots, size_t count) {
-    const uint64_t size = self->size, drawn = self->drawn;
+SQ_CLONES static void mixed_into(int64_t *slots, size_t count, uint64_t drawn, uint64_t size) {
     for (size_t k = 0; k < count / 2; k++) {
         const uint64_t mixed = sq_mix(drawn + k);
         slots[2 * k] = (int64_t)(((mixed >> 32) * size) >> 32);
         slots[2 * k + 1] = (int64_t)(((mixed & 0xffffffffu) * size) >> 32);
     }
     if (count % 2) slots[count - 1] = (int64_t)(((sq_mix(drawn + count / 2) >> 32) * size) >> 32);
+}
+
+static void draw(Replay *self, int64_t *slots, size_t count) {
+    mixed_into(slots, count, self->drawn, self->size);
     self->drawn += count / 2 + 1;
 }
 
@@ -648,21 +655,21 @@ static PyObject *replay_stacked(PyObject *object, PyObject *args) {
     if (fine) {
         Py_BEGIN_ALLOW_THREADS;
         for (size_t k = 0; k < count; k++) {
-            unsigned char *into = (unsigned char *)out.buf + (k * depth + depth - 2) * bytes;
+            unsigned char *into = (unsigned char *)out.buf + (k * depth + depth - 1) * bytes;
             size_t slot = (size_t)slots[k], left = older(self, slot);
             const size_t next = byte_at(self, slot, cuts) || !newer(self, slot) ? slot : (slot + self->lanes) % self->capacity;
-            memcpy(into + bytes, at(self, next, field), bytes);
-            memcpy(into, at(self, slot, field), bytes);
-            for (size_t j = 2; j < depth; j++) {
-                const size_t before = (slot + self->capacity - self->lanes) % self->capacity;
+            copy_ahead(into, at(self, next, field), at(self, slot, field), bytes);
+            for (size_t j = 1; j < depth; j++) {
+                const size_t before = (slot + self->capacity - self->lanes) % self->capacity, this = slot;
                 if (left && !byte_at(self, before, cuts)) {
                     slot = before;
                     left--;
                 } else {
                     left = 0;
                 }
+                const size_t then = j + 1 < depth ? slot : (size_t)slots[k + 1 < count ? k + 1 : k];
                 into -= bytes;
-                memcpy(into, at(self, slot, field), bytes);
+                copy_ahead(into, at(self, this, field), at(self, then, field), bytes);
             }
         }
         Py_END_ALLOW_THREADS;

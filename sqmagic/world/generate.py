@@ -217,6 +217,17 @@ static int reset_lanes(sq_batch *b, const uint8_t *mask) {
 }"""
 
 
+_STEP_LANES = """\
+static int step_lanes(sq_batch *b, uint32_t first, uint32_t end) {
+    if (first >= end || end > b->live) return SQ_NO_LANES;
+    const uint64_t share = sq_share(b, first, end);
+    if (!sq_take(b, share)) return SQ_BUSY;
+    advance(b, first, end, 0);
+    sq_give(b, share);
+    return SQ_OK;
+}"""
+
+
 def _step(declared: Declaration) -> str:
     """A step of lanes [first, end): one loop without branches, then the episodes that ended."""
     rows = [*_state_rows(declared), *_out_rows(declared)]
@@ -224,9 +235,6 @@ def _step(declared: Declaration) -> str:
     wide = ["const size_t w = b->n_pad;"] if any(" w;" in row for row in rows) else []
     acts, action = _action(declared) if _takes(declared, "step", "A") else ([], "")
     before = [
-        "if (first >= end || end > b->live) return SQ_NO_LANES;",
-        "const uint64_t share = sq_share(b, first, end);",
-        "if (!sq_take(b, share)) return SQ_BUSY;",
         *wide,
         *rows,
         *acts,
@@ -265,13 +273,10 @@ def _step(declared: Declaration) -> str:
         "        restart(b, i);",
         "    }",
         "if (count) b->stats->steps += end - first;",
-        "sq_give(b, share);",
-        "return SQ_OK;",
     ]
     loop = f"    SQ_LOOP\n    for (size_t i = first; i < end; i++) {{\n{_indented(body, 2)}\n    }}"
-    head = "static int advance(sq_batch *b, uint32_t first, uint32_t end, int count) {"
-    parts = "static int step_lanes(sq_batch *b, uint32_t first, uint32_t end) { return advance(b, first, end, 0); }"
-    return f"{head}\n{_indented(before)}\n{loop}\n{_indented(after)}\n}}\n\n{parts}"
+    head = "SQ_INLINE void advance(sq_batch *b, uint32_t first, uint32_t end, int count) {"
+    return f"{head}\n{_indented(before)}\n{loop}\n{_indented(after)}\n}}\n\n{_STEP_LANES}"
 
 
 def _out_rows(declared: Declaration) -> Iterator[str]:
@@ -304,11 +309,12 @@ def _steps(declared: Declaration) -> str:
     size, act = _obs_size(declared), declared.act.size
     return f"""\
 static int step_often(sq_batch *b, uint32_t k, const void *act) {{
+    const uint64_t share = sq_share(b, 0, b->live);
+    if (!sq_take(b, share)) return SQ_BUSY;
     const {"int32_t" if declared.actions else "real"} *actions = act;
     for (uint32_t j = 0; j < k; j++, actions += {act} * (size_t)b->live) {{
         b->act = actions;
-        const int failed = advance(b, 0, b->live, 1);
-        if (failed) return failed;
+        advance(b, 0, b->live, 1);
         if (!b->record) continue;
         b->obs = (O *)b->obs + {size} * (size_t)b->n_pad;
         b->final_obs = (O *)b->final_obs + {size} * (size_t)b->n_pad;
@@ -316,6 +322,7 @@ static int step_often(sq_batch *b, uint32_t k, const void *act) {{
         b->term += b->n_pad;
         b->trunc += b->n_pad;
     }}
+    sq_give(b, share);
     return SQ_OK;
 }}"""
 
