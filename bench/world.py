@@ -7,13 +7,16 @@ pip install gymnasium envpool cpprb stable-baselines3
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from ctypes import c_void_p
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,9 +51,9 @@ def table(title: str, ours: Contender, others: list[Contender]) -> None:
     rates: dict[str, list[float]] = {c.name: [] for c in everyone}
     for _ in range(TURNS):
         for contender, count in zip(everyone, counts, strict=True):
-            start = time.perf_counter()
+            work, start = contender.work, time.perf_counter()
             for _ in range(count):
-                contender.work()
+                work()
             rates[contender.name].append(count * contender.size / (time.perf_counter() - start))
     own = median(rates[ours.name])
     print(f"  {ours.name:<52}{told(own):>10}/s")
@@ -142,12 +145,10 @@ def envpool(batch: int, goal: float = 0.0) -> Iterator[Contender]:
 
 
 def stepping() -> None:
-    table("CartPole, 1024 environments a call", ours(1024), [
-        *gymnasium_many(1024, "vector_entry_point", 30), *envpool(1024, 200), *gymnasium_single(3000),
-    ])  # fmt: skip
-    table("CartPole, 64 environments a call", ours(64), [
-        *gymnasium_many(64, "vector_entry_point"), *gymnasium_many(64, "sync"), *envpool(64),
-    ])  # fmt: skip
+    many = [*gymnasium_many(1024, "vector_entry_point", 30), *envpool(1024, 200), *gymnasium_single()]
+    table("CartPole, 1024 environments a call", ours(1024), many)
+    some = [*gymnasium_many(64, "vector_entry_point"), *gymnasium_many(64, "sync"), *envpool(64)]
+    table("CartPole, 64 environments a call", ours(64), some)
     own = lanes.kind("CartPole")(1, seed=1)
     own.reset()
     given = actions(1, 1024).astype(np.int32)
@@ -172,9 +173,8 @@ def scalar(name: str, batch: int) -> Work:
 
     defaults = ", ".join(repr(p.default) for p in declared.params) or "0"
     loop = f"""
-__attribute__((visibility("default"))) void loop(int32_t n, void *state, sq_rng *rng, const A *a, O *o, real *rew, uint8_t *term, int32_t *t);
-void loop(int32_t n, void *state, sq_rng *rng, const A *a, O *o, real *rew, uint8_t *term, int32_t *t) {{
-    S *s = state;
+__attribute__((visibility("default")))
+void loop(int32_t n, S *s, sq_rng *rng, const A *a, O *o, real *rew, uint8_t *term, int32_t *t) {{
     const P p = {{{defaults}}};
     (void)p;
     for (int32_t i = 0; i < n; i++) {{
@@ -196,8 +196,8 @@ void loop(int32_t n, void *state, sq_rng *rng, const A *a, O *o, real *rew, uint
     memory[1].view(np.uint64)[:] = np.random.default_rng(0).integers(0, 2**63, batch * 32) | 1
     real = declared.act.type == "f32"
     given = (actions(batch) * 1.0).astype(np.float32) if real else actions(batch).astype(np.int32)
-    state, rng, obs, reward, term, t = (m.ctypes.data_as(__import__("ctypes").c_void_p) for m in memory)
-    pointers = [row.ctypes.data_as(__import__("ctypes").c_void_p) for row in given]
+    state, rng, obs, reward, term, t = (m.ctypes.data_as(c_void_p) for m in memory)
+    pointers = [row.ctypes.data_as(c_void_p) for row in given]
     keep = (memory, given)
     return cycled(pointers, lambda row: (keep, run(batch, state, rng, row, obs, reward, term, t))[1])
 
@@ -208,17 +208,15 @@ def lifted(batch: int = 1024) -> None:
         own.reset()
         given = actions(batch).astype(np.int32) if own.action.count else (actions(batch) * 1.0).astype(np.float32)
         mine = Contender("sqmagic", cycled(given, own.step), batch)
-        table(f"{name}: what the generator makes of an author's C", mine, [
-            Contender("the author's C in a loop over structs, -O3 native", scalar(name, batch), batch, 4 if name == "CartPole" else 0)
-        ])  # fmt: skip
+        goal = 4 if name == "CartPole" else 0
+        loop = Contender("the author's C in a loop over structs, -O3 native", scalar(name, batch), batch, goal)
+        table(f"{name}: what the generator makes of an author's C", mine, [loop])
 
 
 def compiling() -> None:
     print("\nA C environment of one's own")
     text = (CSRC / "environments" / "Pendulum.seqenv").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        import os
-
         os.environ["SQMAGIC_CACHE"] = folder
         cold, warm = [], []
         for turn in range(5):
@@ -283,7 +281,7 @@ def stable(rows: Mapping[str, Any], capacity: int, what: str, goal: float = 0.0)
         given = (rows["obs"], rows["next_obs"], rows["act"], rows["rew"][:, 0], rows["done"][:, 0], [{}] * n)
         for _ in range(capacity // n + 1):
             buffer.add(*given)
-        works: dict[str, Work] = {"add": lambda: buffer.add(*given), "sample": lambda: buffer.sample(256)}
+        works: dict[str, Work] = {"add": partial(buffer.add, *given), "sample": partial(buffer.sample, 256)}
         yield Contender(f"stable-baselines3, {what}", works[what], 1, goal)
 
 
@@ -296,21 +294,24 @@ def buffers() -> None:
 
     rows = transitions(64)
     own, outs, slots = mine(rows, CAPACITY), outputs(rows), np.zeros(256, np.int64)
-    obs, act, rew, after, done = rows.values()
-    add = Contender("sqmagic, add", lambda: own.add(obs, act, rew, after, done), 1)
-    table("Buffer: 64 transitions added, calls", add, [
-        *cpprb("add", lambda: (b := theirs(rows, CAPACITY)) and (lambda: b.add(**rows)), 50), *stable(rows, CAPACITY, "add"),
-    ])  # fmt: skip
+    add = Contender("sqmagic, add", partial(own.add, *rows.values()), 1)
+    peers = [
+        *cpprb("add", lambda: partial(theirs(rows, CAPACITY).add, **rows), 50),
+        *stable(rows, CAPACITY, "add"),
+    ]
+    table("Buffer: 64 transitions added, calls", add, peers)
     import torch
 
     tensors = Buffer(CAPACITY, 256)
     for _ in range(CAPACITY // 64 + 1):
         tensors.add(*(torch.from_numpy(r) for r in rows.values()))
-    a, b, c, d, e = outs
-    table("Buffer: 256 transitions drawn uniformly, calls", Contender("sqmagic, sample", lambda: own.sample(slots, a, b, c, d, e), 1), [
-        *cpprb("sample", lambda: (b := theirs(rows, CAPACITY)) and (lambda: b.sample(256)), 30), *stable(rows, CAPACITY, "sample"),
+    peers = [
+        *cpprb("sample", lambda: partial(theirs(rows, CAPACITY).sample, 256), 30),
+        *stable(rows, CAPACITY, "sample"),
         Contender("sqmagic, sample as new tensors", tensors.get, 1),
-    ])  # fmt: skip
+    ]
+    sample = Contender("sqmagic, sample", partial(own.sample, slots, *outs), 1)
+    table("Buffer: 256 transitions drawn uniformly, calls", sample, peers)
     preferred(rows, outs, slots)
     frames(slots)
 
@@ -355,31 +356,35 @@ def preferred(rows: Mapping[str, Any], outs: list[Any], slots: Any) -> None:
     table("Buffer: 256 priorities changed", only, [*cpprb("update", update, 1)])
 
 
+def pictures(rows: Mapping[str, Any], capacity: int, goal: float) -> list[Contender]:
+    return [
+        *cpprb("sample", lambda: partial(theirs(rows, capacity).sample, 256), goal),
+        *stable(rows, capacity, "sample"),
+    ]
+
+
 def frames(slots: Any) -> None:
     """Pictures, and stacks of four pictures of which each is stored once: less memory is gone through."""
     capacity, rows = 16384, transitions(64, (84, 84), "uint8")
-    own, outs = mine(rows, capacity), outputs(rows)
-    table("Buffer: 256 pictures of 84 x 84 drawn, with what follows", Contender("sqmagic", lambda: own.sample(slots, *outs), 1), [
-        *cpprb("sample", lambda: (b := theirs(rows, capacity)) and (lambda: b.sample(256)), 1.2), *stable(rows, capacity, "sample"),
-    ])  # fmt: skip
-    del own
+    own = mine(rows, capacity)
+    one = Contender("sqmagic", partial(own.sample, slots, *outputs(rows)), 1)
+    table("Buffer: 256 pictures of 84 x 84 drawn, with what follows", one, pictures(rows, capacity, 1.2))
+    del own, one
     capacity, rows = 4096, transitions(64, (4, 84, 84), "uint8")
     once = _core.Replay(capacity, [("B", 1, 7056), ("i", 4, 1), ("f", 4, 1), ("B", 1, 1), ("B", 1, 1)], 1)
+    none = np.zeros(64, np.uint8)
     for _ in range(capacity // 64 + 1):
-        once.add(rows["obs"][:, 0].copy(), rows["act"], rows["rew"], np.zeros(64, np.uint8), np.zeros(64, np.uint8))
-    five, small = (
-        np.zeros((256, 5, 84, 84), np.uint8),
-        [np.zeros((256, 1), t) for t in (np.int32, np.float32, np.uint8)],
-    )
+        once.add(rows["obs"][:, 0].copy(), rows["act"], rows["rew"], none, none)
+    five = np.zeros((256, 5, 84, 84), np.uint8)
+    act, rew, over = (np.zeros((256, 1), t) for t in (np.int32, np.float32, np.uint8))
 
     def whole() -> None:
         once.whole(slots, 3, 4)
-        once.gather(slots, None, *small[:2], small[2], None)
+        once.gather(slots, None, act, rew, over, None)
         once.stacked(slots, 0, 4, five)
 
-    table("Buffer: 256 stacks of four such pictures, with what follows", Contender("sqmagic, each picture stored once", whole, 1), [
-        *cpprb("sample", lambda: (b := theirs(rows, capacity)) and (lambda: b.sample(256)), 2), *stable(rows, capacity, "sample"),
-    ])  # fmt: skip
+    stacks = Contender("sqmagic, each picture stored once", whole, 1)
+    table("Buffer: 256 stacks of four such pictures, with what follows", stacks, pictures(rows, capacity, 0))
 
 
 def main(parts: list[str]) -> None:

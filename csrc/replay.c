@@ -28,6 +28,7 @@ typedef struct {
     size_t capacity, size, at, lanes, count, stride;
     unsigned char *store; /* one record after the other, so that a slot's fields are near each other */
     Field field[FIELDS];
+    Held slots;
     uint64_t drawn; /* draw k is a mix of it and k: no draw waits for the one before */
     float *sums[LEVELS]; /* sums[0] are the leaves; NULL where there are no priorities */
     uint32_t *stamps[LEVELS];
@@ -289,6 +290,7 @@ static void replay_dealloc(PyObject *object) {
         let_go(&self->field[k].given);
         let_go(&self->field[k].wanted);
     }
+    let_go(&self->slots);
     free(self->store);
     for (int level = 0; level < LEVELS; level++) {
         sq_release(self->sums[level]);
@@ -361,6 +363,19 @@ static int64_t *slots_of(PyObject *object, Py_buffer *view) {
     return NULL;
 }
 
+/* The slots of a draw, an array that mostly is the one of the draw before. */
+static int64_t *drawn_slots(Replay *self, PyObject *object, size_t *count) {
+    Held *held = &self->slots;
+    if (held->object != object) {
+        let_go(held);
+        if (!slots_of(object, &held->view)) return NULL;
+        Py_INCREF(object);
+        held->object = object;
+    }
+    *count = (size_t)held->view.len / 8;
+    return held->view.buf;
+}
+
 static int within(Replay *self, const int64_t *slots, size_t count) {
     uint64_t most = 0;
     for (size_t k = 0; k < count; k++) most = (uint64_t)slots[k] > most ? (uint64_t)slots[k] : most;
@@ -408,15 +423,12 @@ static void draw(Replay *self, int64_t *slots, size_t count) {
 /* sample(slots, field, ...): draws slots, each as likely, and copies their fields. */
 static PyObject *replay_sample(PyObject *object, PyObject *const *arrays, Py_ssize_t given) {
     Replay *self = (Replay *)object;
-    Py_buffer view;
+    size_t count;
     if (!counted(self, given - 1) || !filled(self)) return NULL;
-    int64_t *slots = slots_of(arrays[0], &view);
+    int64_t *slots = drawn_slots(self, arrays[0], &count);
     if (!slots) return NULL;
-    const size_t count = (size_t)view.len / 8;
     draw(self, slots, count);
-    const int failed = fetch(self, slots, count, arrays + 1);
-    PyBuffer_Release(&view);
-    if (failed) return NULL;
+    if (fetch(self, slots, count, arrays + 1)) return NULL;
     Py_RETURN_NONE;
 }
 
