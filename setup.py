@@ -28,6 +28,7 @@ class Build(build_ext):
     """Generates, compiles each environment with its own flags, and lets setuptools link the rest with them."""
 
     def build_extension(self, ext: Extension) -> None:
+        self.force = True  # who asks for it knows why: an object is of more files than setuptools can see
         made = Path(self.build_temp).resolve() / "generated"
         made.mkdir(parents=True, exist_ok=True)
         declared = sources(CSRC / "environments")

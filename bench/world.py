@@ -218,7 +218,8 @@ def compiling() -> None:
     text = (CSRC / "environments" / "Pendulum.seqenv").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SQMAGIC_CACHE"] = folder
-        cold, warm = [], []
+        cold: list[float] = []
+        warm: list[float] = []
         for turn in range(5):
             for times in (cold, warm):
                 start = time.perf_counter()
@@ -278,7 +279,14 @@ def stable(rows: Mapping[str, Any], capacity: int, what: str, goal: float = 0.0)
         space = Box(0, 255 if kind == np.uint8 else 1, shape, kind.type)
         n = len(rows["obs"])
         buffer = ReplayBuffer(capacity, space, Discrete(2), device="cpu", n_envs=n, handle_timeout_termination=False)
-        given = (rows["obs"], rows["next_obs"], rows["act"], rows["rew"][:, 0], rows["done"][:, 0], [{}] * n)
+        given: tuple[Any, ...] = (
+            rows["obs"],
+            rows["next_obs"],
+            rows["act"],
+            rows["rew"][:, 0],
+            rows["done"][:, 0],
+            [{}] * n,
+        )
         for _ in range(capacity // n + 1):
             buffer.add(*given)
         works: dict[str, Work] = {"add": partial(buffer.add, *given), "sample": partial(buffer.sample, 256)}
