@@ -17,6 +17,7 @@ typedef struct {
     void *long_staged;
     size_t long_bytes;
     int wants_reset;
+    int working, moving; /* threads that have let go of the interpreter: in a whole step, or in a part of one */
 } Batch;
 
 static size_t item_size(uint32_t dtype) { return dtype == SQ_F64 ? 8 : dtype == SQ_U8 ? 1 : 4; }
@@ -315,10 +316,20 @@ static PyObject *outcome(int failed) {
     }
 }
 
+static PyObject *refused(const char *words) {
+    PyErr_SetString(PyExc_RuntimeError, words);
+    return NULL;
+}
+
+/* Nobody is at work: the only place of staged actions is free. Python's own lock guards the two counts. */
+static int idle(Batch *self) {
+    if (self->working || self->moving) outcome(SQ_BUSY);
+    return !self->working && !self->moving;
+}
+
 static int ready(Batch *self) {
-    if (!self->wants_reset) return 1;
-    PyErr_SetString(PyExc_RuntimeError, "the environments have not been reset yet: reset() comes before the first step");
-    return 0;
+    if (self->wants_reset) refused("the environments have not been reset yet: reset() comes before the first step");
+    return !self->wants_reset && idle(self);
 }
 
 enum { SMALL = 8192 }; /* below so many lane steps, letting go of the interpreter would cost more than it gives */
@@ -326,6 +337,7 @@ enum { SMALL = 8192 }; /* below so many lane steps, letting go of the interprete
 static PyObject *batch_reset(PyObject *object, PyObject *mask) {
     Batch *self = (Batch *)object;
     Py_buffer view;
+    if (!idle(self)) return NULL;
     if (mask == Py_None) {
         const int failed = self->spec->reset(&self->batch, NULL);
         if (!failed) self->wants_reset = 0;
@@ -343,6 +355,7 @@ static PyObject *batch_reset(PyObject *object, PyObject *mask) {
 static PyObject *batch_seed(PyObject *object, PyObject *seed) {
     const uint64_t number = PyLong_AsUnsignedLongLongMask(seed);
     if (PyErr_Occurred()) return NULL;
+    if (!idle((Batch *)object)) return NULL;
     reseed((Batch *)object, number);
     Py_RETURN_NONE;
 }
@@ -363,9 +376,11 @@ static PyObject *batch_step(PyObject *object, PyObject *actions) {
     if (b->live < SMALL) {
         failed = self->spec->steps(b, 1, act);
     } else {
+        self->working++;
         Py_BEGIN_ALLOW_THREADS;
         failed = self->spec->steps(b, 1, act);
         Py_END_ALLOW_THREADS;
+        self->working--;
     }
     PyBuffer_Release(&view);
     return outcome(failed);
@@ -389,16 +404,20 @@ static PyObject *batch_move(PyObject *object, PyObject *args) {
     Batch *self = (Batch *)object;
     unsigned int first, end;
     int failed;
-    if (!PyArg_ParseTuple(args, "II", &first, &end) || !ready(self)) return NULL;
-    if (!self->batch.act) return outcome(SQ_NO_LANES);
+    if (!PyArg_ParseTuple(args, "II", &first, &end)) return NULL;
+    if (self->wants_reset || self->batch.act != self->staged) return refused("act(actions) comes before the first move");
+    if (self->working) return outcome(SQ_BUSY);
+    self->moving++;
     Py_BEGIN_ALLOW_THREADS;
     failed = self->spec->step(&self->batch, first, end);
     Py_END_ALLOW_THREADS;
+    self->moving--;
     return outcome(failed);
 }
 
 static PyObject *batch_count(PyObject *object, PyObject *none) {
     (void)none;
+    if (!idle((Batch *)object)) return NULL;
     sq_count_all(&((Batch *)object)->batch);
     Py_RETURN_NONE;
 }
@@ -437,17 +456,17 @@ static PyObject *batch_steps(PyObject *object, PyObject *args) {
             break;
         }
     if (fine) {
-        const uint64_t share = sq_share(b, 0, b->live);
         b->record = records_wanted ? 1u : 0u;
-        if (__atomic_load_n(&b->busy, __ATOMIC_ACQUIRE) & share) failed = SQ_BUSY;
-        if (!failed && records_wanted) {
+        if (records_wanted) {
             b->obs = pointers[0], b->final_obs = pointers[1], b->rew = pointers[2], b->term = pointers[3], b->trunc = pointers[4];
         }
-        if (!failed && k * b->live < SMALL) failed = self->spec->steps(b, (uint32_t)k, act);
-        else if (!failed) {
+        if (k * b->live < SMALL) failed = self->spec->steps(b, (uint32_t)k, act);
+        else {
+            self->working++;
             Py_BEGIN_ALLOW_THREADS;
             failed = self->spec->steps(b, (uint32_t)k, act);
             Py_END_ALLOW_THREADS;
+            self->working--;
         }
         b->obs = saved.obs, b->final_obs = saved.final_obs, b->rew = saved.rew, b->term = saved.term, b->trunc = saved.trunc;
         if (records_wanted && !failed) memcpy(b->obs, (char *)pointers[0] + (k - 1) * obs, obs);

@@ -72,7 +72,7 @@ typedef struct {
     uint32_t limit, flags, param_size, state_size;
     const void *param_default;
     int (*reset)(struct sq_batch *, const uint8_t *mask /* NULL: all */);
-    int (*step)(struct sq_batch *, uint32_t first, uint32_t end);
+    int (*step)(struct sq_batch *, uint32_t first, uint32_t end); /* first: a multiple of SQ_LANES */
     int (*steps)(struct sq_batch *, uint32_t k, const void *act);
     int (*draw)(const struct sq_batch *, uint32_t lane, sq_canvas *); /* NULL where the author drew nothing */
 } sq_env_spec;

@@ -219,7 +219,7 @@ static int reset_lanes(sq_batch *b, const uint8_t *mask) {
 
 _STEP_LANES = """\
 static int step_lanes(sq_batch *b, uint32_t first, uint32_t end) {
-    if (first >= end || end > b->live) return SQ_NO_LANES;
+    if (first >= end || end > b->live || first % SQ_LANES) return SQ_NO_LANES;
     const uint64_t share = sq_share(b, first, end);
     if (!sq_take(b, share)) return SQ_BUSY;
     advance(b, first, end, 0);
