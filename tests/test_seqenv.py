@@ -43,7 +43,8 @@ void obs(const S *s, O *o) {
 }
 """
 
-SHIPPED = sources(Path(__file__).parent.parent / "csrc" / "environments")
+ENVIRONMENTS = Path(__file__).parent.parent / "csrc" / "environments"
+SHIPPED = sources(ENVIRONMENTS)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,33 @@ def test_a_file_is_read_as_a_cell_is(tmp_path: Path) -> None:
     assert seqenv.load(tmp_path / "Counter.seqenv").name == "Counter"
     (tmp_path / "Counter.seqenv").write_text(COUNTER.replace("a + 1", "b + 1"))
     with pytest.raises(DeclarationError, match=r"Counter.seqenv, line 13: .*b"):
+        seqenv.load(tmp_path / "Counter.seqenv")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_our_own_files_are_files_like_any_other(name: str) -> None:
+    """What the build makes of them and what a user would: the same environment, to the last bit."""
+    own, other = (kind(8, seed=3) for kind in (lanes.kind(name), seqenv.load(ENVIRONMENTS / f"{name}.seqenv")))
+    assert np.array_equal(own.reset(), other.reset())
+    for _ in range(30):
+        action = np.zeros(8, int) if own.action.count else np.full((8, *own.action.shape), 0.5)
+        own.step(action)
+        other.step(action)
+        assert np.array_equal(own.obs, other.obs) and np.array_equal(own.reward, other.reward)
+
+
+def test_a_header_beside_a_file_is_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "Counter.seqenv").write_text(
+        COUNTER.replace("void reset", '#include "by.h"\n\nvoid reset').replace("a + 1", "BY")
+    )
+    for by in (3, 4):
+        (tmp_path / "by.h").write_text(f"#define BY {by}\n")
+        own = seqenv.load(tmp_path / "Counter.seqenv")(1)
+        own.reset()
+        own.step(np.zeros(1, int))
+        assert own.final[0, 0] == by
+    (tmp_path / "by.h").write_text("#define BY by\n")
+    with pytest.raises(DeclarationError, match="by.h, line 1: .*by"):
         seqenv.load(tmp_path / "Counter.seqenv")
 
 

@@ -115,7 +115,8 @@ def _faults(said: str, author: tuple[str, str, str]) -> tuple[tuple[Fault, ...],
             continue
         own, kind = Path(found["home"]).name == Path(home).name, found["kind"]
         line, column = (int(found["line"]), int(found["column"])) if own else (0, 1)
-        fault = Fault(found["text"], line, column, _width(lines, line, column))
+        where = "" if own or "/" in found["home"] else f"{found['home']}, line {found['line']}: "
+        fault = Fault(where + found["text"], line, column, _width(lines, line, column))
         if "error" in kind:
             (errors if own else elsewhere).append(fault)
         elif kind == "warning" and own:

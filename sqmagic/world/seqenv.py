@@ -6,19 +6,22 @@ Cart(64).reset()
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from sqmagic.world.compiler import compiled
-from sqmagic.world.declaration import parse
+from sqmagic.world.declaration import Declaration, parse
 from sqmagic.world.errors import Fault, WorldError
 from sqmagic.world.generate import generate
 from sqmagic.world.lanes import Kind, Lanes
 
 TRIAL = 64
 """So many steps of sixteen environments, with actions drawn at random, show most of what is wrong with a new one."""
+
+_INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,12 @@ def define(name: str, text: str, home: str = "", precision: str = "float32") -> 
     return defined(name, text, home, precision).kind
 
 
-def defined(name: str, text: str, home: str = "", precision: str = "float32") -> Defined:
-    """The same, with the compiler's warnings and what a trial found odd."""
+def defined(name: str, text: str, home: str = "", precision: str = "float32", folder: Path | None = None) -> Defined:
+    """The same, with the compiler's warnings and what a trial found odd; headers are looked for in `folder`."""
     own = home or name
     declared = parse(name, text, own)
+    if folder is not None:
+        declared = replace(declared, code=_with_headers(declared, folder))
     library = compiled(name, generate(declared), text, own, double=precision == "float64")
     kind = Kind(name, library.address("sq_env"), library, text, own)
     return Defined(kind, (*library.warnings, *_tried(kind)))
@@ -47,7 +52,18 @@ def defined(name: str, text: str, home: str = "", precision: str = "float32") ->
 def load(path: str | Path, name: str | None = None) -> Kind:
     """The environment of a file, called like the file unless named."""
     file = Path(path)
-    return define(name or file.stem, file.read_text(encoding="utf-8"), file.name)
+    return defined(name or file.stem, file.read_text(encoding="utf-8"), file.name, folder=file.parent).kind
+
+
+def _with_headers(declared: Declaration, folder: Path) -> str:
+    """The C with the text of the headers that lie beside it, so that a change of theirs makes another library."""
+    lines = declared.code.split("\n")
+    for at, line in enumerate(lines):
+        found = _INCLUDE.match(line)
+        if found and (folder / found[1]).is_file():
+            text = (folder / found[1]).read_text(encoding="utf-8").rstrip()
+            lines[at] = f'#line 1 "{found[1]}"\n{text}\n#line {declared.line + at + 1} "{declared.home}"'
+    return "\n".join(lines)
 
 
 def _tried(kind: Kind) -> tuple[Fault, ...]:
