@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
+import sqmagic
 from sqmagic.runtime.environments import environment
 from sqmagic.runtime.functions import CFunction
 from sqmagic.world import _core, compiler, function, lanes, seqenv
@@ -100,7 +102,7 @@ def test_a_header_beside_a_file_is_part_of_it(tmp_path: Path) -> None:
         own.step(np.zeros(1, int))
         assert own.final[0, 0] == by
     (tmp_path / "by.h").write_text("#define BY by\n")
-    with pytest.raises(DeclarationError, match="by.h, line 1: .*by"):
+    with pytest.raises(DeclarationError, match=r"by\.h, line 1: .*by"):
         seqenv.load(tmp_path / "Counter.seqenv")
 
 
@@ -344,6 +346,37 @@ UNFIT = [
 def test_a_function_that_is_not_right_is_refused(right: str, wrong: str, words: str) -> None:
     with pytest.raises(WorldError, match=words):
         function.define("gate", GATE.replace(right, wrong, 1))
+
+
+def test_a_program_calls_a_function_by_its_name() -> None:
+    text = """\
+x: f32[n] -> y: f32[n]
+
+void forward(const real *x, real *y, int32_t n) {
+    for (int k = 0; k < n; k++) y[k] = x[k] / (1 + exp(-x[k]));
+}
+
+void adjoint(const real *x, const real *y, const real *d_y, real *d_x, int32_t n) {
+    for (int k = 0; k < n; k++) {
+        const real s = 1 / (1 + exp(-x[k]));
+        d_x[k] = d_y[k] * (s + y[k] * (1 - s));
+    }
+}
+"""
+    swish = CFunction(function.define("swish", text))
+    net = sqmagic.compile("x : 3\nx --[M_1 | swish | M_2]-> p\np => y\n", namespace={"swish": swish})
+    other = sqmagic.compile("x : 3\nx --[M_1]-> h\nh*sigmoid(h) --[M_2]-> p\np => y\n")
+    x, y = torch.randn(16, 3), torch.randn(16, 1)
+    net.settle({"x": x, "y": y})
+    other.settle({"x": x, "y": y})
+    other.load_state_dict(net.state_dict())
+    for one in (net, other):
+        one.loss(x=x, y=y).backward()
+    assert torch.allclose(net(x=x).p, other(x=x).p, atol=1e-6)
+    mine, theirs = dict(net.named_parameters()), dict(other.named_parameters())
+    assert all(torch.allclose(mine[k].grad, theirs[k].grad, atol=1e-6) for k in theirs)  # type: ignore[arg-type]
+    copied = pickle.loads(pickle.dumps(swish))
+    assert torch.equal(copied(x), swish(x))
 
 
 def test_shapes_that_do_not_fit_are_told() -> None:

@@ -39,8 +39,12 @@ class CFunction(nn.Module):
             if x.shape[: len(lead)] != lead:
                 raise WorldError(f"the inputs of {own.name} have different batches: {list(lead)} and {list(x.shape)}")
             shape = shape[:-1] if not value.sizes and tuple(shape) == (1,) else shape
-            flat.append(x.reshape(-1, *shape).to(real if value.type == "f32" else torch.int32).contiguous().cpu())
-        outputs: Any = _Call.apply(self.function, double, *flat)  # type: ignore[no-untyped-call]
+            flat.append(x.reshape(-1, *shape).to(real if value.type == "f32" else torch.int32).contiguous())
+        if any(x.is_meta for x in given):  # only shapes are asked for
+            known = self.function.sizes([tuple(x.shape[1:]) for x in flat])
+            made = [torch.empty(*lead, *(v.shape(known) or (1,)), dtype=real, device="meta") for v in own.outputs]
+            return made[0] if len(made) == 1 else tuple(made)
+        outputs: Any = _Call.apply(self.function, double, *(x.cpu() for x in flat))  # type: ignore[no-untyped-call]
         back = [y.reshape(*lead, *(y.shape[1:] or (1,))).to(given[0].device) for y in outputs]
         return back[0] if len(back) == 1 else tuple(back)
 

@@ -28,6 +28,13 @@ class Function:
     double: Library
     text: str = ""
 
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        """What is kept of it is its text: elsewhere it is compiled again."""
+        return define, (self.signature.name, self.text)
+
+    def __deepcopy__(self, memo: object) -> Function:
+        return self
+
     def call(self, rule: str, arrays: Sequence[int], batch: int, sizes: Sequence[int], double: bool) -> None:
         """Runs a rule over a batch; `arrays` are addresses of contiguous memory, in the order of the rule."""
         library = self.double if double else self.single
