@@ -101,38 +101,28 @@ def _start(own: Any) -> int:
     return int(getattr(own, "start", 0))
 
 
-class Single:
-    """One environment of Gymnasium's, a batch of one; an episode that ends begins anew in the same step."""
+class _Theirs:
+    """What the two kinds of Gymnasium have in common."""
 
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        self.env, self.batch = env, 1
-        self.name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        self.observation = space_of(env.observation_space, f"what {self.name} shows")
-        self.action = space_of(env.action_space, f"what {self.name} takes")
-        self._first, self._seen_first = _start(env.action_space), _start(env.observation_space)
+    def __init__(self, env: Any, batch: int, seen: Any, taken: Any) -> None:
+        self.env, self.batch = env, batch
+        self.name: str = env.spec.id if env.spec else type(env.unwrapped).__name__
+        self.observation = space_of(seen, f"what {self.name} shows")
+        self.action = space_of(taken, f"what {self.name} takes")
+        self._first, self._seen_first = _start(taken), _start(seen)
 
     def reset(self, seed: int | None) -> Array:
         return self._array(self.env.reset(seed=seed)[0])
 
     def _array(self, seen: Any) -> Array:
         kind = np.dtype(self.observation.dtype)
-        found: Array = np.array(seen, kind).reshape(1, *self.observation.shape) - kind.type(self._seen_first)
+        found: Array = np.array(seen, kind).reshape(self.batch, *self.observation.shape) - kind.type(self._seen_first)
         return found
 
-    def step(self, actions: Array) -> Seen:
-        seen, reward, over, truncated, _ = self.env.step(self._action(actions))
-        final, cut = self._array(seen), bool(over) or bool(truncated)
-        obs = self._array(self.env.reset()[0]) if cut else final
-        return Seen(obs, np.array([reward], np.float64), np.array([over], bool), np.array([cut]), final)
-
-    def _action(self, actions: Array) -> Any:
-        own = self.env.action_space
-        value: Any = (
-            int(actions[0]) + self._first if self.action.count else actions[0].reshape(own.shape).astype(own.dtype)
-        )
-        if not own.contains(value):
-            raise WorldError(f"{self.name} takes {own}, not {value}; the environment has not moved")
-        return value
+    def _allowed(self, action: Any) -> Any:
+        if not self.env.action_space.contains(action):
+            raise WorldError(f"{self.name} takes {self.env.action_space}, not {action}; nothing has moved")
+        return action
 
     def save(self) -> Any:
         return _copied(self.env, self.name)
@@ -144,17 +134,32 @@ class Single:
         return _picture(self.env.render(), self.name)
 
 
-class Many:
+class Single(_Theirs):
+    """One environment of Gymnasium's, a batch of one; an episode that ends begins anew in the same step."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env, 1, env.observation_space, env.action_space)
+
+    def step(self, actions: Array) -> Seen:
+        seen, reward, over, truncated, _ = self.env.step(self._action(actions))
+        final, cut = self._array(seen), bool(over) or bool(truncated)
+        obs = self._array(self.env.reset()[0]) if cut else final
+        return Seen(obs, np.array([reward], np.float64), np.array([over], bool), np.array([cut]), final)
+
+    def _action(self, actions: Array) -> Any:
+        own = self.env.action_space
+        if self.action.count:
+            return self._allowed(int(actions[0]) + self._first)
+        return self._allowed(actions[0].reshape(own.shape).astype(own.dtype))
+
+
+class Many(_Theirs):
     """A vector environment of Gymnasium's, whatever its way of beginning episodes anew."""
 
     def __init__(self, env: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
         from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-        self.env, self.batch = env, int(env.num_envs)
-        self.name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        self.observation = space_of(env.single_observation_space, f"what {self.name} shows")
-        self.action = space_of(env.single_action_space, f"what {self.name} takes")
-        self._first, self._seen_first = _start(env.single_action_space), _start(env.single_observation_space)
+        super().__init__(env, int(env.num_envs), env.single_observation_space, env.single_action_space)
         mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         self.same_step = mode is AutoresetMode.SAME_STEP
         masked = mode is AutoresetMode.DISABLED or isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv)
@@ -165,14 +170,6 @@ class Many:
                 "  make it with vector_kwargs={'autoreset_mode': gymnasium.vector.AutoresetMode.SAME_STEP}, or with "
                 "vectorization_mode='sync'"
             )
-
-    def reset(self, seed: int | None) -> Array:
-        return self._array(self.env.reset(seed=seed)[0])
-
-    def _array(self, seen: Any) -> Array:
-        kind = np.dtype(self.observation.dtype)
-        found: Array = np.array(seen, kind).reshape(self.batch, *self.observation.shape) - kind.type(self._seen_first)
-        return found
 
     def step(self, actions: Array) -> Seen:
         seen, reward, over, truncated, info = self.env.step(self._actions(actions))
@@ -190,19 +187,9 @@ class Many:
 
     def _actions(self, actions: Array) -> Any:
         own = self.env.action_space
-        value = np.asarray(actions).reshape(own.shape).astype(own.dtype) + np.asarray(self._first, own.dtype)
-        if not own.contains(value):
-            raise WorldError(f"{self.name} takes {own}, not {value}; no environment has moved")
-        return value
-
-    def save(self) -> Any:
-        return _copied(self.env, self.name)
-
-    def load(self, saved: Any) -> None:
-        self.env = _copied(saved, self.name)
-
-    def draw(self) -> Array:
-        return _picture(self.env.render(), self.name)
+        return self._allowed(
+            np.asarray(actions).reshape(own.shape).astype(own.dtype) + np.asarray(self._first, own.dtype)
+        )
 
 
 def _copied(env: Any, name: str) -> Any:
