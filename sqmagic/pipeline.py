@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
-from sqmagic.board.latex import latex
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.emit.torch.facts import optional_inputs
@@ -168,6 +168,23 @@ def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
 
 # --- the net -------------------------------------------------------------------------------------
 
+Derive = Literal["forward", "full", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How a net shows itself: its picture, and with it the forward equations, the full derivation or nothing.
+
+    `check` says whether every form of a derivation is held against torch.autograd before it is shown.
+    """
+
+    look: Look = LOOK
+    derive: Derive = "forward"
+    check: bool = True
+
+
+PAGE = Page()
+
 
 def compile(
     text: str,
@@ -218,9 +235,9 @@ def build(
     env: object = None,
     namespace: Mapping[str, object] | None = None,
     like: Mapping[str, object] | None = None,
-    look: Look = LOOK,
+    page: Page = PAGE,
 ) -> Net:
-    """The net of a program that is understood, which shows itself as `look` says; see `compile`."""
+    """The net of a program that is understood, which shows itself as `page` says; see `compile`."""
     from sqmagic.runtime.blueprint import Blueprint
     from sqmagic.runtime.errors import UnsupportedError
     from sqmagic.runtime.measure import given_shape
@@ -237,9 +254,9 @@ def build(
         settle=partial(_settle, name, known, sizes),
         notation=partial(show, known.program),
         elaborated=partial(elaborated_text, known, sizes),
-        latex=partial(latex, known.system),
-        diagram=partial(drawn, name, known, look),
-        bundle=partial(shown, name, known, look),
+        derivation=partial(derived, name, known, integers, page),
+        diagram=partial(drawn, name, known, page),
+        bundle=partial(shown, name, known, integers, page),
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
@@ -326,18 +343,44 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
     return known.elaborated.text(tuple(lines))
 
 
-def drawn(name: str, known: Understood, look: Look) -> Diagram:
-    return _picture(name, known.system, known.source, look)
+def drawn(name: str, known: Understood, page: Page) -> Diagram:
+    return _picture(name, known.system, known.source, page.look)
 
 
-def shown(name: str, known: Understood, look: Look, shapes: Mapping[str, Shape]) -> dict[str, str]:
+def derived(
+    name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
+) -> Sheet:
+    """The derivation; `shapes` are those to be shown, as far as they are known.
+
+    Raises WrongForm, an internal error, if a form is not what torch.autograd computes: such a form is never shown.
+    """
+    from sqmagic.checking.check import CannotCheck, check, unchecked
+
+    checked: tuple[int, float] | str = ""
+    try:
+        if page.check:
+            derivation, found = check(known.system, integers=integers)
+            checked = (found.forms, found.worst)
+        else:
+            derivation = unchecked(known.system, integers=integers)
+    except CannotCheck as why:
+        derivation, checked = unchecked(known.system, integers=integers), str(why)
+    return Sheet(derivation, known.system, name, rows(known.source), checked, shapes)
+
+
+def shown(
+    name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
+) -> dict[str, str]:
     """What a notebook shows of a program, by mime type."""
-    return bundle(drawn(name, known, look), show(known.program), shapes)
+    sheet = derived(name, known, integers, page, shapes) if page.derive == "full" else None
+    text, picture = show(known.program), drawn(name, known, page)
+    return bundle(picture, text, shapes, equations=page.derive != "off", derivation=sheet)
 
 
-def show_as(net: Net, name: str, known: Understood, look: Look) -> None:
+def show_as(net: Net, name: str, known: Understood, integers: Mapping[str, int], page: Page) -> None:
     """A net that is there already shows itself in another way."""
-    net.show_as(partial(drawn, name, known, look), partial(shown, name, known, look))
+    told = (name, known, integers, page)
+    net.show_as(partial(drawn, name, known, page), partial(shown, *told), partial(derived, *told))
 
 
 def rows(source: Source) -> tuple[tuple[int, str], ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from torch import nn
 
@@ -65,6 +65,13 @@ class Settled:
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
 
 
+class Derivation(Protocol):
+    """What a net is told of its derivation."""
+
+    @property
+    def latex(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """A program, as a net needs it.
@@ -72,7 +79,8 @@ class Blueprint:
     `names` gives each state's Python name. `settle` takes the shapes of the data that are known and may raise the
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
-    where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known. `refused`
+    where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
+    the equations forward, in reverse and of update, with their `latex`. `refused`
     says why the program is shown and not run, if it is.
     """
 
@@ -81,7 +89,7 @@ class Blueprint:
     settle: Callable[[Mapping[str, DataShape]], Settled]
     notation: Callable[[], str]
     elaborated: Callable[[], str]
-    latex: Callable[[], str]
+    derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
     goals: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sqmagic.runtime import generated, inputs, telling, training
-from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled, Shape
+from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
@@ -188,8 +188,16 @@ class Net(nn.Module):
 
     @property
     def latex(self) -> str:
-        """The equations."""
-        return self._blueprint.latex()
+        r"""The equations forward, in reverse and of update as an `align*`, to copy into a paper."""
+        return self._blueprint.derivation(self._settled.shapes).latex
+
+    @property
+    def derivation(self) -> Any:
+        """The sheet: `.forward`, `.backward` and `.update` are its columns, `.html`, `.latex` and `.text` its forms.
+
+        Every form is checked against torch.autograd first.
+        """
+        return self._blueprint.derivation(self._settled.shapes)
 
     @property
     def diagram(self) -> Any:
@@ -225,10 +233,13 @@ class Net(nn.Module):
         return self._blueprint.bundle(self._settled.shapes)
 
     def show_as(
-        self, diagram: Callable[[], object], bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
+        self,
+        diagram: Callable[[], object],
+        bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]],
+        derivation: Callable[[Mapping[str, Shape]], Derivation],
     ) -> None:
-        """Give the net another picture, and other mime types for a notebook, for shapes that are known."""
-        self._blueprint = replace(self._blueprint, diagram=diagram, bundle=bundle)
+        """Give the net another picture, other mime types for a notebook, and another derivation, for known shapes."""
+        self._blueprint = replace(self._blueprint, diagram=diagram, bundle=bundle, derivation=derivation)
 
     # --- parameters ------------------------------------------------------------------------------
 
