@@ -40,7 +40,7 @@ lab: $(READY) $(CORE) ## open JupyterLab on the examples
 test: unit notebooks ## all tests: the rooms, the laws, and every example notebook
 
 unit: $(READY) $(CORE) ## the tests under tests/
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
