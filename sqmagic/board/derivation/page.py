@@ -7,6 +7,7 @@ through, so that it is grey on any ground.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -82,7 +83,7 @@ def _wanted(name: str, entry: Entry) -> float:
 
 def _least(name: str, entry: Entry) -> float:
     if name == "text":
-        longest = max(map(len, entry.text.split(" ")))
+        longest = max(map(len, _words(entry.text)))
         return min(max(15.0, 0.62 * longest + 0.5), 0.62 * len(entry.text) + 0.5)
     said: Sequence[Said] = getattr(entry, name)
     return max((_left(each) + max(map(width, step.pieces)) + 1.4 for each in said for step in each.steps), default=0.0)
@@ -132,16 +133,21 @@ def _row(entry: Entry, shown: Sequence[str], widths: Mapping[str, float], colour
         cells.append(_cell("".join(_chain(each) for each in getattr(entry, name)), widths[name]))
     return (
         f'<tr style="{_RULE};background:none">'
-        f'<td style="text-align:right;vertical-align:middle;padding:.35em .5em;{_GREY}">{entry.line or ""}</td>'
-        f'<td style="text-align:left;vertical-align:middle;padding:.35em .6em;border-left:4px solid {colour}">'
-        f'<div style="{_LINES};align-items:center">{"".join(cells)}</div></td></tr>'
+        f'<td style="text-align:right;vertical-align:baseline;padding:.35em .5em;{_GREY}">{entry.line or ""}</td>'
+        f'<td style="text-align:left;vertical-align:baseline;padding:.35em .6em;border-left:4px solid {colour}">'
+        f'<div style="{_LINES};align-items:baseline">{"".join(cells)}</div></td></tr>'
     )
 
 
 def _code(text: str) -> str:
-    """A line of the notation; an arrow does not break."""
-    words = [f'<span style="white-space:nowrap">{escape(w)}</span>' if "-" in w else escape(w) for w in text.split(" ")]
-    return f'<code style="white-space:pre-wrap;background:none;padding:0">{" ".join(words)}</code>'
+    """A line of the notation; it does not break in an arrow, nor between an arrow and the name that it leads to."""
+    spans = [f'<span style="white-space:nowrap">{escape(w)}</span>' if "-" in w else escape(w) for w in _words(text)]
+    return f'<code style="white-space:pre-wrap;background:none;padding:0">{" ".join(spans)}</code>'
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """What a line may break between."""
+    return tuple(re.split(r"(?<![-=]>) ", text))
 
 
 def _cell(body: str, em: float) -> str:
