@@ -1,8 +1,9 @@
 """The sheet as an HTML table with MathML: no script, no style sheet, nothing from outside.
 
 A row has its number and, beside each other, the text of the line and its three columns. These are as wide as what
-stands in them; where the page is too narrow they go below one another, each row for itself. Grey is ink that shines
-through, so that it is grey on any ground.
+stands in them. Where the page is too narrow for all, the adjoints and the update go below the text and its equation,
+in every row alike; where it is narrower still, each goes below the other. Grey is ink that shines through, so that it
+is grey on any ground.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """The heading of each column, and how it is read."""
 
-_ALL = 81.0
-"""In em: what 1,200 pixels hold. Columns that would be wider together are narrowed, and their longest lines break."""
+_ALL = 70.0
+"""In em: what a notebook holds on a screen of 1,200 pixels. Columns that would be wider together are narrowed, and
+their longest lines break."""
 
 _GREY = "opacity:.68;font-size:85%"
 _RULE = "border-top:1px solid rgba(128,128,128,.35)"
 _MATH = "<math style=\"font-family:'STIX Two Math','Cambria Math','Latin Modern Math','DejaVu Math TeX Gyre',math\">"
 _TABLE = "border-collapse:collapse;margin:.6em 0;text-align:left"
 _LINES = "display:flex;flex-wrap:wrap;column-gap:1.6em;row-gap:.3em"
+_BASELINE = f"{_LINES};align-items:baseline"
 
 
 def page(
@@ -121,8 +124,7 @@ def _heading(shown: Sequence[str], widths: Mapping[str, float]) -> str:
         cells.append(_cell(f'{heading} <span style="{_GREY}">{how}</span>' if how else heading, widths[name]))
     return (
         '<tr style="background:none"><th style="padding:0 .6em"></th>'
-        f'<th style="text-align:left;font-weight:normal;padding:.2em .6em"><div style="{_LINES}">{"".join(cells)}</div>'
-        "</th></tr>"
+        f'<th style="text-align:left;font-weight:normal;padding:.2em .6em">{_beside(cells)}</th></tr>'
     )
 
 
@@ -135,8 +137,14 @@ def _row(entry: Entry, shown: Sequence[str], widths: Mapping[str, float], colour
         f'<tr style="{_RULE};background:none">'
         f'<td style="text-align:right;vertical-align:baseline;padding:.35em .5em;{_GREY}">{entry.line or ""}</td>'
         f'<td style="text-align:left;vertical-align:baseline;padding:.35em .6em;border-left:4px solid {colour}">'
-        f'<div style="{_LINES};align-items:baseline">{"".join(cells)}</div></td></tr>'
+        f"{_beside(cells)}</td></tr>"
     )
+
+
+def _beside(cells: Sequence[str]) -> str:
+    """All in a line, or the first two above the others, or one above the other, as there is room."""
+    halves = [f'<div style="{_BASELINE}">{"".join(half)}</div>' for half in (cells[:2], cells[2:]) if half]
+    return f'<div style="{_BASELINE}">{"".join(halves)}</div>'
 
 
 def _code(text: str) -> str:
