@@ -21,6 +21,7 @@ from sqmagic.board.faults import NO_FAULTS, Faults, faults
 from sqmagic.board.latex import latex
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
+from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.write import emit, refused
@@ -31,6 +32,7 @@ from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System
+from sqmagic.faster import faster
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.salvage import salvage
@@ -120,11 +122,15 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them."""
+    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them.
+
+    `rewrites` say how its recurrences were made faster.
+    """
 
     shapes: Shapes
     source: str | None
     missing: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape]) -> Generated:
@@ -143,9 +149,12 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
     _refuse(found.problems, known.source)
     lowered = logits(settle(system, found))
     order = dependence(lowered, known.source)
+    held = domains(lowered, order)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
-    return Generated(found, emit(lowered, whole, order, domains(lowered, order), name))
+    rewritten = faster(lowered, whole, order, held)
+    program, rewrites = (None, ()) if rewritten is None else (rewritten.program, rewritten.rewrites)
+    return Generated(found, emit(lowered, whole, order, held, name, program), (), rewrites)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:

@@ -7,16 +7,16 @@ rows; base cases before and end cases after the rows that its equation gives are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqmagic.emit.torch.code import SCALAR, Code
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, filled, translate
-from sqmagic.emit.torch.reading import bare, end, may_be_filled, signed, step, window
-from sqmagic.equations.show import show_equation
-from sqmagic.equations.system import Apply, Equation, Expr, Read, Running, reads
+from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, signed, step, window
+from sqmagic.equations.show import show_equation, show_target
+from sqmagic.equations.system import Apply, Equation, Expr, Read, Running, Target, reads
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
 
@@ -41,7 +41,8 @@ def statements(facts: Facts, component: Component) -> list[str]:
 def once(facts: Facts, equation: Equation) -> list[str]:
     """A bare state, or a point of a sequence."""
     names = [facts.name(t.state, t.context) for t in equation.targets]
-    return assigned(facts, equation, bare(facts), names)
+    made_of_weights = any(t.state in facts.weights for t in equation.targets)
+    return assigned(facts, equation, alike(facts) if made_of_weights else bare(facts), names)
 
 
 def _at_once(facts: Facts, equation: Equation) -> list[str]:
@@ -84,7 +85,7 @@ def assigned(facts: Facts, equation: Equation, place: Place, names: Sequence[str
 def _state_value(facts: Facts, state: str, value: Expr, place: Place) -> Code:
     """What a state holds: a number for a constant, else all axes and exactly its shape."""
     code = translate(value, place, RULES)
-    if state in facts.numbers:
+    if state in facts.numbers or state in facts.weights:
         return code
     if isinstance(value, Apply) and value.op == "module":
         return code
@@ -107,22 +108,45 @@ def _several(facts: Facts, equation: Equation, place: Place) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Loop:
-    """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header."""
+    """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header; `passing` are
+    names that rules have given, which each step makes for itself.
+    """
 
     equations: tuple[Equation, ...]
     held: tuple[str, ...]
     steps: Interval
     rows: Mapping[Read, str]
     backward: bool
+    passing: Mapping[Read, str] = field(default_factory=dict)
 
 
 def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool) -> _Loop:
-    held = tuple(t.state for e in equations for t in e.targets)
-    intervals = [facts.computed[s] for s in held]
+    every = tuple(t.state for e in equations for t in e.targets)
+    intervals = [facts.computed[s] for s in every]
     steps = Interval(min(i.first for i in intervals), max(i.last for i in intervals))
-    found = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in held)
+    found = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in every)
     rows = {r: facts.name(r.state, r.context) for r in found if _in_every_step(facts, r, steps)}
-    return _Loop(equations, held, steps, rows, backward)
+    passing = _passing(facts, equations)
+    held = tuple(s for s in every if s not in {r.state for r in passing})
+    return _Loop(equations, held, steps, rows, backward, passing)
+
+
+def _passing(facts: Facts, equations: tuple[Equation, ...]) -> dict[Read, str]:
+    """The names that rules have given in a loop, and that are read at their own step there and nowhere else."""
+    inside = {t.state for e in equations for t in e.targets if t.state in facts.made}
+    found = {r: facts.name(r.state) for e in equations for r in reads(e.value) if r.state in inside}
+    others = [e.value for e in facts.system.equations if e not in equations] + [g.value for g in facts.system.goals]
+    outside = {r.state for e in others for r in reads(e)}
+    apart = {r.state for r in found if not _at_this_step(r)} | outside
+    return {r: name for r, name in found.items() if r.state not in apart}
+
+
+def _at_this_step(read: Read) -> bool:
+    match read.context:
+        case (Running(_, 0),):
+            return True
+        case _:
+            return False
 
 
 def _in_every_step(facts: Facts, read: Read, steps: Interval) -> bool:
@@ -146,8 +170,12 @@ def _loop(facts: Facts, loop: _Loop) -> list[str]:
     if empty:
         lines.append(f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}")
     lines += _header(facts, loop)
+    done: set[Equation] = set()
     for equation in loop.equations:
-        lines += [f"    {line}" for line in _in_loop(facts, loop, equation)]
+        parts = _parts(facts, loop, equation)
+        made = _in_parts(facts, loop, parts) if len(parts) > 1 else _in_loop(facts, loop, equation)
+        lines += [f"    {line}" for line in made if equation not in done]
+        done.update(parts)
     lines += [line for s in loop.held for line in _collected(facts, s)]
     return lines + [line for s in loop.held if not loop.backward for line in _at_own_end(facts, s)]
 
@@ -216,13 +244,52 @@ def _reach(loop: _Loop, state: str) -> int:
 
 def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
     own = facts.computed[equation.targets[0].state]
-    place = step(facts, frozenset(loop.held), loop.rows, own)
-    lines = assigned(facts, equation, place, [f"{facts.name(t.state)}[t]" for t in equation.targets])
+    place = step(facts, frozenset(loop.held), {**loop.rows, **loop.passing}, own)
+    names = [facts.name(t.state) + "[t]" * (t.state in loop.held) for t in equation.targets]
+    lines = assigned(facts, equation, place, names)
     if loop.backward and facts.masked:
-        lines += [line for t in equation.targets for line in _past_own_end(facts, loop, t.state)]
+        lines += [line for t in equation.targets if t.state in loop.held for line in _past_own_end(facts, loop, t.state)]
     guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
     guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
+
+
+def _parts(facts: Facts, loop: _Loop, equation: Equation) -> list[Equation]:
+    """The equations of a loop that take what each step makes apart, this one among them, if they take all of it."""
+    source = _cut(loop, equation)
+    if source is None or (loop.backward and facts.masked):
+        return []
+    found = sorted((e for e in loop.equations if _cut(loop, e) == source), key=_start)
+    ends = [_start(e) for e in found] + [facts.shapes[source.state][0]]
+    wide = [facts.shapes[e.targets[0].state][0] for e in found]
+    whole = all(a + n == b for a, b, n in zip(ends, ends[1:], wide, strict=False))
+    own = {facts.computed[e.targets[0].state] for e in found}
+    return found if whole and _start(found[0]) == 0 and own == {loop.steps} else []
+
+
+def _cut(loop: _Loop, equation: Equation) -> Read | None:
+    match equation:
+        case Equation((_,), Apply("slice", (Read() as source,))) if source in loop.passing:
+            return source
+        case _:
+            return None
+
+
+def _start(equation: Equation) -> int:
+    assert isinstance(equation.value, Apply)
+    return int(equation.value.attribute("start", 0))
+
+
+def _in_parts(facts: Facts, loop: _Loop, parts: list[Equation]) -> list[str]:
+    """`f[t], i[t] = gates.chunk(2, dim=-1)`"""
+    source = _cut(loop, parts[0])
+    assert source is not None, "parts have a whole"
+    names = ", ".join(f"{facts.name(e.targets[0].state)}[t]" for e in parts)
+    wide = [facts.shapes[e.targets[0].state][0] for e in parts]
+    how = f"chunk({len(wide)}, dim=-1)" if len(set(wide)) == 1 else f"split({wide}, dim=-1)"
+    said = ", ".join(show_target(e.targets[0]) for e in parts)
+    whole = show_target(Target(source.state, source.context))
+    return beside(f"{names} = {loop.passing[source]}.{how}", f"{said} = parts of {whole}")
 
 
 def _past_own_end(facts: Facts, loop: _Loop, state: str) -> list[str]:

@@ -7,7 +7,8 @@ domains are known and in which no operator needs inference (`settle`). After: te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
 from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
@@ -24,10 +25,23 @@ from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Apply, Equation, Expr, Goal, Input, System, reads, runs, walk
 from sqmagic.notation.problems import Problem
-from sqmagic.schedule.dependence import Dependence
+from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
 
 INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Faster:
+    """The same program rewritten so that it runs faster. `regions` are its components, together those that compute what
+    a component of the program computes, in the order of those; `made` are the names that the program does not know.
+    """
+
+    system: System
+    shapes: Shapes
+    domains: Domains
+    regions: tuple[tuple[Component, ...], ...]
+    made: frozenset[str]
 
 
 def refused(system: System) -> tuple[Problem, ...]:
@@ -66,10 +80,18 @@ def emit(
     dependence: Dependence,
     domains: Domains,
     name: str = "net",
+    faster: Faster | None = None,
 ) -> str:
-    """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem."""
+    """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem.
+
+    With `faster`, whole sequences are computed as that says, and single steps as the system says.
+    """
     facts = gather(system, shapes, domains)
-    methods = [_init(facts), _forward(facts, dependence)]
+    if faster is None:
+        computed = [_forward(facts, [(c,) for c in dependence.components])]
+    else:
+        computed = [_forward(gather(faster.system, faster.shapes, faster.domains, faster.made), faster.regions)]
+    methods = [_init(facts), *computed]
     methods += [_loss(facts)] if system.goals else []
     methods += stepping(facts, dependence)
     body = [line for method in methods for line in ["", *method]]
@@ -146,7 +168,7 @@ def _asks_horizon(facts: Facts) -> bool:
     )
 
 
-def _forward(facts: Facts, dependence: Dependence) -> list[str]:
+def _forward(facts: Facts, regions: Sequence[tuple[Component, ...]]) -> list[str]:
     """Components that every call computes, and after them those that need an input which may be left out."""
     required = frozenset(i.state for i in facts.system.inputs) - facts.optional
     always: list[str] = []
@@ -159,11 +181,11 @@ def _forward(facts: Facts, dependence: Dependence) -> list[str]:
             results |= found
         else:
             later[frozenset((item.state,))] = (lines, found)
-    for component in dependence.components:
-        equations = [facts.system.equations[n] for n in component.equations]
+    for region in regions:
+        equations = [facts.system.equations[n] for n in sorted(n for c in region for n in c.equations)]
         needs = frozenset().union(*(facts.needs.get(t.state, frozenset()) for e in equations for t in e.targets))
         lines, found = later.setdefault(needs, ([], {})) if needs else (always, results)
-        made = statements(facts, component)
+        made = [line for component in region for line in statements(facts, component)]
         lines += ["", *made, ""] if len(made) > 2 else made
         found |= _results(facts, equations)
     lines = [*always, "", *f"states = {dictionary(results)}".split("\n")]
@@ -187,7 +209,7 @@ def _shaped(facts: Facts, item: Input) -> list[str]:
 
 def _results(facts: Facts, equations: Iterable[Equation]) -> dict[str, str]:
     found = {}
-    for target in (t for e in equations for t in e.targets):
+    for target in (t for e in equations for t in e.targets if t.state not in facts.made):
         over_time = bool(target.context) and not fixed(target.context)
         name = facts.name(target.state, () if over_time else target.context)
         key = target.state if over_time else show_state(target.state, target.context)
