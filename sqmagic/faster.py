@@ -6,7 +6,6 @@ left as it is where the rules would change at which steps a state holds.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sqmagic.calculus.rewrite import Optimised, Rewrite, optimise
@@ -44,7 +43,7 @@ def faster(system: System, shapes: Shapes, order: Dependence, held: Domains) -> 
     return None
 
 
-def _moved(system: System, found: Optimised, held: Domains, steps: Domains, anew: Dependence) -> Collection[str]:
+def _moved(system: System, found: Optimised, held: Domains, steps: Domains, anew: Dependence) -> set[str]:
     """The states whose steps are not what they were."""
     states = {s for s in held.states if held.states[s] != steps.states.get(s)}
     if states or steps.goals != held.goals or steps.horizon != held.horizon or anew.problems or steps.problems:

@@ -153,8 +153,9 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
     rewritten = faster(lowered, whole, order, held)
-    program, rewrites = (None, ()) if rewritten is None else (rewritten.program, rewritten.rewrites)
-    return Generated(found, emit(lowered, whole, order, held, name, program), (), rewrites)
+    program = None if rewritten is None else rewritten.program
+    rewrites = () if rewritten is None else rewritten.rewrites
+    return Generated(found, emit(lowered, whole, order, held, name, program), rewrites=rewrites)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -272,7 +273,8 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
         return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told)
-    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states)
+    inputs = tuple(_inputs(known, made.shapes))
+    return Settled(made.source, inputs, made.missing, made.shapes.states, rewrites=made.rewrites)
 
 
 def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:

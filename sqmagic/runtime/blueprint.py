@@ -48,13 +48,15 @@ class InputSpec:
 class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
-    `shapes` are those of the states, as far as they are known.
+    `shapes` are those of the states, as far as they are known; `rewrites` say how recurrences were made faster, each
+    a step by a rule that can be checked.
     """
 
     source: str | None
     inputs: tuple[InputSpec, ...]
     missing: tuple[str, ...] = ()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    rewrites: tuple[object, ...] = ()
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]

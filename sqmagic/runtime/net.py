@@ -163,6 +163,12 @@ class Net(nn.Module):
         return self.source
 
     @property
+    def plan(self) -> telling.Plan:
+        """How the program was made faster: `net.plan.rewrites`, each a step by a rule."""
+        self._settled_code()
+        return telling.Plan(self._settled.rewrites)
+
+    @property
     def notation(self) -> str:
         """The program in its canonical form."""
         return self._blueprint.notation()

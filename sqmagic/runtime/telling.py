@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqmagic.runtime.blueprint import InputSpec, Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a program runs. `rewrites` are the steps by which its recurrences were made faster, each by a rule."""
+
+    rewrites: tuple[object, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.rewrites)) or "as it is written"
 
 
 def signature(name: str, settled: Settled) -> str:

@@ -4,6 +4,7 @@ log        one step: rule, place, before, after, conditions
 forms      columns of a matrix, products with weights, sums of terms
 engine     where rules are applied
 rules      the rules, a row each
+stacking   those of them that make one of several
 optimise   which rules, in which order, to what
 exact      the exact normal form by which steps are checked
 replay     who checks the log, and knows the rules alone

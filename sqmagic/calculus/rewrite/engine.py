@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqmagic.calculus.rewrite.forms import now
-from sqmagic.calculus.rewrite.log import Condition, Path, Rewrite, Rule, part, put
+from sqmagic.calculus.rewrite.log import Condition, Kind, Path, Rewrite, Rule, part, put
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.shapes.forward import FORWARD, shape_of
 from sqmagic.equations.system import (
@@ -19,12 +19,11 @@ from sqmagic.equations.system import (
     Context,
     Equation,
     Expr,
-    Fixed,
-    Last,
     Read,
     Running,
     System,
     Target,
+    Weight,
     children,
     reads,
     runs,
@@ -139,12 +138,18 @@ def everywhere(draft: Draft, rule: Rule, row: Row) -> None:
             waiting += [t for t in applied if running(t) and t.state in draft.inside]
 
 
+def everywhere_in(draft: Draft, rule: Rule, row: Row, target: Target) -> None:
+    """The same in one equation."""
+    while _once(draft, rule, row, target) is not None:
+        pass
+
+
 def _once(draft: Draft, rule: Rule, row: Row, target: Target) -> tuple[Target, ...] | None:
     """At the first site of an equation that takes it; gives what was named."""
     equation = next((e for e in draft.equations if target in e.targets), None)
     if equation is None:
         return None
-    for path, expr in _places(equation.value):
+    for path, expr in places(equation.value):
         found = row(Site(draft, equation, path, expr))
         if found is not None:
             apply(draft, rule, equation, path, found)
@@ -152,12 +157,12 @@ def _once(draft: Draft, rule: Rule, row: Row, target: Target) -> tuple[Target, .
     return None
 
 
-def _places(expr: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
+def places(expr: Expr, path: Path = ()) -> Iterator[tuple[Path, Expr]]:
     yield path, expr
     if isinstance(expr, Apply) and expr.op in _SCOPES:
         return
     for number, child in enumerate(children(expr)):
-        yield from _places(child, (*path, number))
+        yield from places(child, (*path, number))
 
 
 def apply(draft: Draft, rule: Rule, equation: Equation, path: Path, found: Found) -> None:
@@ -199,15 +204,6 @@ def _idle(equation: Equation, read: set[str], draft: Draft) -> bool:
     return all(t.state in draft.made and t.state not in read for t in equation.targets)
 
 
-def given_at_points(draft: Draft, state: str) -> bool:
-    """Whether a state has base cases, or cases at the end."""
-    return any(
-        t.state == state and any(isinstance(i, Fixed | Last) for i in t.context)
-        for e in draft.equations
-        for t in e.targets
-    )
-
-
 def read_now(read: Read, draft: Draft) -> Equation | None:
     """The line of a state that is read at the reader's own step, if that line is all there is of it."""
     equation = draft.line(read.state)
@@ -218,4 +214,20 @@ def read_now(read: Read, draft: Draft) -> Equation | None:
 
 def sites(draft: Draft) -> Sequence[Site]:
     """Every place in the recurrence."""
-    return [Site(draft, e, path, expr) for e in draft.loop() for path, expr in _places(e.value)]
+    return [Site(draft, e, path, expr) for e in draft.loop() for path, expr in places(e.value)]
+
+
+def dense(expr: Expr, draft: Draft) -> tuple[Expr, Expr | None] | None:
+    """The weights of a dense layer on a vector, and its bias."""
+    match expr:
+        case Apply("dense", (x,), str(layer)) if not expr.attribute("target", False) and draft.width(x) is not None:
+            frozen = bool(expr.attribute("frozen", False))
+            bias = f"{layer}.bias"
+            return Weight(f"{layer}.weight", frozen), Weight(bias, frozen) if bias in draft.parameters else None
+        case _:
+            return None
+
+
+def holds(made: Equation, *kinds: Kind) -> tuple[Condition, ...]:
+    """What a rule promises of a name."""
+    return tuple(Condition(kind, made.targets[0].state) for kind in kinds)

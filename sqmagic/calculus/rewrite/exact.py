@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeAlias, assert_never
 
 from sqmagic.equations.shapes.dimension import Shape
@@ -75,10 +76,7 @@ def equal(one: Expr, other: Expr, known: Known) -> bool:
         return _whole(one, known, 0) == _whole(other, known, 0)
     width = known.width(one)
     ends = sorted(_cuts(one, known, 0) | _cuts(other, known, 0) | {0, width})
-    return all(
-        _form(one, low, high, known, 0) == _form(other, low, high, known, 0)
-        for low, high in zip(ends, ends[1:], strict=False)
-    )
+    return all(_form(one, low, high, known, 0) == _form(other, low, high, known, 0) for low, high in pairwise(ends))
 
 
 # --- where a value falls into parts --------------------------------------------------------------
@@ -128,8 +126,8 @@ def _cuts(expr: Expr, known: Known, depth: int) -> set[int]:
 
 
 _BY_COMPONENT = frozenset(
-    ("add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "square", "abs", "sin", "cos", "tanh", "sigmoid", "relu")
-    + ("gelu", "softplus", "maximum", "minimum", "where", "clip", "stop", "old", "equal", "sign", "ndtr", "power")
+    """add sub mul div neg exp log sqrt square abs sin cos tanh sigmoid relu gelu softplus maximum minimum where clip
+    stop old equal sign ndtr power""".split()
 )
 
 
@@ -241,7 +239,7 @@ def _product(matrix: Expr, operand: Expr, low: int, high: int, known: Known, dep
         raise NoForm("a product's sizes differ")
     ends = sorted(_cuts(operand, known, depth) | {0, width})
     found: Form = frozenset()
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in pairwise(ends):
         block = _block(matrix, (low, high), (first, last), known, depth)
         for monomial, factor in _form(operand, first, last, known, depth):
             found = _plus(found, frozenset({(frozenset({((block, monomial), 1)}), factor)}))
@@ -306,6 +304,4 @@ def _argument(expr: Expr, known: Known, depth: int) -> Atom:
     if len(shape) != 1 or shape[0] < 0:
         return _whole(expr, known, depth)
     ends = sorted(_cuts(expr, known, depth) | {0, shape[0]})
-    return tuple(
-        (low, high, _form(expr, low, high, known, depth)) for low, high in zip(ends, ends[1:], strict=False)
-    )
+    return tuple((low, high, _form(expr, low, high, known, depth)) for low, high in pairwise(ends))

@@ -13,10 +13,12 @@ from sqmagic.equations.show import show, show_equation, show_target
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Position, Read, Target, Weight
 
 Rule: TypeAlias = Literal["def", "affine", "concat", "let", "hoist", "stack", "map", "dead"]
-"""`def` a name for its line (14), `affine` a layer as product and bias (4), `concat` a layer on what is joined as layers
-on the parts (11), `let` a name for what is there (15), `hoist` the same for what needs nothing of its recurrence (22),
+"""`def` a name for its line (14), `affine` a layer as product and bias (4), `concat` a layer on what is joined as
+layers on the parts (11), `let` a name for what is there (15), `hoist` the same for what needs nothing of its recurrence (22),
 `stack` products on the same operands as one (13), `map` a function of parts as parts of the function (12), `dead` a
 name that nobody reads (16)."""
+
+Kind: TypeAlias = Literal["one line", "pure", "free", "closed", "fresh", "unread"]
 
 Path: TypeAlias = tuple[int, ...]
 """From an expression to a part of it: which argument, and of that which."""
@@ -27,14 +29,14 @@ class Condition:
     """What must hold for a rule: that a state has `one line`; that what a made state stands for is `pure`, `free` of
     the recurrence in which it is used, or `closed` (parameters alone); that a name is `fresh`, or `unread`."""
 
-    kind: Literal["one line", "pure", "free", "closed", "fresh", "unread"]
+    kind: Kind
     state: str
 
     def __str__(self) -> str:
         return f"{self.state} {_WORDS[self.kind]}"
 
 
-_WORDS = {
+_WORDS: dict[Kind, str] = {
     "one line": "is defined by one line",
     "pure": "is a function of what it reads",
     "free": "reads nothing of the recurrence",

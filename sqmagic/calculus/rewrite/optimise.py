@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sqmagic.calculus.rewrite.engine import Draft, apply, drop_unread, everywhere
-from sqmagic.calculus.rewrite.engine import Site as Site
+from sqmagic.calculus.rewrite.engine import Draft, drop_unread, everywhere, everywhere_in
 from sqmagic.calculus.rewrite.log import Rewrite
 from sqmagic.calculus.rewrite.rules import ROWS, weights
 from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.system import System
+from sqmagic.equations.system import Equation, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,9 @@ def _recurrence(members: list[str], so_far: Optimised, parameters: Mapping[str, 
     )
 
 
-def _group(equations: Iterable[object]) -> tuple[str, ...]:
-    groups = {getattr(e, "group", ()) for e in equations}
+def _group(equations: Iterable[Equation]) -> tuple[str, ...]:
+    """The macro instance that all of them come from, if there is one."""
+    groups = {e.group for e in equations}
     return groups.pop() if len(groups) == 1 else ()
 
 
@@ -75,19 +75,4 @@ def _weights(draft: Draft, so_far: Optimised) -> None:
     for state in own:
         line = draft.line(state)
         if line is not None and line.targets[0].context and state not in draft.inside:
-            _everywhere_in(draft, state)
-
-
-def _everywhere_in(draft: Draft, state: str) -> None:
-    from sqmagic.calculus.rewrite.engine import _places
-
-    while True:
-        line = draft.line(state)
-        assert line is not None, "a name has one line"
-        for path, expr in _places(line.value):
-            found = weights(Site(draft, line, path, expr))
-            if found is not None:
-                apply(draft, "let", line, path, found)
-                break
-        else:
-            return
+            everywhere_in(draft, "let", weights, line.targets[0])

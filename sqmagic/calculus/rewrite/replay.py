@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sqmagic.calculus.rewrite.exact import Known, NoForm, equal
 from sqmagic.calculus.rewrite.forms import closed, pure
-from sqmagic.calculus.rewrite.log import Condition, Rewrite, part, put
+from sqmagic.calculus.rewrite.log import Condition, Kind, Rewrite, Rule, part, put
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.show import show_target
 from sqmagic.equations.system import Equation, Read, Running, System, Target, reads, runs, shift
@@ -143,25 +143,24 @@ def _all_reads(at: _State) -> Iterable[Read]:
 # --- conditions ----------------------------------------------------------------------------------
 
 
-def _made_are(*kinds: str) -> Callable[[Rewrite], list[Condition]]:
-    return lambda entry: [Condition(kind, t.state) for e in entry.made for t in e.targets for kind in kinds]  # type: ignore[arg-type]
+def _made_are(*kinds: Kind) -> Callable[[Rewrite], list[Condition]]:
+    return lambda entry: [Condition(kind, t.state) for e in entry.made for t in e.targets for kind in kinds]
 
 
 def _let(entry: Rewrite) -> list[Condition]:
     """What has no step is made of parameters alone, else it is a function of what it reads."""
-    return [
-        Condition(kind, t.state)
-        for e in entry.made
-        for t in e.targets
-        for kind in ("fresh", "pure" if reads(e.value) else "closed")
-    ]  # type: ignore[arg-type]
+    found: list[Condition] = []
+    for equation in entry.made:
+        kinds: tuple[Kind, ...] = ("fresh", "pure" if reads(equation.value) else "closed")
+        found += [Condition(kind, t.state) for t in equation.targets for kind in kinds]
+    return found
 
 
 def _of_the_name(entry: Rewrite) -> list[Condition]:
     return [Condition("one line", entry.before.state)] if isinstance(entry.before, Read) else []
 
 
-_NEEDS: Mapping[str, Callable[[Rewrite], list[Condition]]] = {
+_NEEDS: Mapping[Rule, Callable[[Rewrite], list[Condition]]] = {
     "def": _of_the_name,
     "affine": _made_are(),
     "concat": _made_are(),
@@ -180,7 +179,8 @@ def _free(state: str, entry: Rewrite, at: _State) -> bool:
     for equation in at.equations:
         for target in equation.targets:
             needs.setdefault(target.state, set()).update(r.state for r in reads(equation.value))
-    found, waiting = set(), [state]
+    found: set[str] = set()
+    waiting = [state]
     while waiting:
         for other in needs.get(waiting.pop(), set()) - found:
             found.add(other)
@@ -210,7 +210,7 @@ def _one_line(state: str, entry: Rewrite, at: _State) -> bool:
     return sum(t.state == state for e in at.equations for t in e.targets) == 1
 
 
-_HOLDS: Mapping[str, Callable[[str, Rewrite, _State], bool]] = {
+_HOLDS: Mapping[Kind, Callable[[str, Rewrite, _State], bool]] = {
     "one line": _one_line,
     "pure": _is_pure,
     "free": _free,

@@ -43,8 +43,8 @@ class Facts:
     """`computed` are the steps that a state's equation gives, `stored` all its rows. `numbers` are bare states that are
     Python numbers (`gamma`), `integers` inputs of whole numbers, `optional` inputs that no prediction needs, `needs`
     which of them a state is made from, `given` the points that have equations of their own. `like` is a tensor of the
-    right dtype and device. `masked` says that examples may end before the window. `made` are names that rules have given,
-    which no result shows; `weights` those among them that parameters alone make: they are the same for all examples.
+    right dtype and device. `masked` says that examples may end before the window. `made` are names that rules have
+    given, which no result shows; `weights` those of them that parameters alone make, the same for all examples.
     """
 
     system: System

@@ -248,7 +248,9 @@ def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
     names = [facts.name(t.state) + "[t]" * (t.state in loop.held) for t in equation.targets]
     lines = assigned(facts, equation, place, names)
     if loop.backward and facts.masked:
-        lines += [line for t in equation.targets if t.state in loop.held for line in _past_own_end(facts, loop, t.state)]
+        lines += [
+            line for t in equation.targets if t.state in loop.held for line in _past_own_end(facts, loop, t.state)
+        ]
     guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
     guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
