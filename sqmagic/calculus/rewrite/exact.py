@@ -125,10 +125,10 @@ def _cuts(expr: Expr, known: Known, depth: int) -> set[int]:
             assert_never(expr)
 
 
-_BY_COMPONENT = frozenset(
-    """add sub mul div neg exp log sqrt square abs sin cos tanh sigmoid relu gelu softplus maximum minimum where clip
-    stop old equal sign ndtr power""".split()
-)
+_WORDS = """
+    add sub mul div neg exp log sqrt square abs sin cos tanh sigmoid relu gelu softplus maximum minimum where clip
+    stop old equal sign ndtr power"""
+_BY_COMPONENT = frozenset(_WORDS.split())
 
 
 def _bounds(expr: Apply) -> tuple[int, int]:

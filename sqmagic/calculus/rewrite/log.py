@@ -14,9 +14,9 @@ from sqmagic.equations.system import Apply, Const, Equation, Expr, Position, Rea
 
 Rule: TypeAlias = Literal["def", "affine", "concat", "let", "hoist", "stack", "map", "dead"]
 """`def` a name for its line (14), `affine` a layer as product and bias (4), `concat` a layer on what is joined as
-layers on the parts (11), `let` a name for what is there (15), `hoist` the same for what needs nothing of its recurrence (22),
-`stack` products on the same operands as one (13), `map` a function of parts as parts of the function (12), `dead` a
-name that nobody reads (16)."""
+layers on the parts (11), `let` a name for what is there (15), `hoist` the same for what needs nothing of its
+recurrence (22), `stack` products on the same operands as one (13), `map` a function of parts as parts of the function
+(12), `dead` a name that nobody reads (16)."""
 
 Kind: TypeAlias = Literal["one line", "pure", "free", "closed", "fresh", "unread"]
 

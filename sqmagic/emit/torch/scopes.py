@@ -98,9 +98,8 @@ def _columns(node: Apply, place: Place, rules: Rules) -> Code:
             start, stop = int(rows.attribute("start", 0)), int(rows.attribute("stop", 0))
             before = ":, " if len(code.shape) == 2 and not code.lead else "..., "
             last = "" if stop == code.shape[-1] else stop
-            return Code(
-                f"{within(code, ATOM)}[{before}{start or ''}:{last}]", code.lead, (*code.shape[:-1], stop - start)
-            )
+            text = f"{within(code, ATOM)}[{before}{start or ''}:{last}]"
+            return Code(text, code.lead, (*code.shape[:-1], stop - start))
         case inner:
             return rules["transpose"](node, (translate(inner, place, rules),), place)
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqmagic.emit.torch.code import SCALAR, Code
+from sqmagic.emit.torch.code import SCALAR, Code, ranked, spread
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
-from sqmagic.emit.torch.place import Place, filled, translate
+from sqmagic.emit.torch.place import Place, filled, real, translate
 from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, signed, step, window
 from sqmagic.equations.show import show_equation, show_target
-from sqmagic.equations.system import Apply, Equation, Expr, Read, Running, Target, reads
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads
+from sqmagic.schedule.affine import Affine, affine
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
 
@@ -29,6 +30,8 @@ def statements(facts: Facts, component: Component) -> list[str]:
             return once(facts, equations[0])
         case "parallel" if not component.growing:
             return _at_once(facts, equations[0])
+        case "forward scan" | "reverse scan" if (form := _affine(facts, component)) is not None:
+            return _in_blocks(facts, equations[0], form)
         case "parallel" | "forward scan" | "reverse scan":
             return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan"))
         case "fault":
@@ -53,11 +56,14 @@ def _at_once(facts: Facts, equation: Equation) -> list[str]:
 
 def _with_cases(facts: Facts, state: str) -> list[str]:
     """Base and end cases put to the rows of a state that no loop computes."""
+    return _put_to(facts, state) + _at_own_end(facts, state)
+
+
+def _put_to(facts: Facts, state: str) -> list[str]:
     before = [f"{facts.name(state, c)}[None]" for _, c in base_cases(facts, state)]
     after = [f"{facts.name(state, c)}[None]" for _, c in end_cases(facts, state)]
     name = facts.name(state)
-    lines = [f"{name} = torch.cat([{', '.join([*before, name, *after])}])"] if before or after else []
-    return lines + _at_own_end(facts, state)
+    return [f"{name} = torch.cat([{', '.join([*before, name, *after])}])"] if before or after else []
 
 
 def _at_own_end(facts: Facts, state: str) -> list[str]:
@@ -101,6 +107,59 @@ def _several(facts: Facts, equation: Equation, place: Place) -> str:
         return code.text
     each = filled(replace(code, text="part"), place, facts.shapes[equation.targets[0].state])
     return f"({each.text} for part in {code.text})"
+
+
+# --- recurrences in blocks ------------------------------------------------------------------------
+
+
+def _affine(facts: Facts, component: Component) -> Affine | None:
+    """The form of a recurrence that goes in blocks of steps: from one row, whatever the examples' ends."""
+    form = affine(facts.system, component)
+    if form is None:
+        return None
+    several_ends = form.ahead and facts.masked and len(end_cases(facts, form.state)) > 1
+    return None if several_ends or form.state in facts.made else form
+
+
+def _in_blocks(facts: Facts, equation: Equation, form: Affine) -> list[str]:
+    """`h = recurrence(0.9 * a, b, h_0)`"""
+    name, steps, shape = facts.name(form.state), facts.computed[form.state], facts.shapes[form.state]
+    place = window(facts, steps)
+    factor, term = (translate(e, place, RULES) for e in (form.factor, form.term))
+    if factor.kind == "number":
+        a = filled(factor, place, (1,) * len(shape))
+    else:
+        wide = ranked(real(factor, place), len(shape))
+        a = spread(wide, place.sizes, wide.shape)
+    b = filled(term, place, shape)
+    lines, start = _start_row(facts, form, steps)
+    if form.ahead and facts.masked:
+        axes = ", None" * len(shape)
+        own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)[...{axes}]"
+        names = [_free_name(facts, f"{name}_{word}") for word in ("factor", "term")]
+        lines += [f"{names[0]} = {a.text}", f"{names[1]} = {b.text}", "if lengths is not None:"]
+        lines += [f"    {names[0]} = torch.where({own}, {names[0]}, 0)"]
+        lines += [f"    {names[1]} = torch.where({own}, {names[1]}, {start})"]
+        a, b = replace(a, text=names[0]), replace(b, text=names[1])
+    call = f"{name} = recurrence({a.text}, {b.text}, {start}{', backward=True' * form.ahead})"
+    lines += beside(call, show_equation(equation)) + _put_to(facts, form.state)
+    return lines if form.ahead else lines + _at_own_end(facts, form.state)
+
+
+def _start_row(facts: Facts, form: Affine, steps: Interval) -> tuple[list[str], str]:
+    """The row that a recurrence starts from: a base or end case, or zero past the last step."""
+    if not form.ahead:
+        return [], facts.name(form.state, (Fixed(steps.first - 1),))
+    ends = dict(end_cases(facts, form.state))
+    if steps.last + 1 in ends:
+        return [], facts.name(form.state, ends[steps.last + 1])
+    row = f"{facts.name(form.state)}_end"
+    sizes = ", ".join(["batch", *map(str, facts.shapes[form.state])])
+    return beside(f"{row} = {facts.like}.new_zeros({sizes})", f"{form.state} is 0 past its last step"), row
+
+
+def _free_name(facts: Facts, name: str) -> str:
+    return name if name not in facts.variables.values() else _free_name(facts, f"{name}_")
 
 
 # --- loops ---------------------------------------------------------------------------------------
@@ -248,9 +307,8 @@ def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
     names = [facts.name(t.state) + "[t]" * (t.state in loop.held) for t in equation.targets]
     lines = assigned(facts, equation, place, names)
     if loop.backward and facts.masked:
-        lines += [
-            line for t in equation.targets if t.state in loop.held for line in _past_own_end(facts, loop, t.state)
-        ]
+        held = [t.state for t in equation.targets if t.state in loop.held]
+        lines += [line for state in held for line in _past_own_end(facts, loop, state)]
     guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
     guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
