@@ -26,7 +26,9 @@ class Rewritten:
 
 def faster(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Rewritten | None:
     """None where there is nothing to do. Before: a settled System without faults, its shapes, order and domains."""
-    loops = [c for c in order.components if c.kind in ("forward scan", "reverse scan") and not c.effects]
+    loops = [
+        c for c in order.components if c.kind in ("forward scan", "reverse scan") and not c.effects and not c.shifts
+    ]
     while loops:
         found = optimise(system, shapes.states, shapes.parameters, [c.equations for c in loops])
         if not found.rewrites:

@@ -1,4 +1,4 @@
-"""Recurrences s_t = a_t * s_{t-1} + b_t: how they are recognised, and that blocks of steps give what single steps do."""
+"""Recurrences s_t = a_t * s_{t-1} + b_t: how they are recognised, and that blocks of steps give what steps do."""
 
 from __future__ import annotations
 

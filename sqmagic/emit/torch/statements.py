@@ -14,9 +14,9 @@ from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, filled, real, translate
-from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, signed, step, window
+from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, moved, signed, step, window
 from sqmagic.equations.show import show_equation, show_target
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads, shift
 from sqmagic.schedule.affine import Affine, affine
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
@@ -33,7 +33,8 @@ def statements(facts: Facts, component: Component) -> list[str]:
         case "forward scan" | "reverse scan" if (form := _affine(facts, component)) is not None:
             return _in_blocks(facts, equations[0], form)
         case "parallel" | "forward scan" | "reverse scan":
-            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan"))
+            shifts = component.shifts or (0,) * len(equations)
+            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan", shifts))
         case "fault":
             raise AssertionError("a program with a fault is not emitted")
 
@@ -79,9 +80,11 @@ def _at_own_end(facts: Facts, state: str) -> list[str]:
     return lines
 
 
-def assigned(facts: Facts, equation: Equation, place: Place, names: Sequence[str]) -> list[str]:
-    """The equation's values given to Python names (or places, as `h[t]`)."""
-    comment = show_equation(equation)
+def assigned(
+    facts: Facts, equation: Equation, place: Place, names: Sequence[str], said: str | None = None
+) -> list[str]:
+    """The equation's values given to Python names (or places, as `h[t]`); `said` is the equation as it is written."""
+    comment = said or show_equation(equation)
     if len(names) == 1:
         value = _state_value(facts, equation.targets[0].state, equation.value, place)
         return beside(f"{names[0]} = {value.text}", comment)
@@ -168,7 +171,8 @@ def _free_name(facts: Facts, name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Loop:
     """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header; `passing` are
-    names that rules have given, which each step makes for itself.
+    names that rules have given, which each step makes for itself. `shifts` say by how many steps an equation runs ahead
+    of the loop, and `steps` are the loop's own.
     """
 
     equations: tuple[Equation, ...]
@@ -177,17 +181,31 @@ class _Loop:
     rows: Mapping[Read, str]
     backward: bool
     passing: Mapping[Read, str] = field(default_factory=dict)
+    shifts: Mapping[Equation, int] = field(default_factory=dict)
 
 
-def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool) -> _Loop:
+def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool, shifts: tuple[int, ...]) -> _Loop:
     every = tuple(t.state for e in equations for t in e.targets)
-    intervals = [facts.computed[s] for s in every]
+    by = dict(zip(equations, shifts, strict=True))
+    intervals = [_moved(facts.computed[t.state], -by[e]) for e in equations for t in e.targets]
     steps = Interval(min(i.first for i in intervals), max(i.last for i in intervals))
-    found = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in every)
-    rows = {r: facts.name(r.state, r.context) for r in found if _in_every_step(facts, r, steps)}
-    passing = _passing(facts, equations)
+    found = dict.fromkeys(r for e in equations for r in reads(shift(e.value, by[e])) if r.state not in every)
+    rows = {r: _row_name(facts, r) for r in found if _in_every_step(facts, r, steps)}
+    passing = {} if any(shifts) else _passing(facts, equations)
     held = tuple(s for s in every if s not in {r.state for r in passing})
-    return _Loop(equations, held, steps, rows, backward, passing)
+    return _Loop(equations, held, steps, rows, backward, passing, by)
+
+
+def _moved(steps: Interval, by: int) -> Interval:
+    return Interval(steps.first + by, steps.last + by)
+
+
+def _row_name(facts: Facts, read: Read) -> str:
+    """The name of a row in a loop; one that no line of the program reads, for its equation is shifted, gets its own."""
+    known = facts.variables.get((read.state, read.context))
+    offset = next(i.offset for i in read.context if isinstance(i, Running))
+    own = f"{facts.name(read.state)}_t{'p' if offset > 0 else 'm'}{abs(offset)}"
+    return known if known is not None else _free_name(facts, own)
 
 
 def _passing(facts: Facts, equations: tuple[Equation, ...]) -> dict[Read, str]:
@@ -303,12 +321,14 @@ def _reach(loop: _Loop, state: str) -> int:
 
 def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
     own = facts.computed[equation.targets[0].state]
+    by = loop.shifts[equation]
+    own, at = _moved(own, -by), moved("t", by)
     place = step(facts, frozenset(loop.held), {**loop.rows, **loop.passing}, own)
-    names = [facts.name(t.state) + "[t]" * (t.state in loop.held) for t in equation.targets]
-    lines = assigned(facts, equation, place, names)
+    names = [facts.name(t.state) + f"[{at}]" * (t.state in loop.held) for t in equation.targets]
+    lines = assigned(facts, replace(equation, value=shift(equation.value, by)), place, names, show_equation(equation))
     if loop.backward and facts.masked:
         held = [t.state for t in equation.targets if t.state in loop.held]
-        lines += [line for state in held for line in _past_own_end(facts, loop, state)]
+        lines += [line for state in held for line in _past_own_end(facts, loop, state, at)]
     guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
     guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
@@ -352,11 +372,11 @@ def _in_parts(facts: Facts, loop: _Loop, parts: list[Equation]) -> list[str]:
     return beside(f"{names} = {loop.passing[source]}.{how}", f"{said} = parts of {whole}")
 
 
-def _past_own_end(facts: Facts, loop: _Loop, state: str) -> list[str]:
+def _past_own_end(facts: Facts, loop: _Loop, state: str, at: str = "t") -> list[str]:
     """Of examples that end before the window, the boundary stands at their own end."""
     name, axes = facts.name(state), ", None" * len(facts.shapes[state])
     lines = [
-        f"    {name}[t] = torch.where((t < lengths{signed(k)})[:{axes}], {name}[t], {row})"
+        f"    {name}[{at}] = torch.where(({at} < lengths{signed(k)})[:{axes}], {name}[{at}], {row})"
         for k, row in _after(facts, loop, state)
     ]
     return ["if lengths is not None:", *lines] if lines else []
