@@ -1,10 +1,13 @@
 """The one page that joins the rooms: from text to a net that trains. The whole compiler can be read here.
 
-    text --parse--> Syntax --elaborate--> System --logits--> System --infer, settle--> System --emit--> torch source
+    text --parse--> Syntax --elaborate--> System --infer, settle--> System --logits--> System
                                             + dependence, domains, shapes: facts beside it
+    System --faster--> System, with the log --emit--> torch source   what every net runs, and where kernels do not
+    System --kernels--> scans --write--> C                           what runs a recurrence where a compiler is at hand
 
 `understand` is all that needs no shapes, `generate` what needs them, and so waits for data where the text leaves shapes
-open. `compile` binds the two to a `Net`, and is the only one that loads torch.
+open. `compile` binds the two to a `Net`, and is the only one that loads torch. The C is made from the program as it is,
+not from the rewritten one: `kernels` says why.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
-from sqmagic.board.latex import latex
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.rewrite import Rewrite
@@ -33,6 +36,7 @@ from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, s
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System
 from sqmagic.faster import faster
+from sqmagic.kernels import ScanPage, program_of, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.salvage import salvage
@@ -41,6 +45,7 @@ from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro, Program
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.plan.facts import plan
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -130,11 +135,15 @@ class Generated:
     shapes: Shapes
     source: str | None
     missing: tuple[str, ...] = ()
+    pages: tuple[ScanPage, ...] = ()
+    plan: str = ""
     rewrites: tuple[Rewrite, ...] = ()
 
 
-def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape]) -> Generated:
-    """The torch source of a program, for the shapes of data that are known.
+def generate(
+    name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape], *, kernels: bool = False
+) -> Generated:
+    """The torch source of a program, for the shapes of data that are known; with `kernels`, its scans as C too.
 
     Raises NotationError where shapes clash. The program must need nothing that torch code cannot have.
     """
@@ -155,7 +164,10 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
     rewritten = faster(lowered, whole, order, held)
     program = None if rewritten is None else rewritten.program
     rewrites = () if rewritten is None else rewritten.rewrites
-    return Generated(found, emit(lowered, whole, order, held, name, program), rewrites=rewrites)
+    pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
+    source = emit(lowered, whole, order, held, name, pages, program)
+    parts = str(plan(lowered, whole, order, held)) if kernels else ""
+    return Generated(found, source, (), tuple(pages.values()), parts, rewrites)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -166,6 +178,23 @@ def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
 
 
 # --- the net -------------------------------------------------------------------------------------
+
+Derive = Literal["forward", "full", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How a net shows itself: its picture, and with it the forward equations, the full derivation or nothing.
+
+    `check` says whether every form of a derivation is held against torch.autograd before it is shown.
+    """
+
+    look: Look = LOOK
+    derive: Derive = "forward"
+    check: bool = True
+
+
+PAGE = Page()
 
 
 def compile(
@@ -217,9 +246,9 @@ def build(
     env: object = None,
     namespace: Mapping[str, object] | None = None,
     like: Mapping[str, object] | None = None,
-    look: Look = LOOK,
+    page: Page = PAGE,
 ) -> Net:
-    """The net of a program that is understood, which shows itself as `look` says; see `compile`."""
+    """The net of a program that is understood, which shows itself as `page` says; see `compile`."""
     from sqmagic.runtime.blueprint import Blueprint
     from sqmagic.runtime.errors import UnsupportedError
     from sqmagic.runtime.measure import given_shape
@@ -236,9 +265,9 @@ def build(
         settle=partial(_settle, name, known, sizes),
         notation=partial(show, known.program),
         elaborated=partial(elaborated_text, known, sizes),
-        latex=partial(latex, known.system),
-        diagram=partial(drawn, name, known, look),
-        bundle=partial(shown, name, known, look),
+        derivation=partial(derived, name, known, integers, page),
+        diagram=partial(drawn, name, known, page),
+        bundle=partial(shown, name, known, integers, page),
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
@@ -272,9 +301,16 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
     if refused(known.system):
         return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
-    made = generate(name, known, sizes, told)
-    inputs = tuple(_inputs(known, made.shapes))
-    return Settled(made.source, inputs, made.missing, made.shapes.states, rewrites=made.rewrites)
+    made = generate(name, known, sizes, told, kernels=True)
+    return Settled(
+        source=made.source,
+        inputs=tuple(_inputs(known, made.shapes)),
+        missing=made.missing,
+        shapes=made.shapes.states,
+        scans=tuple(program_of(page) for page in made.pages),
+        plan=made.plan,
+        rewrites=made.rewrites,
+    )
 
 
 def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:
@@ -323,18 +359,44 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
     return known.elaborated.text(tuple(lines))
 
 
-def drawn(name: str, known: Understood, look: Look) -> Diagram:
-    return _picture(name, known.system, known.source, look)
+def drawn(name: str, known: Understood, page: Page) -> Diagram:
+    return _picture(name, known.system, known.source, page.look)
 
 
-def shown(name: str, known: Understood, look: Look, shapes: Mapping[str, Shape]) -> dict[str, str]:
+def derived(
+    name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
+) -> Sheet:
+    """The derivation; `shapes` are those to be shown, as far as they are known.
+
+    Raises WrongForm, an internal error, if a form is not what torch.autograd computes: such a form is never shown.
+    """
+    from sqmagic.checking.check import CannotCheck, check, unchecked
+
+    checked: tuple[int, float] | str = ""
+    try:
+        if page.check:
+            derivation, found = check(known.system, integers=integers)
+            checked = (found.forms, found.worst)
+        else:
+            derivation = unchecked(known.system, integers=integers)
+    except CannotCheck as why:
+        derivation, checked = unchecked(known.system, integers=integers), str(why)
+    return Sheet(derivation, known.system, name, rows(known.source), checked, shapes)
+
+
+def shown(
+    name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
+) -> dict[str, str]:
     """What a notebook shows of a program, by mime type."""
-    return bundle(drawn(name, known, look), show(known.program), shapes)
+    sheet = derived(name, known, integers, page, shapes) if page.derive == "full" else None
+    text, picture = show(known.program), drawn(name, known, page)
+    return bundle(picture, text, shapes, equations=page.derive != "off", derivation=sheet)
 
 
-def show_as(net: Net, name: str, known: Understood, look: Look) -> None:
+def show_as(net: Net, name: str, known: Understood, integers: Mapping[str, int], page: Page) -> None:
     """A net that is there already shows itself in another way."""
-    net.show_as(partial(drawn, name, known, look), partial(shown, name, known, look))
+    told = (name, known, integers, page)
+    net.show_as(partial(drawn, name, known, page), partial(shown, *told), partial(derived, *told))
 
 
 def rows(source: Source) -> tuple[tuple[int, str], ...]:

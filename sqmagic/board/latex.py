@@ -72,6 +72,8 @@ def write(formula: Formula) -> str:
             return _atom(formula)
         case Row(parts):
             return " ".join(write(p) for p in parts)
+        case Script(Tint(Script(base, below, None)) | Script(base, below, None), None, above) if below and above:
+            return write(Script(base, below, above))
         case Script(base, below, above):
             under = f"_{{{write(below)}}}" if below else ""
             over = f"^{{{write(above)}}}" if above else ""
@@ -104,7 +106,7 @@ def _hat(body: Formula) -> str:
 def _base(base: Formula) -> str:
     """A base in braces, but for one plain token: a prime is a superscript, and two of them clash."""
     text = write(base)
-    return text if isinstance(base, Atom) and "'" not in text else f"{{{text}}}"
+    return text if isinstance(base, Atom | Hat) and "'" not in text else f"{{{text}}}"
 
 
 def _atom(atom: Atom) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
 from sqmagic.board.latex import latex
@@ -24,24 +25,45 @@ _SIDE = 600.0
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def bundle(drawn: Diagram, notation: str, shapes: Shapes | None = None) -> dict[str, str]:
+def bundle(
+    drawn: Diagram,
+    notation: str,
+    shapes: Shapes | None = None,
+    *,
+    equations: bool = True,
+    derivation: Sheet | None = None,
+) -> dict[str, str]:
     """Mime type to text: plain text, HTML, LaTeX and, where it can be drawn, SVG.
 
-    Beside the picture stand its program's equations, each at the line of the picture's rows, or of `notation` if it has
-    none; an equation that a rule made stands under its own words. `shapes` are the states' shapes without batch and
-    time, shown in grey.
+    Without `equations` there is the picture alone; a whole `derivation` stands below it. Else, beside the picture stand
+    its program's equations, each at the line of the picture's rows, or of `notation` if it has none; an equation that a
+    rule made stands under its own words. `shapes` are the states' shapes without batch and time, shown in grey.
     """
-    shapes, system = shapes or {}, drawn.system
-    rows = drawn.rows or tuple(enumerate(notation.split("\n"), 1))
-    out = {
-        "text/plain": plain_text(notation, shapes),
-        "text/html": html(system, drawn, rows, shapes),
-        "text/latex": f"$$\n{latex(system, shapes)}\n$$",
-    }
+    shapes = shapes or {}
+    if derivation is not None:
+        told = derivation.bundle()
+        out = {**told, "text/html": f"{_picture(drawn)}{told['text/html']}"}
+    elif equations:
+        out = _with_equations(drawn, notation, shapes)
+    else:
+        out = {"text/plain": plain_text(notation, shapes), "text/html": _picture(drawn)}
     try:
         return out | {"image/svg+xml": drawn.svg}
     except PictureError:
         return out
+
+
+def _with_equations(drawn: Diagram, notation: str, shapes: Shapes) -> dict[str, str]:
+    rows = drawn.rows or tuple(enumerate(notation.split("\n"), 1))
+    return {
+        "text/plain": plain_text(notation, shapes),
+        "text/html": html(drawn.system, drawn, rows, shapes),
+        "text/latex": f"$$\n{latex(drawn.system, shapes)}\n$$",
+    }
+
+
+def _picture(drawn: Diagram) -> str:
+    return f"<div>{_image(drawn)[0]}</div>"
 
 
 def plain_text(notation: str, shapes: Shapes) -> str:

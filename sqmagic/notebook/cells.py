@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from torch.nn import Module
 
-from sqmagic.board.diagram import LOOK, Diagram, Look
+from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
 from sqmagic.notation.problems import NotationError, describe
 from sqmagic.notation.show import show_statement
 from sqmagic.notebook.refusal import Refusal, refuse_name
 from sqmagic.notebook.session import Recipe, Session
 from sqmagic.notebook.weights import inherit
-from sqmagic.pipeline import Understood, build, kernel_of, show_as, sketch, understand
+from sqmagic.pipeline import PAGE, Page, Understood, build, kernel_of, show_as, sketch, understand
 from sqmagic.runtime import inputs
 from sqmagic.runtime.blueprint import DataShape
 from sqmagic.runtime.net import Net
@@ -22,7 +22,7 @@ from sqmagic.runtime.net import Net
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the first line of a cell asks for; `like` are inputs and the names of their data in the kernel, `look` is
+    """What the first line of a cell asks for; `like` are inputs and the names of their data in the kernel, `page` is
     how the net shows itself."""
 
     name: str = "net"
@@ -31,7 +31,7 @@ class Wish:
     like: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
     fresh: bool = False
-    look: Look = LOOK
+    page: Page = PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def drawn_despite(
     """The picture of a cell that was refused, its faults marked; None where nothing of it can be drawn."""
     try:
         kernel = kernel_of(namespace, session.macros)
-        diagram = sketch(refusal.source.text, wish.name, wish.look, kernel, refusal.problems)
+        diagram = sketch(refusal.source.text, wish.name, wish.page.look, kernel, refusal.problems)
         return diagram if diagram is not None and diagram.svg else None
     except PictureError:
         return None
@@ -96,10 +96,10 @@ def _net(known: Understood, wish: Wish, namespace: Mapping[str, object], session
     bound = namespace.get(wish.name)
     former = bound if isinstance(bound, Net) and not wish.fresh else None
     if former is not None and _unchanged(session.recipes.get(former), recipe, former, data):
-        show_as(former, wish.name, known, wish.look)
+        show_as(former, wish.name, known, kernel_of(namespace, {}).integers, wish.page)
         return former, f"{wish.name} is unchanged and keeps its weights (--fresh begins anew)"
     net = build(
-        known, name=wish.name, horizon=wish.horizon, width=wish.width, namespace=namespace, like=data, look=wish.look
+        known, name=wish.name, horizon=wish.horizon, width=wish.width, namespace=namespace, like=data, page=wish.page
     )
     modules = [name for name, value in taken.items() if isinstance(value, Module)]
     about = inherit(net, former, wish.name, modules) if former is not None else ""

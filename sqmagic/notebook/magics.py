@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("chain", "single", "ghost", "rolled")
 THEMES = ("auto", "light", "dark", "chalkboard", "colour-blind", "print")
+DERIVE = ("forward", "full", "off")
 """What the board offers, said here again so that %load_ext need not load it; the default first."""
 
 HELP = """\
@@ -75,6 +76,13 @@ class SeqnetMagics(Magics):
     )
     @argument("--expand", type=_names, default=(), metavar="MACROS", help="Enc,Dec: macros to draw unfolded, or all.")
     @argument("--no-legend", action="store_true", help="Draw no legend.")
+    @argument(
+        "--derive",
+        choices=DERIVE,
+        default=DERIVE[0],
+        help="The equations: forward unless given, full (with adjoints and updates), or off (the picture alone).",
+    )
+    @argument("--no-check", action="store_true", help="Do not hold a full derivation against torch.autograd.")
     @argument("--quiet", action="store_true", help="Show nothing but warnings.")
     @argument("--force", action="store_true", help="Bind the name even if it is bound to something else.")
     @argument("--fresh", action="store_true", help="Begin with new weights, even where the former ones fit.")
@@ -86,10 +94,12 @@ class SeqnetMagics(Magics):
         from sqmagic.board.diagram import Look
         from sqmagic.notation.problems import NotationError
         from sqmagic.notebook.cells import Wish, carry_out
+        from sqmagic.pipeline import Page
 
         options = parse_argstring(self.make, line)
         look = Look(options.view, options.theme, options.expand, not options.no_legend)
-        wish = Wish(options.name, options.horizon, options.width, options.like, options.force, options.fresh, look)
+        page = Page(look, options.derive, not options.no_check)
+        wish = Wish(options.name, options.horizon, options.width, options.like, options.force, options.fresh, page)
         namespace = self.shell.user_ns if local_ns is None else local_ns
         try:
             done = carry_out(cell, wish, namespace, self.session)

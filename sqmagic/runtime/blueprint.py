@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from torch import nn
+
+from sqmagic.runtime.kernels.program import ScanProgram
 
 Shape = tuple[int, ...]
 
@@ -48,18 +50,27 @@ class InputSpec:
 class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
-    `shapes` are those of the states, as far as they are known; `rewrites` say how recurrences were made faster, each
-    a step by a rule that can be checked.
+    `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
+    says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     """
 
     source: str | None
     inputs: tuple[InputSpec, ...]
     missing: tuple[str, ...] = ()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    scans: tuple[ScanProgram, ...] = ()
+    plan: str = ""
     rewrites: tuple[object, ...] = ()
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
+
+
+class Derivation(Protocol):
+    """What a net is told of its derivation."""
+
+    @property
+    def latex(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,8 @@ class Blueprint:
     `names` gives each state's Python name. `settle` takes the shapes of the data that are known and may raise the
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
-    where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known. `refused`
+    where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
+    the equations forward, in reverse and of update, with their `latex`. `refused`
     says why the program is shown and not run, if it is.
     """
 
@@ -78,7 +90,7 @@ class Blueprint:
     settle: Callable[[Mapping[str, DataShape]], Settled]
     notation: Callable[[], str]
     elaborated: Callable[[], str]
-    latex: Callable[[], str]
+    derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
     goals: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqmagic.runtime.blueprint import InputSpec, Settled
@@ -9,12 +10,21 @@ from sqmagic.runtime.blueprint import InputSpec, Settled
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a program runs. `rewrites` are the steps by which its recurrences were made faster, each by a rule."""
+    """What runs where, as text; `scans` says how each recurrence ran last, by the name of its method; `rewrites` are
+    the steps by which recurrences were made faster for torch, each by a rule.
+    """
 
-    rewrites: tuple[object, ...]
+    text: str
+    scans: Mapping[str, str]
+    rewrites: tuple[object, ...] = ()
 
-    def __repr__(self) -> str:
-        return "\n".join(map(repr, self.rewrites)) or "as it is written"
+    def __str__(self) -> str:
+        ran = [f"{name}: {path}" for name, path in self.scans.items()]
+        rules = len(self.rewrites)
+        rewritten = [f"rewritten for torch in {rules} steps, each by a rule: see `plan.rewrites`"] * bool(rules)
+        return "\n".join([self.text, *rewritten, *ran])
+
+    __repr__ = __str__
 
 
 def signature(name: str, settled: Settled) -> str:

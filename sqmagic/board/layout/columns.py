@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqmagic.board.layout.graph import BLOCKS, GOALS, Graph
 from sqmagic.board.layout.rails import Rail, rail_of
-from sqmagic.board.layout.rows import Rows
+from sqmagic.board.layout.rows import Rows, instances, span
 
 NO_PIN = -1
 _SIDES = 1
@@ -33,7 +33,8 @@ class Columns:
 
 
 def columns(graph: Graph, rails: Sequence[Rail], rows: Rows) -> Columns:
-    walk = _Walk(graph, rows, rail_of(tuple(rails)))
+    spans = {path: span(graph, rows, path) for path in instances(graph)}
+    walk = _Walk(graph, rows, rail_of(tuple(rails)), spans)
     for n in _order(graph, rails, rows):
         _visit(walk, n)
     count = 1 + max((c for own in walk.of.values() for c in own), default=0)
@@ -82,11 +83,13 @@ def parted(columns: Columns, node: int, before: int) -> Columns:
 
 @dataclass(slots=True)
 class _Walk:
-    """Columns while they are being given out: `taken` places, and nets that already have a node straight above."""
+    """Columns while they are being given out: the rows that macro instances span, `taken` places, and nets that already
+    have a node straight above."""
 
     graph: Graph
     rows: Rows
     rail: dict[int, Rail]
+    spans: dict[tuple[str, ...], tuple[int, int]]
     of: dict[int, tuple[int, ...]] = field(default_factory=dict)
     pins: dict[int, tuple[int, ...]] = field(default_factory=dict)
     taken: set[tuple[int, int]] = field(default_factory=set)
@@ -172,4 +175,17 @@ def _free_above(walk: _Walk, n: int, net: int) -> int | None:
         return None
     pins = walk.pins.get(source, ())
     column = walk.of[source][pins.index(net)] if net in pins else walk.of[source][-1]
-    return None if any((column, q) in walk.taken for q in range(row[source] + 1, row[n] + 1)) else column
+    blocked = any((column, q) in walk.taken for q in range(row[source] + 1, row[n] + 1))
+    return None if blocked or _intrudes(walk, n, column) else column
+
+
+def _intrudes(walk: _Walk, n: int, column: int) -> bool:
+    """In this column a node would stand among those of a macro instance that is not its own, or another among its."""
+    nodes, row = walk.graph.nodes, walk.rows.row
+    for m in (m for m, own in walk.of.items() if column in own):
+        for a, b in ((n, m), (m, n)):
+            for path in (nodes[b].group[:depth] for depth in range(1, len(nodes[b].group) + 1)):
+                low, high = walk.spans[path]
+                if nodes[a].group[: len(path)] != path and low <= row[a] <= high:
+                    return True
+    return False

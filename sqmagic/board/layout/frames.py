@@ -11,12 +11,13 @@ from sqmagic.board.layout.coordinates import Placed, Wire
 from sqmagic.board.layout.graph import Graph
 from sqmagic.board.layout.labels import Tag, outline
 from sqmagic.board.layout.normalise import layer_label
+from sqmagic.board.layout.rows import instances
 from sqmagic.board.layout.sizes import WIRE, label_width
 
 STUB = 54.0
 """How far rails reach out of the cell."""
 
-_MARGIN, _NESTED, _BESIDE, _CELL = 13.0, 8.0, 12.0, 12.0
+_MARGIN, _NESTED, _BESIDE, _CELL, _SIDES = 13.0, 8.0, 12.0, 12.0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,12 @@ class Group:
 
 def groups(graph: Graph, placed: Placed) -> tuple[Group, ...]:
     """A box around each instance's nodes, an outer one before those inside it; wires beside it are taken in."""
-    paths = dict.fromkeys(node.group[:depth] for node in graph.nodes for depth in range(1, len(node.group) + 1))
-    out = []
-    for path in sorted(paths, key=len):
+    found: dict[tuple[str, ...], Box] = {}
+    for path in reversed(instances(graph)):
         own = [placed.box(n) for n, node in enumerate(graph.nodes) if node.group[: len(path)] == path]
-        deepest = max(len(p) for p in paths if p[: len(path)] == path)
-        out.append(Group(path, _clear(around(own).grown(_MARGIN + _NESTED * (deepest - len(path))), placed)))
-    return tuple(out)
+        inner = [box.grown(_NESTED) for deeper, box in found.items() if deeper[: len(path)] == path]
+        found[path] = _clear(around([around(own).grown(_MARGIN), *inner]), placed)
+    return tuple(Group(path, box) for path, box in reversed(found.items()))
 
 
 def _clear(box: Box, placed: Placed) -> Box:
@@ -46,9 +46,11 @@ def _clear(box: Box, placed: Placed) -> Box:
     lines = [(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
     upright = [(a[0], min(a[1], b[1]), max(a[1], b[1])) for a, b in lines if a[0] == b[0]]
     across = [(a[1], min(a[0], b[0]), max(a[0], b[0])) for a, b in lines if a[1] == b[1]]
-    left = _pushed(box.left, -1, upright, box.bottom, box.top)
-    right = _pushed(box.right, 1, upright, box.bottom, box.top)
-    return Box(left, _pushed(box.bottom, -1, across, left, right), right, _pushed(box.top, 1, across, left, right))
+    for _ in range(_SIDES):  # a side that moves may meet wires that it did not reach before
+        left = _pushed(box.left, -1, upright, box.bottom, box.top)
+        right = _pushed(box.right, 1, upright, box.bottom, box.top)
+        box = Box(left, _pushed(box.bottom, -1, across, left, right), right, _pushed(box.top, 1, across, left, right))
+    return box
 
 
 def _pushed(side: float, sign: int, lines: Sequence[tuple[float, float, float]], low: float, high: float) -> float:
@@ -72,7 +74,8 @@ def names(boxes: Sequence[Group], placed: Placed, tags: Sequence[Tag], nodes: Se
     """The name of each instance, in a corner of its box where there is room."""
     taken = [*nodes, *(tag.box for tag in tags)]
     taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
-    taken += [side for group in boxes for side in outline(group.box)]
+    borders = [group.box for group in boxes] + ([placed.cell] if placed.cell else [])
+    taken += [side for box in borders for side in outline(box)]
     out: list[Tag] = []
     for group in boxes:
         label = replace(layer_label(group.path[-1]), serif=False)

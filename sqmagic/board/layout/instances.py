@@ -8,7 +8,7 @@ from itertools import combinations
 
 from sqmagic.board.layout.columns import Columns
 from sqmagic.board.layout.graph import OUTER, Graph
-from sqmagic.board.layout.rows import Rows
+from sqmagic.board.layout.rows import Rows, instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,9 @@ class Room:
         return across and self.bottom <= other.top and other.bottom <= self.top
 
 
-def paths(graph: Graph) -> tuple[tuple[str, ...], ...]:
-    """Every instance, outer ones before those inside them."""
-    found = {node.group[:depth] for node in graph.nodes for depth in range(1, len(node.group) + 1)}
-    return tuple(sorted(found, key=lambda path: (len(path), path)))
-
-
 def rooms(graph: Graph, rows: Rows, columns: Columns) -> list[Room]:
     out = []
-    for path in paths(graph):
+    for path in instances(graph):
         own = [n for n, node in enumerate(graph.nodes) if node.group[: len(path)] == path and columns.of[n]]
         across, up = [c for n in own for c in columns.of[n]], [rows.row[n] for n in own]
         out.append(Room(path, min(across), max(across), min(up), max(up)))

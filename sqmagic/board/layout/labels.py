@@ -72,7 +72,9 @@ def outline(box: Box) -> list[Box]:
 
 
 def _free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:
-    if cell and (box.left < cell.left + 3 or box.right > cell.right - 3 or cell.top - 3 < box.top < cell.top + 19):
+    if cell and (box.left < cell.left + 3 or box.right > cell.right - 3):
+        return False
+    if cell and box.bottom < cell.top + 3 and box.top > cell.top - 3:
         return False
     return not any(box.meets(other) for other in taken)
 

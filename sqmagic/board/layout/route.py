@@ -15,6 +15,7 @@ from sqmagic.board.layout.wire import BEND, CROSSING, STEP, lay
 
 _MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 1.7
 _LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
+_WINDING, _FOLLOWED = 4.0, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +155,18 @@ def bends(path: Sequence[int]) -> int:
     return sum(b - a != c - b for a, b, c in zip(path, path[1:], path[2:], strict=False))
 
 
+def _turns(path: Sequence[int]) -> float:
+    """Bends, and more where there are so many that the eye no longer follows."""
+    count = bends(path)
+    return BEND * count + _WINDING * max(0, count - _FOLLOWED)
+
+
 def _cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     """What the wires of one net cost: bends for each wire, length and crossings once."""
     paths = [grid.paths.get(job) for job in jobs]
     tree = grid.came.get(jobs[0][0], {}) if jobs else {}
     crossed = sum(_is_crossing(grid, v) for v in tree)
-    turned = sum(_MISSING if path is None else BEND * bends(path) for path in paths)
+    turned = sum(_MISSING if path is None else _turns(path) for path in paths)
     return turned + STEP * len(tree) + CROSSING * crossed
 
 
@@ -175,7 +182,7 @@ def _priced(grid: Grid, job: tuple[int, int]) -> float:
     if not new:
         return _MISSING
     crossed = sum(_is_crossing(grid, v) for v in new)
-    return STEP * len(new) + BEND * bends(grid.paths[job]) + CROSSING * crossed + _detour(grid, job)
+    return STEP * len(new) + _turns(grid.paths[job]) + CROSSING * crossed + _detour(grid, job)
 
 
 def _detour(grid: Grid, job: tuple[int, int]) -> float:

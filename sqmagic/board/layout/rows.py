@@ -43,7 +43,9 @@ class Rows:
 def rows(graph: Graph, rails: Sequence[Rail], order: Order = Order()) -> Rows:
     lines = {n: frozenset((rail.entry, *rail.stops)) for rail in rails for n in rail.stops}
     ranks = _Ranks(graph, tuple(rails), *_hanging(graph, rails), [0.0] * len(graph.nodes), {}, lines)
-    _settle(ranks)
+    if not _settle(ranks, _feeding(graph, rails)):
+        ranks.of[:] = [0.0] * len(graph.nodes)
+        _settle(ranks, {})
     _place_returning(ranks, order)
     _place_hanging(ranks)
     _place_edge(ranks)
@@ -100,19 +102,58 @@ def _hanging(graph: Graph, rails: Sequence[Rail]) -> tuple[dict[int, int], dict[
 # --- ranks -------------------------------------------------------------------------------------------
 
 
-def _settle(ranks: _Ranks) -> None:
-    """Raise ranks until nothing changes; a program within one step has no cycle, so this ends."""
+def instances(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """Every instance, outer ones before those inside them."""
+    found = {node.group[:depth] for node in graph.nodes for depth in range(1, len(node.group) + 1)}
+    return tuple(sorted(found, key=lambda path: (len(path), path)))
+
+
+def span(graph: Graph, rows: Rows, path: tuple[str, ...]) -> tuple[int, int]:
+    """The lowest and highest row of an instance."""
+    own = [rows.row[n] for n, node in enumerate(graph.nodes) if node.group[: len(path)] == path]
+    return min(own), max(own)
+
+
+def _feeding(graph: Graph, rails: Sequence[Rail]) -> dict[tuple[str, ...], tuple[list[int], list[int]]]:
+    """For each macro instance its nodes, and what feeds them from outside, but for its neighbours on a rail."""
+    out = {}
+    for path in instances(graph):
+        own = [n for n, node in enumerate(graph.nodes) if node.group[: len(path)] == path]
+        beside = {n for rail in rails if set(rail.stops) & set(own) for n in (rail.entry, *rail.stops)}
+        out[path] = (
+            own,
+            [s for s in dict.fromkeys(s for n in own for s in graph.sources(n)) if s not in {*own, *beside}],
+        )
+    return out
+
+
+def _settle(ranks: _Ranks, feeding: dict[tuple[str, ...], tuple[list[int], list[int]]]) -> bool:
+    """Raise ranks until nothing changes: a program within one step has no cycle, so this ends.
+
+    A macro instance stands above all that feeds it, that nothing else need stand among its nodes. Where rails lead back
+    and forth between instances that has no end; then it says so.
+    """
     graph = ranks.graph
     for _ in range(len(graph.nodes) + 8):
         before = list(ranks.of)
         for n, node in enumerate(graph.nodes):
             if node.kind not in _EDGE and node.kind not in GOALS and n not in ranks.hanging:
                 ranks.of[n] = max(ranks.of[n], _least(ranks, n))
+        for own, outside in feeding.values():
+            _gather(ranks, own, max([0.0, *(_rank(ranks, s) for s in outside)]))
         for k, rail in enumerate(ranks.rails):
             if rail.through:
                 _lift(ranks, rail, k)
         if ranks.of == before:
-            return
+            return True
+    return False
+
+
+def _gather(ranks: _Ranks, own: Sequence[int], below: float) -> None:
+    for n in own:
+        if below and n not in ranks.hanging:
+            least = below + _MERGE if ranks.graph.nodes[n].kind == "merge" else floor(below + 1e-6) + 1.0
+            ranks.of[n] = max(ranks.of[n], least)
 
 
 def _least(ranks: _Ranks, n: int) -> float:

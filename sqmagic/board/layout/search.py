@@ -54,13 +54,17 @@ def _final(plan: Plan) -> Routes:
 
 
 def _climb(plan: Plan, budget: int, wires: int) -> tuple[Plan, Trial]:
-    """Take the first change that makes the whole cheaper, until none does or the budget is spent."""
+    """Take the first change that makes the whole cheaper, go on from there through those that are left and round
+    again, until none does or the budget is spent."""
     found, spent = tried(plan, float("inf")), 0
     seen = {(plan.rows, plan.columns)}
-    improved = True
-    while improved and spent <= budget:
+    improved, begin = True, 0
+    while (improved or begin) and spent <= budget:
+        begin = begin if improved else 0
         improved = False
-        for changed in _changes(plan, found):
+        for k, changed in enumerate(_changes(plan, found)):
+            if k < begin:
+                continue
             key = (changed.rows, changed.columns)
             if key in seen or not _legal(changed):
                 continue
@@ -68,7 +72,7 @@ def _climb(plan: Plan, budget: int, wires: int) -> tuple[Plan, Trial]:
             trial = tried(changed, found.cost - 1e-6)
             spent += trial.work + _WIRE * wires
             if trial.cost < found.cost - 1e-6:
-                plan, found, improved = changed, trial, True
+                plan, found, improved, begin = changed, trial, True, k
             if improved or spent > budget:
                 break
     return plan, found

@@ -15,7 +15,7 @@ from sqmagic.board.layout.route import Routes
 _TRACK, _NODE_TRACK, _HEAD = 16.0, 15.0, 26.0
 _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14.0, 28.0
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
-_BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX = 12.0, 26.0, 10.0, 28.0, 36.0
+_BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX = 12.0, 26.0, 10.0, 28.0, 46.0
 _MAKERS = SIGNS | BLOCKS | {"layer"}
 _BY_GOALS = {"loss", "objective", "target", "aside"}
 

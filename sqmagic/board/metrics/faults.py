@@ -60,13 +60,14 @@ _RULES = (
 
 def faults(scene: Scene, most_crossings: int | None = None) -> tuple[Fault, ...]:
     """What misses its threshold, grave faults first; `most_crossings` is a limit of this program's own."""
+    own = measured(scene)
     found = [
         Fault(rule.point, name, rule.text(figures), rule.grave)
-        for name, figures in measured(scene).items()
+        for name, figures in own.items()
         for rule in _RULES
         if not rule.holds(figures)
     ]
-    crossed = sum(f.crossings for f in measured(scene).values())
+    crossed = sum(figures.crossings for figures in own.values())
     if most_crossings is not None and crossed > most_crossings:
         found.append(Fault(9, "", f"{crossed} crossings, and {most_crossings} would do", False))
     return tuple(sorted(found, key=lambda fault: not fault.grave))

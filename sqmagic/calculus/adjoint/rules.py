@@ -15,7 +15,7 @@ from typing import TypeAlias
 from sqmagic.calculus.terms import ONE, ZERO, less, minus, op, over, times
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.shapes.forward import SCALAR
-from sqmagic.equations.system import Apply, Const, Expr, Read, Value
+from sqmagic.equations.system import Apply, Const, Expr, Value, reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,10 @@ def _gelu_slope(x: Expr) -> Expr:
 
 
 def _extreme(call: Call, i: int) -> Expr:
-    return reduced(times(call.g, op("equal", call.args[i], call.out)), call.shape, call.shapes[i])
+    """Where the two are equal each has half, as torch has it, so that max(x, x) has the slope of x."""
+    half = less(ONE, over(op("equal", *call.args), Const(2.0)))
+    mine = times(op("equal", call.args[i], call.out), half)
+    return reduced(times(call.g, mine), call.shape, call.shapes[i])
 
 
 def _where(call: Call, i: int) -> Expr:
@@ -168,8 +171,9 @@ def _concat(call: Call, i: int) -> Expr:
         return call.g
     before = sum(shape[0] for shape in call.shapes[:i])
     assert all(shape[0] > 0 for shape in call.shapes[: i + 1]), "a range that grows has nothing after it"
-    of = {"of": part.state} if isinstance(part := call.node.args[i], Read) else {}
-    return op("slice", call.g, start=before, stop=before + call.shapes[i][0], **of)
+    names = [",".join(dict.fromkeys(read.state for read in reads(part))) for part in call.node.args]
+    of = names[i] if names[i] and names.count(names[i]) == 1 else str(i + 1)
+    return op("slice", call.g, start=before, stop=before + call.shapes[i][0], of=of)
 
 
 def _index(call: Call, i: int) -> Expr:

@@ -7,8 +7,9 @@ domains are known and in which no operator needs inference (`settle`). After: te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
 from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
@@ -19,6 +20,7 @@ from sqmagic.emit.torch.names import class_name
 from sqmagic.emit.torch.place import Place, filled, translate
 from sqmagic.emit.torch.prelude import PRELUDE
 from sqmagic.emit.torch.reading import bare, moved, window
+from sqmagic.emit.torch.scans import ScanMethod, call, scan_method, written
 from sqmagic.emit.torch.statements import once, over_steps, statements
 from sqmagic.emit.torch.stepping import stepping
 from sqmagic.equations.shapes import Shapes
@@ -80,18 +82,19 @@ def emit(
     dependence: Dependence,
     domains: Domains,
     name: str = "net",
+    scans: Collection[int] = (),
     faster: Faster | None = None,
 ) -> str:
     """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem.
 
+    The components in `scans` (by number) become methods of their own, `scan_2`, that compiled code may stand in for.
     With `faster`, whole sequences are computed as that says, and single steps as the system says.
     """
     facts = gather(system, shapes, domains)
-    if faster is None:
-        computed = [_forward(facts, [(c,) for c in dependence.components])]
-    else:
-        computed = [_forward(gather(faster.system, faster.shapes, faster.domains, faster.made), faster.regions)]
-    methods = [_init(facts), *computed]
+    whole, regions = _whole(facts, dependence, faster)
+    apart = _apart(whole, dependence, regions, scans)
+    methods = [_init(facts), _forward(whole, regions, apart)]
+    methods += [written(whole, method) for method in apart.values()]
     methods += [_loss(facts)] if system.goals else []
     methods += stepping(facts, dependence)
     body = [line for method in methods for line in ["", *method]]
@@ -101,6 +104,39 @@ def emit(
     ]
     top = ["# written by sqmagic: it needs torch alone", "import torch", "from torch import nn", "", ""]
     return "\n".join([*top, *brought, *(part for line in page for part in broken(line))]).rstrip() + "\n"
+
+
+def scan_methods(
+    system: System,
+    shapes: Shapes,
+    dependence: Dependence,
+    domains: Domains,
+    faster: Faster | None,
+    scans: Collection[int],
+) -> dict[int, ScanMethod]:
+    """The methods that the page has for these components."""
+    whole, regions = _whole(gather(system, shapes, domains), dependence, faster)
+    return _apart(whole, dependence, regions, scans)
+
+
+Regions: TypeAlias = Sequence[tuple[Component, ...]]
+
+
+def _whole(facts: Facts, dependence: Dependence, faster: Faster | None) -> tuple[Facts, Regions]:
+    """What whole sequences are computed from: the program's components as they are, or rewritten."""
+    if faster is None:
+        return facts, [(c,) for c in dependence.components]
+    return gather(faster.system, faster.shapes, faster.domains, faster.made), faster.regions
+
+
+def _apart(facts: Facts, dependence: Dependence, regions: Regions, scans: Collection[int]) -> dict[int, ScanMethod]:
+    """What of the program stands in methods of its own; what rules have taken out of a loop stands in there, too."""
+    parts = zip(dependence.components, regions, strict=True)
+    return {n: scan_method(facts, c.states, region, n) for n, (c, region) in enumerate(parts) if n in scans}
+
+
+def _computed(facts: Facts, region: tuple[Component, ...]) -> list[str]:
+    return [line for component in region for line in statements(facts, component)]
 
 
 def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
@@ -168,7 +204,7 @@ def _asks_horizon(facts: Facts) -> bool:
     )
 
 
-def _forward(facts: Facts, regions: Sequence[tuple[Component, ...]]) -> list[str]:
+def _forward(facts: Facts, regions: Regions, apart: Mapping[int, ScanMethod]) -> list[str]:
     """Components that every call computes, and after them those that need an input which may be left out."""
     required = frozenset(i.state for i in facts.system.inputs) - facts.optional
     always: list[str] = []
@@ -181,11 +217,11 @@ def _forward(facts: Facts, regions: Sequence[tuple[Component, ...]]) -> list[str
             results |= found
         else:
             later[frozenset((item.state,))] = (lines, found)
-    for region in regions:
+    for number, region in enumerate(regions):
         equations = [facts.system.equations[n] for n in sorted(n for c in region for n in c.equations)]
         needs = frozenset().union(*(facts.needs.get(t.state, frozenset()) for e in equations for t in e.targets))
         lines, found = later.setdefault(needs, ([], {})) if needs else (always, results)
-        made = [line for component in region for line in statements(facts, component)]
+        made = call(facts, apart[number]) if number in apart else _computed(facts, region)
         lines += ["", *made, ""] if len(made) > 2 else made
         found |= _results(facts, equations)
     lines = [*always, "", *f"states = {dictionary(results)}".split("\n")]

@@ -1,0 +1,222 @@
+"""From the chains of a derivation to formulas: what stands at the left, each form with its rule, braces below terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from sqmagic.board.binding import LOOSE, PRODUCT, SERIES, SUM, Notes
+from sqmagic.board.derivation.prose import prose
+from sqmagic.board.formula import Atom, Brace, Formula, Row, Script, letter, listed, row, word
+from sqmagic.board.hats import owner
+from sqmagic.board.lines import drawn, notes, running_index
+from sqmagic.board.names import MINUS, index_text
+from sqmagic.board.operators import formula
+from sqmagic.calculus.derivation.forms import Chain, Derivation, Form, Kind, Term
+from sqmagic.equations.shapes.dimension import Shape
+from sqmagic.equations.system import Apply, Expr, Read, Running, System, Target
+
+RELATIONS = {"=": "=", "+=": "+=", "-=": "−=", "<-": "←"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A form in pieces between which a line may break: one, or a piece for each term with the sign before it."""
+
+    relation: str
+    pieces: tuple[Formula, ...]
+    rule: Formula | None = None
+
+    @property
+    def whole(self) -> Formula:
+        return self.pieces[0] if len(self.pieces) == 1 else Row(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A chain, set. `left` is None for what is called for its effect, which has no relation either."""
+
+    kind: Kind
+    left: Formula | None
+    steps: tuple[Step, ...]
+    shape: Shape | None = None
+    note: Formula | None = None
+    detail: bool = False
+
+    def beside(self, n: int, shape: Callable[[Shape], str], write: Callable[[Formula], str]) -> list[str]:
+        """What stands beside the form of a number: its rule, and beside the last the shape and the note."""
+        rule = self.steps[n].rule
+        told = [write(rule)] if rule is not None else []
+        if n < len(self.steps) - 1:
+            return told
+        sized = [shape(self.shape)] if self.shape else []
+        return [*told, *sized, *([write(self.note)] if self.note is not None else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row: the line's number (0: made by a rule) and text, the state whose colour it bears, its three columns."""
+
+    line: int
+    text: str
+    state: str | None
+    forward: tuple[Said, ...]
+    backward: tuple[Said, ...]
+    update: tuple[Said, ...]
+
+    @property
+    def chains(self) -> tuple[Said, ...]:
+        return (*self.forward, *self.backward, *self.update)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a chain is set with: the printer's notes, the shapes to show, and what each call of the outside gives."""
+
+    known: Notes
+    shapes: Mapping[str, Shape]
+    results: Mapping[tuple[int, Expr], tuple[Read, ...]]
+
+
+def entries(
+    derivation: Derivation, system: System, texts: Mapping[int, str], shapes: Mapping[str, Shape], known: Notes
+) -> tuple[Entry, ...]:
+    """The rows in the order of the program; within one, what is read from another of its adjoints comes after it.
+
+    `system` tells what effects give, `shapes` which shapes of states to show.
+    """
+    told = Told(known, shapes, {(e.line, e.value): tuple(map(_read, e.targets)) for e in system.equations})
+    return tuple(
+        Entry(
+            each.line,
+            texts.get(each.line, "").strip(),
+            next((owner_of(c, known) for c in (*each.forward, *each.backward) if c.kind in ("state", "adjoint")), None),
+            tuple(said(c, told) for c in each.forward),
+            tuple(said(c, told) for c in upwards(each.backward, known)),
+            tuple(said(c, told) for c in each.update),
+        )
+        for each in derivation.rows
+    )
+
+
+def known_of(derivation: Derivation, system: System, *, colours: bool = True, linear: bool = False) -> Notes:
+    """What the printer must know; `system` is the program without its adjoint."""
+    known = notes(system, derivation.shapes, linear=linear)
+    kept = {read.state for c in derivation.chains if c.shape == (1,) for read in c.left if isinstance(read, Read)}
+    return replace(
+        known,
+        colours=known.colours if colours else {},
+        scalars=known.scalars | kept | {name for name, shape in derivation.given.items() if shape == (1,)},
+        deltas=derivation.deltas,
+        activations=derivation.activations,
+        parameters=frozenset(derivation.parameters),
+        shapes=derivation.shapes,
+    )
+
+
+def upwards(chains: Sequence[Chain], known: Notes) -> tuple[Chain, ...]:
+    """A line that defines several states is read from the last to the first; what belongs to one stays together."""
+    starts = [n for n, c in enumerate(chains) if n == 0 or owner_of(c, known) != owner_of(chains[n - 1], known)]
+    blocks = [chains[start:stop] for start, stop in pairwise((*starts, len(chains)))]
+    return tuple(c for block in reversed(blocks) for c in block)
+
+
+def owner_of(chain: Chain, known: Notes) -> str | None:
+    """The state whose value or adjoint a chain is about."""
+    match chain.left:
+        case (Read(state), *_):
+            return owner(state, known)
+        case _:
+            return None
+
+
+# --- one chain -----------------------------------------------------------------------------------
+
+
+def said(chain: Chain, told: Told) -> Said:
+    relation = RELATIONS[chain.relation]
+    steps = [_step(form, relation if n == 0 else "=", chain, told.known) for n, form in enumerate(chain.forms)]
+    left = _left(chain, told)
+    if left is None:
+        steps = [replace(step, relation="") for step in steps]
+    return Said(chain.kind, left, tuple(steps), _shape(chain, told), _note(chain), chain.detail)
+
+
+def _shape(chain: Chain, told: Told) -> Shape | None:
+    """The shape of a state; of a number that the text gives it is plain."""
+    match chain.left:
+        case (Read(state),) if chain.kind == "state" and chain.shape and state not in told.known.constants:
+            return told.shapes.get(state)
+        case _:
+            return None
+
+
+def _read(target: Target) -> Read:
+    return Read(target.state, target.context)
+
+
+def _note(chain: Chain) -> Formula | None:
+    return prose(chain.note) if chain.note else None
+
+
+def _left(chain: Chain, told: Told) -> Formula | None:
+    """What is defined; None for a call that gives nothing."""
+    left = chain.left
+    match chain.kind:
+        case "goal":
+            index = running_index(chain.forms[0].expr)
+            return Script(letter("ℓ"), word(index)) if index else letter("ℓ")
+        case "effect":
+            left = told.results.get((chain.line, chain.forms[0].expr), ())
+        case _:
+            pass
+    return listed([formula(each, told.known) for each in left]) if left else None
+
+
+def _step(form: Form, relation: str, chain: Chain, known: Notes) -> Step:
+    rule = prose(form.rule) if form.rule else None
+    distribution = drawn(form.expr, known) if chain.kind in ("state", "effect") else None
+    if distribution is not None:
+        return Step("∼", (distribution,), rule)
+    if _braced(form, chain):
+        return Step(relation, tuple(_terms(form.terms, known)), rule)
+    least = {"+=": SUM, "−=": PRODUCT}.get(relation, LOOSE)
+    return Step(relation, (formula(form.expr, known, least),), rule)
+
+
+def _braced(form: Form, chain: Chain) -> bool:
+    """Braces say which line each of several terms comes from; of one term a note says it, unless its step differs."""
+    return len(form.terms) > 1 or (chain.kind == "adjoint" and any(term.offset for term in form.terms))
+
+
+def _terms(terms: Sequence[Term], known: Notes) -> list[Formula]:
+    """Each term over its brace; a sign stands before the term, and at the start only a minus does."""
+    pieces: list[Formula] = []
+    for term in terms:
+        sign, inner = _signed(term.expr)
+        body = formula(inner, known, SERIES)
+        braced = Brace(body, _origin(term, known)) if term.line else body
+        if pieces:
+            pieces.append(row(Atom(sign, "infix"), braced))
+        else:
+            pieces.append(row(Atom(sign, "mark"), braced) if sign == MINUS else braced)
+    return pieces
+
+
+def _signed(expr: Expr) -> tuple[str, Expr]:
+    match expr:
+        case Apply("neg", (inner,)):
+            return MINUS, inner
+        case Apply("during", (Apply("neg", (inner,)), *rest)):
+            return MINUS, replace(expr, args=(inner, *rest))
+        case _:
+            return "+", expr
+
+
+def _origin(term: Term, known: Notes) -> Formula:
+    """`line 8, t+1`."""
+    line = f"line {term.line}"
+    if not term.offset:
+        return Atom(line, "text")
+    return row(Atom(f"{line}, ", "text"), word(index_text(Running("t", term.offset))))

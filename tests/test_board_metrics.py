@@ -1,0 +1,294 @@
+"""Pictures against the checklist: those of the seed, and 300 that are generated; and that the figures notice faults.
+
+`LISTED` are the generated programs whose pictures miss thresholds that are not grave, with the points of the checklist.
+A program that gets better must leave the list, and nothing else may come onto it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from boards import generated
+from test_board_programs import a2c_gae, gru, gru_two_layers, lstm
+
+from sqmagic.board.layout.boxes import Box
+from sqmagic.board.layout.coordinates import Placed, Wire
+from sqmagic.board.layout.scene import Part, Scene, scene
+from sqmagic.board.metrics.faults import Fault, faults
+from sqmagic.board.metrics.figures import measured
+from sqmagic.equations.elaborate import Kernel, elaborate
+from sqmagic.equations.system import System
+from sqmagic.notation.parse import parse
+from sqmagic.notation.source import Source
+
+ALL = ("all",)
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*/program.sqn"))
+
+MOST_CROSSINGS = {"lstm_seed": 1, "gru_inline": 1, "gru_macro": 1, "a2c_gae": 10}
+"""Olah's own pictures of the LSTM and the GRU have one."""
+
+LISTED: dict[int, set[int]] = {
+    3: {9},
+    22: {9},
+    52: {9},
+    54: {9, 12},
+    60: {9, 10},
+    69: {10},
+    72: {10},
+    75: {0, 9},
+    100: {9, 10},
+    106: {9},
+    107: {9},
+    109: {10},
+    112: {9},
+    119: {12},
+    135: {9},
+    148: {10},
+    157: {10},
+    161: {9},
+    163: {10},
+    166: {9},
+    182: {9},
+    204: {10},
+    205: {10},
+    209: {9},
+    211: {10},
+    216: {9},
+    232: {9, 12},
+    237: {9},
+    248: {12},
+    249: {12},
+    251: {9},
+    258: {9},
+    266: {9},
+    288: {9},
+    289: {10},
+    296: {10},
+}
+
+COUNT, CHUNK = 300, 25
+
+
+def meant(text: str) -> System:
+    """The program of the seed as far as it can be meant: some have faults, and are drawn with them."""
+    return elaborate(parse(text), Source.of(text), Kernel()).system
+
+
+# --- the seed ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expand", [(), ALL], ids=["folded", "unfolded"])
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
+def test_a_picture_of_the_seed_keeps_to_the_checklist(path: Path, expand: tuple[str, ...]) -> None:
+    drawn = scene(meant(path.read_text(encoding="utf-8")), {}, expand)
+    assert faults(drawn, MOST_CROSSINGS.get(path.parent.name)) == ()
+    assert all(figures.bends <= 0.8 for figures in measured(drawn).values())
+
+
+@pytest.mark.parametrize(("program", "most"), [(lstm, 1), (gru, 1), (gru_two_layers, 2), (a2c_gae, 10)])
+def test_an_unfolded_program_keeps_to_the_checklist(program: Callable[[], System], most: int) -> None:
+    assert faults(scene(program(), {}, ALL), most) == ()
+
+
+# --- generated ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
+def test_generated_programs_keep_to_the_checklist(first: int, request: pytest.FixtureRequest) -> None:
+    seeds = range(first, first + (1 if request.config.getoption("--alone") else CHUNK))
+    missed = {seed: found for seed in seeds if (found := _faults_of(generated(seed)))}
+    assert not {seed: found for seed, found in missed.items() if any(fault.grave for fault in found)}
+    points = {seed: {fault.point for fault in found} for seed, found in missed.items()}
+    assert points == {seed: LISTED[seed] for seed in seeds if seed in LISTED}
+
+
+def _faults_of(system: System) -> tuple[Fault, ...]:
+    """Folded, and unfolded where it has macros."""
+    views = [(), ALL] if any(equation.group for equation in system.equations) else [()]
+    return tuple(fault for expand in views for fault in faults(scene(system, {}, expand)))
+
+
+def test_generated_programs_hold_what_pictures_must_cope_with() -> None:
+    drawn = [scene(generated(seed), {}, ALL) for seed in range(40)]
+    nodes = [node for one in drawn for part in one.parts.values() for node in part.graph.nodes]
+    kinds = {node.kind for node in nodes}
+    assert kinds >= {"layer", "pointwise", "merge", "delay", "function", "buffer", "loss", "objective", "entry", "exit"}
+    assert {node.side for node in nodes} >= {"left", "right"}
+    assert max(len(node.group) for node in nodes) == 2
+    assert {name for one in drawn for name in one.parts} == {"b", "c", "a"}
+
+
+# --- the figures notice faults -----------------------------------------------------------------------
+
+
+def _with(change: Callable[[Part], Placed]) -> Callable[[Scene], Scene]:
+    def changed(drawn: Scene) -> Scene:
+        part = drawn.parts["c"]
+        return replace(drawn, parts={"c": replace(part, placed=change(part))})
+
+    return changed
+
+
+def _find(part: Part, kind: str, text: str = "") -> int:
+    return next(n for n, node in enumerate(part.graph.nodes) if node.kind == kind and text in node.label.text)
+
+
+def _wire(part: Part, source: str, sink: str) -> Wire:
+    nodes = part.graph.nodes
+    ends = ((wire, nodes[part.graph.nets[wire.net].source].kind, nodes[wire.sink].kind) for wire in part.placed.wires)
+    return next(wire for wire, a, b in ends if (a, b) == (source, sink))
+
+
+def _moved(part: Part, n: int, x: float, y: float) -> Placed:
+    spots = list(part.placed.spots)
+    spots[n] = (spots[n][0] + x, spots[n][1] + y)
+    return replace(part.placed, spots=tuple(spots))
+
+
+def _rewired(part: Part, old: Wire, new: Wire | None) -> Placed:
+    wires = [new if wire is old else wire for wire in part.placed.wires]
+    return replace(part.placed, wires=tuple(wire for wire in wires if wire))
+
+
+def _bent(part: Part, wire: Wire, times: int) -> Placed:
+    """A wire with steps to the side in its first piece."""
+    (x, y), *rest = wire.corners
+    steps = [(x + (1 if k % 4 in (1, 2) else 0), y + 1 + k // 2) for k in range(times)]
+    return _rewired(part, wire, replace(wire, corners=((x, y), *steps, *rest)))
+
+
+def _stretched(part: Part, across: float, up: float) -> Placed:
+    cell = part.placed.cell
+    assert cell
+    return replace(part.placed, cell=Box(cell.left, cell.bottom, cell.left + across, cell.bottom + up))
+
+
+def _label_on_node(drawn: Scene) -> Scene:
+    part = drawn.parts["c"]
+    box = part.placed.box(_find(part, "layer"))
+    return replace(drawn, parts={"c": replace(part, tags=(replace(part.tags[0], box=box), *part.tags[1:]))})
+
+
+def _unlabelled(drawn: Scene) -> Scene:
+    return replace(drawn, parts={"c": replace(drawn.parts["c"], tags=())})
+
+
+def _enlarged(drawn: Scene) -> Scene:
+    part = drawn.parts["c"]
+    far = replace(part.tags[0], box=Box(2000, 0, 2010, 10))
+    return replace(drawn, parts={"c": replace(part, tags=(*part.tags, far))})
+
+
+BROKEN: dict[str, tuple[int, Callable[[Scene], Scene]]] = {
+    "a wire is missing": (1, _with(lambda p: _rewired(p, _wire(p, "layer", "pointwise"), None))),
+    "a wire was forced": (
+        1,
+        _with(lambda p: _rewired(p, w := _wire(p, "layer", "pointwise"), replace(w, forced=True))),
+    ),
+    "a rail leaves higher": (2, _with(lambda p: _moved(p, _find(p, "exit"), 0, 9))),
+    "a rail's stop is lifted": (3, _with(lambda p: _moved(p, _find(p, "pointwise", "+"), 0, 3))),
+    "a stop stands against time": (4, _with(lambda p: _moved(p, _find(p, "pointwise", "+"), -300, 0))),
+    "layers stand above what they feed": (5, _with(lambda p: _moved(p, _find(p, "layer", "tanh"), 0, 900))),
+    "nodes overlap": (6, _with(lambda p: replace(p.placed, extents=tuple((w * 3, h) for w, h in p.placed.extents)))),
+    "a node stands on a wire": (7, _with(lambda p: _moved(p, _find(p, "layer"), 0, -53))),
+    "a wire runs beside another": (
+        8,
+        _with(
+            lambda p: _rewired(
+                p,
+                w := _wire(p, "layer", "pointwise"),
+                replace(w, corners=tuple((x + 50, y) for x, y in _wire(p, "pointwise", "output").corners)),
+            )
+        ),
+    ),
+    "a wire bends seven times": (10, _with(lambda p: _bent(p, _wire(p, "layer", "pointwise"), 7))),
+    "names are missing": (11, _unlabelled),
+    "a name lies on a layer": (11, _label_on_node),
+    "it is too wide to read": (12, _enlarged),
+    "a cell is a tower": (13, _with(lambda p: _stretched(p, 300, 900))),
+    "a cell is a ribbon": (13, _with(lambda p: _stretched(p, 900, 300))),
+    "a bridge is missing": (14, _with(lambda p: replace(p.placed, crossings=()))),
+    "a bridge is over nothing": (14, _with(lambda p: replace(p.placed, crossings=((1, 1), *p.placed.crossings)))),
+    "a layer stands out of line": (16, _with(lambda p: _moved(p, _find(p, "layer"), 0, 5))),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_fault_is_noticed(what: str) -> None:
+    point, broken = BROKEN[what]
+    drawn = scene(lstm(), {})
+    assert faults(drawn) == ()
+    assert point in {fault.point for fault in faults(broken(drawn))}
+
+
+def test_a_short_piece_before_an_arrowhead_is_noticed() -> None:
+    drawn = scene(lstm(), {})
+    part = drawn.parts["c"]
+    wire = next(wire for wire in part.placed.wires if wire.arrow and len(wire.corners) > 2)
+    *before, (x, y), last = wire.corners
+    near = (last[0] - 5 if x != last[0] else x, last[1] - 5 if y != last[1] else y)
+    short = _rewired(part, wire, replace(wire, corners=(*before, near, last)))
+    found = faults(replace(drawn, parts={"c": replace(part, placed=short)}))
+    assert 15 in {fault.point for fault in found}
+
+
+def test_crossings_beyond_a_limit_are_noticed() -> None:
+    assert [fault.point for fault in faults(scene(lstm(), {}), 0)] == [9]
+
+
+def test_a_stranger_in_the_box_of_a_macro_is_noticed() -> None:
+    drawn = scene(gru_two_layers(), {}, ALL)
+    part = drawn.parts["c"]
+    spread = tuple(replace(group, box=group.box.grown(120)) for group in part.groups)
+    found = faults(replace(drawn, parts={"c": replace(part, groups=spread)}))
+    assert any("macro" in fault.text for fault in found)
+
+
+# --- the same picture --------------------------------------------------------------------------------
+
+_PRINTED = """
+import sys
+sys.path.insert(0, {tests!r})
+from boards import generated
+from test_board_programs import a2c_gae, gru_two_layers, lstm
+from sqmagic.board.layout.scene import scene
+for system in (lstm(), gru_two_layers(), *map(generated, (0, 4, 8))):
+    for part in scene(system, {{}}, ("all",)).parts.values():
+        print(part.placed, part.tags, part.groups)
+"""
+
+
+def test_a_program_has_one_picture_in_every_process() -> None:
+    script = _PRINTED.format(tests=str(Path(__file__).parent))
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    }
+    assert len(printed) == 1
+    assert len(printed.pop()) > 1000
+
+
+@pytest.mark.parametrize(
+    ("program", "old", "new"), [("lstm_seed", "h", "n"), ("gru_inline", "z", "a"), ("td", "V", "A")]
+)
+def test_a_state_of_another_name_changes_labels_alone(program: str, old: str, new: str) -> None:
+    text = (Path(__file__).parent / "golden" / program / "program.sqn").read_text(encoding="utf-8")
+    renamed = re.sub(rf"\b{old}(?=_)", new, text)
+    assert renamed != text
+    before, after = (scene(meant(t), {}).parts["c"] for t in (text, renamed))
+    assert [node.kind for node in before.graph.nodes] == [node.kind for node in after.graph.nodes]
+    assert before.placed == after.placed
+    assert [tag.box for tag in before.tags] == [tag.box for tag in after.tags]
+    assert [tag.label for tag in before.tags] != [tag.label for tag in after.tags]

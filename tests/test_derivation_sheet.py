@@ -1,0 +1,225 @@
+"""The sheet of a derivation: what is printed of every program, in text, as a page and as LaTeX.
+
+`derivation.txt` beside each golden program is the whole sheet as a reader sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from programs import PROGRAMS
+from test_board_sheet import LSTM as cell
+from test_golden import FOLDERS, macros_before
+from test_latex import well_formed
+
+from sqmagic.board.derivation.page import COLUMNS
+from sqmagic.board.derivation.sheet import Sheet
+from sqmagic.board.diagram import picture
+from sqmagic.checking.check import unchecked
+from sqmagic.equations.elaborate import Kernel
+from sqmagic.notation.problems import NotationError
+from sqmagic.pipeline import rows, understand
+
+LSTM = f"x_t : 3\ny_t : 5\n{cell}".replace("h_t --[Gen|softmax]", "h_t\nh_t --[Gen]").strip()
+
+GOLDEN = {f"golden/{folder.name}": folder for folder in FOLDERS}
+
+
+def made(text: str, kernel: Kernel | None = None, title: str = "") -> Sheet:
+    known = understand(text, kernel)
+    return Sheet(unchecked(known.system), known.system, title, rows(known.source))
+
+
+@cache
+def sheet(name: str) -> Sheet | None:
+    """The sheet of a program of the tests; None of one that is refused."""
+    if name in PROGRAMS:
+        return made(PROGRAMS[name])
+    try:
+        return made((GOLDEN[name] / "program.sqn").read_text(), Kernel(macros_before(GOLDEN[name])), GOLDEN[name].name)
+    except NotationError:
+        return None
+
+
+SHEETS = [name for name in (*PROGRAMS, *GOLDEN) if sheet(name) is not None]
+
+
+def shown(name: str) -> Sheet:
+    found = sheet(name)
+    assert found is not None
+    return found
+
+
+def elements(source: str) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(source).iter())
+
+
+# --- every program -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in SHEETS if name in GOLDEN])
+def test_the_whole_sheet(name: str, golden: Callable[[Path, str], None]) -> None:
+    golden(GOLDEN[name] / "derivation.txt", shown(name).text + "\n")
+
+
+CHILDREN = {"msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "mfrac": 2}
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_page_is_well_formed_and_asks_for_nothing(name: str) -> None:
+    found = elements(shown(name).html)
+    assert not {e.tag for e in found} & {"script", "style", "svg", "link", "iframe", "img"}
+    assert not [e for e in found if any(key == "id" or key.startswith("on") for key in e.attrib)]
+    assert not re.search(r"url\(|https?:|position|expression", shown(name).html)
+    for element in found:
+        assert len(element) == CHILDREN.get(element.tag, len(element)), ElementTree.tostring(element)
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_no_form_is_left_out(name: str) -> None:
+    told = shown(name)
+    forms = sum(len(chain.forms) for chain in told.derivation.chains)
+    assert sum(line.startswith("   ") for line in told.text.split("\n")) == forms
+    body = told.latex.split("\n")[1:-1]
+    assert sum(not line.startswith("& ") or "Add" in line for line in body) == forms
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_latex_is_of_the_common_subset(name: str) -> None:
+    told = shown(name)
+    for text in (told.latex, told._repr_mimebundle_()["text/latex"].strip("$\n")):
+        well_formed(text)
+    assert told.latex.startswith("\\begin{align*}\n") and told.latex.endswith("\n\\end{align*}")
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_no_name_that_a_rule_made_is_printed_as_it_is(name: str) -> None:
+    assert not re.search(
+        r"(^|[ (])\^|[a-z]\.\d|\.weight|\.bias|during|batch_mean|window_sum|step_share", shown(name).text
+    )
+
+
+# --- one program, looked at ----------------------------------------------------------------------
+
+
+def hatted(text: str) -> str:
+    """`^h` as it is printed: a circumflex that combines."""
+    return re.sub(r"\^([a-z])", "\\1\u0302", text)
+
+
+def lines(told: Sheet) -> list[str]:
+    return [line.strip() for line in told.text.split("\n")]
+
+
+def test_the_adjoint_of_a_state_names_the_lines_that_it_comes_from() -> None:
+    told = lines(made(LSTM))
+    assert hatted("^hₜ = W_{Gen}ᵀ δₜ^{Gen} {line 12} + ^pₜ₊₁|ₕ {line 5, t+1}") in told
+    assert hatted("^cₜ = ^hₜ ⊙ oₜ ⊙ (1 − tanh²(cₜ)) {line 11} + ^cₜ₊₁ ⊙ fₜ₊₁ {line 10, t+1}") in told
+    assert hatted("^fₜ = ^cₜ ⊙ cₜ₋₁   [used in line 10]") in told
+
+
+def test_both_forms_of_the_chain_rule_are_shown_with_their_rules() -> None:
+    told = lines(made(LSTM))
+    start = told.index(hatted("δₜ^F = ^fₜ ⊙ σ′(aₜ^F)   [chain rule]"))
+    assert told[start + 1] == hatted("= ^fₜ ⊙ fₜ ⊙ (1 − fₜ)   [σ′ = σ (1 − σ)]")
+
+
+def test_what_a_concatenation_gives_back_is_named_by_its_parts() -> None:
+    told = lines(shown("gru"))
+    assert [line for line in told if "(Hᵀ δₜ₊₁^H)|_{h,r} ⊙ rₜ₊₁ {line 8, t+1}" in line]
+
+
+def test_softmax_with_its_loss_comes_down_to_p_less_y() -> None:
+    told = lines(shown("golden/mlp_softmax"))
+    start = told.index(hatted("δ^{M₂} = p ⊙ (^p − pᵀ ^p)   [softmax adjoint]"))
+    assert told[start + 1 : start + 4] == [
+        hatted("= p ⊙ (−one_hot(y) / p − pᵀ (−one_hot(y) / p))   [def ^p]"),
+        "= p (𝟏ᵀ one_hot(y)) − one_hot(y)   [cancel]",
+        "= p − one_hot(y)   [1ᵀy = 1]",
+    ]
+
+
+def test_a_dead_adjoint_is_said_to_be_held_fixed() -> None:
+    assert [line for line in lines(shown("advantage")) if line.endswith("= 0   [stop; held fixed]")]
+
+
+def test_the_head_says_what_is_learnt_over_which_steps() -> None:
+    assert lines(made(LSTM))[0].startswith("L = (1/T) ∑_{t=1}^T ℓₜ   ")
+    several = lines(shown("golden/a2c_gae"))[1]
+    assert several.startswith("L = (1/(T−1)) ∑_{t=2}^T ℓₜ {line 5} + (1/(T−1)) ∑_{t=1}^{T−1} ℓₜ {line 8}   ")
+    assert shown("base_from_sequence").text.startswith("3  ")  # nothing is learnt: there is nothing to say
+
+
+def test_a_row_for_each_line_of_the_text_with_its_columns() -> None:
+    page = made(LSTM).html
+    found = elements(page)
+    assert [e.text for e in found if e.tag == "td" and e.text] == [str(n) for n in range(3, 13)]
+    codes = ["".join(e.itertext()) for e in found if e.tag == "code"]
+    assert codes == LSTM.split("\n")[2:]
+    for heading, _ in COLUMNS.values():
+        assert heading in page
+
+
+def test_a_column_by_itself() -> None:
+    told = made(LSTM)
+    assert "δ" not in told.forward.text and "∂" not in told.forward.html
+    assert "∈" not in told.backward.text and "Forward" not in told.backward.html
+    assert "Autodiff" in told.backward.html and "Autodiff" not in told.update.html
+    assert [line for line in lines(told.update) if line.startswith("b̂_F")]
+    assert told.forward.latex.count("\n") < told.latex.count("\n")
+
+
+def test_a_state_has_one_colour_and_one_name_in_equations_hats_and_deltas() -> None:
+    told = made(LSTM)
+    colours: dict[str, set[str]] = {}
+    for element in elements(told.html):
+        if "data-value" in element.attrib:
+            colours.setdefault(element.attrib["data-value"], set()).add(element.attrib.get("mathcolor", ""))
+    assert set("cphfiloqxy") <= set(colours)
+    assert all(len(found) == 1 for found in colours.values())
+    assert set(colours) == set(re.findall(r'data-value="([^"]*)"', picture(told.system).svg))
+
+
+def test_an_effect_is_shown_with_what_it_gives() -> None:
+    told = shown("golden/a2c").text
+    assert "S₀ = reset()" in told and "= step(Sₜ₋₁)" in told
+
+
+def test_the_update_column_shows_what_transforms_do() -> None:
+    assert "clip_grad" in shown("golden/a2c").update.text
+    adam = made(LSTM.replace("[Gen]", "[adam_opt(Gen)]")).update.text
+    assert "m_{Gen} ← 0.9 m_{Gen}" in adam and "W_{Gen} ← W_{Gen} − 0.001" in adam
+
+
+def test_shapes_are_shown_where_they_are_known() -> None:
+    told = made(LSTM)
+    known = Sheet(told.derivation, told.system, shapes={"h": (64,)})
+    assert "∈ ℝ" not in told.text
+    assert "hₜ = tanh(cₜ) ⊙ oₜ   [∈ ℝ^64]" in known.text
+    assert r"\in \mathbb{R}^{64}" in known.latex and known.html.count("ℝ") == 1
+
+
+def test_the_foot_says_how_far_it_was_checked() -> None:
+    told = made(LSTM)
+    assert told.foot == "not checked against torch.autograd"
+    assert "35 forms checked against torch.autograd, worst error 2e-16" in (
+        Sheet(told.derivation, told.system, checked=(35, 2.2e-16)).html
+    )
+    assert Sheet(told.derivation, told.system, checked="there is a module").text.endswith("autograd: there is a module")
+
+
+def test_a_page_can_be_read_where_nobody_trusts_it_and_mathml_loses_its_tags() -> None:
+    told = "".join(ElementTree.fromstring(made(LSTM).html).itertext()).replace("\u2009", " ").replace("\u2061", "")
+    for line in ("= tanh(c_t) ⊙ o_t", "cˆ_{t+1} ⊙ f_{t+1}", "W_Gen^⊤ δ_t^Gen", "(2)/(T n_q) (q_t − y_t)"):
+        assert line in told
+
+
+def test_html_in_a_text_is_text() -> None:
+    told = made(LSTM)
+    page = Sheet(told.derivation, told.system, "<b>", ((3, "<script>"),)).html
+    assert "<script" not in page and "<b><b>" not in page
