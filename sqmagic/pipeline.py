@@ -34,7 +34,7 @@ from sqmagic.equations.lints import lints
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
-from sqmagic.equations.system import Fixed, Point, Running, System
+from sqmagic.equations.system import Fixed, Point, Running, System, Weight, walk
 from sqmagic.faster import faster
 from sqmagic.kernels import ScanPage, program_of, scan_pages
 from sqmagic.notation.parse import parse
@@ -129,7 +129,8 @@ class Sizes:
 class Generated:
     """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them.
 
-    `rewrites` say how its recurrences were made faster.
+    `pages` are its recurrences in C; `rewrites` say how they were made faster for torch, and `as_written` is the source
+    without that; `plan` says what runs where.
     """
 
     shapes: Shapes
@@ -138,6 +139,7 @@ class Generated:
     pages: tuple[ScanPage, ...] = ()
     plan: str = ""
     rewrites: tuple[Rewrite, ...] = ()
+    as_written: str = ""
 
 
 def generate(
@@ -167,7 +169,8 @@ def generate(
     pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
     source = emit(lowered, whole, order, held, name, pages, program)
     parts = str(plan(lowered, whole, order, held)) if kernels else ""
-    return Generated(found, source, (), tuple(pages.values()), parts, rewrites)
+    as_written = "" if program is None else emit(lowered, whole, order, held, name)
+    return Generated(found, source, (), tuple(pages.values()), parts, rewrites, as_written)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -310,7 +313,16 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
         scans=tuple(program_of(page) for page in made.pages),
         plan=made.plan,
         rewrites=made.rewrites,
+        as_written=made.as_written,
+        opened=_opened(made.rewrites),
     )
+
+
+def _opened(rewrites: Sequence[Rewrite]) -> tuple[str, ...]:
+    """The layers whose weights rewritten equations take for themselves."""
+    made = [e.value for r in rewrites for e in r.made] + [r.after for r in rewrites if r.after is not None]
+    weights = [node.parameter for expr in made for node in walk(expr) if isinstance(node, Weight)]
+    return tuple(dict.fromkeys(w.rpartition(".")[0] for w in weights if "." in w))
 
 
 def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:

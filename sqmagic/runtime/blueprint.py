@@ -52,6 +52,8 @@ class Settled:
 
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
+    `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
+    rewritten source takes the weights of and does not call.
     """
 
     source: str | None
@@ -61,6 +63,8 @@ class Settled:
     scans: tuple[ScanProgram, ...] = ()
     plan: str = ""
     rewrites: tuple[object, ...] = ()
+    as_written: str = ""
+    opened: tuple[str, ...] = ()
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
