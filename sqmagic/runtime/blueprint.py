@@ -51,7 +51,9 @@ class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
-    says what runs where.
+    says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
+    `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
+    rewritten source takes the weights of and does not call.
     """
 
     source: str | None
@@ -60,6 +62,9 @@ class Settled:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     scans: tuple[ScanProgram, ...] = ()
     plan: str = ""
+    rewrites: tuple[object, ...] = ()
+    as_written: str = ""
+    opened: tuple[str, ...] = ()
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]

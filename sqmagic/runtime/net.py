@@ -40,6 +40,7 @@ class Net(nn.Module):
     _blueprint: Blueprint
     _settled: Settled
     _code: nn.Module | None  # not a submodule: the net shares its tables
+    _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
@@ -49,7 +50,7 @@ class Net(nn.Module):
         self._blueprint = blueprint
         self._like = torch.empty(0)
         self._kept = {}
-        self._code = None
+        self._code = self._as_written = None
         self._settle(blueprint.settle({}))
 
     # --- calling ---------------------------------------------------------------------------------
@@ -172,9 +173,12 @@ class Net(nn.Module):
 
     @property
     def plan(self) -> Plan:
-        """What runs once, at all steps at once and step by step; and how each recurrence ran last, and why."""
+        """What runs once, at all steps at once and step by step, with what it costs; how each recurrence ran last, and
+        why; and `rewrites`, the rules by which torch's recurrences were made faster, step by step.
+        """
         self._settled_code()
-        return Plan(self._settled.plan, {bound.program.method: bound.report.path for bound in self._scans})
+        ran = {bound.program.method: bound.report.path for bound in self._scans}
+        return Plan(self._settled.plan, ran, self._settled.rewrites)
 
     @property
     def notation(self) -> str:
@@ -270,6 +274,8 @@ class Net(nn.Module):
         super().train(mode)
         if self._code is not None:
             self._code.training = mode
+        if self._as_written is not None:
+            self._as_written.training = mode
         return self
 
     def _apply(self, *args: Any, **keywords: Any) -> Net:
@@ -299,9 +305,10 @@ class Net(nn.Module):
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
         self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
         code.to(device=self._like.device, dtype=self._like.dtype)
+        other = generated.twin(code, settled.as_written, self._blueprint.name) if settled.as_written else None
         for table in _TABLES:
             self.__dict__[table] = code.__dict__[table]
-        self.__dict__["_code"] = code
+        self.__dict__["_code"], self.__dict__["_as_written"] = code, other
         self.train(self.training)
         self._take_kept()
 
@@ -324,6 +331,10 @@ class Net(nn.Module):
             raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
             raise UnsettledError(telling.not_settled(self._settled))
+        if self._as_written is not None and (layer := generated.changed(self._code, self._settled.opened)):
+            for bound in self._scans:
+                bound.report.path = f"torch, because `{layer}` has been changed"
+            return self._as_written
         return self._code
 
     def _ready(self, given: Mapping[str, Any], lengths: Any, method: str, purpose: str) -> Data:
@@ -408,7 +419,8 @@ def _restored(
 ) -> Net:
     net = Net.__new__(Net)
     nn.Module.__init__(net)
-    net._blueprint, net._like, net._kept, net._code = blueprint, like, {}, None
+    net._blueprint, net._like, net._kept = blueprint, like, {}
+    net._code = net._as_written = None
     net._settle(settled)
     net.train(training_mode)
     if weights:
