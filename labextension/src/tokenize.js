@@ -4,7 +4,7 @@
  * Plain JavaScript, because a test runs it as it stands.
  */
 
-/** @typedef {{magic: string, kinds: string[], modes: Record<string, [string, string, string][]>}} Table */
+/** @typedef {{magic: string, kinds: string[], modes: Record<string, string[][]>}} Table rows are kind, pattern, next mode */
 /** @typedef {{head: boolean, proof: boolean}} Place what a line leaves for the next */
 
 /** @param {Table} table */
