@@ -44,7 +44,7 @@ class SeqnetOutput extends Widget implements IRenderMime.IRenderer {
     const direction: Direction = choice.direction === 'backward' && told.backward ? told.backward : told;
     const number = ++this.asked;
     const key = `${choice.view}/${choice.fold}`;
-    const packed = direction.pictures[key];
+    const packed = direction.pictures[key] ?? told.pictures[key]; // reading up may have no pictures of its own
     const svg = packed ? await unpacked(packed) : this.svg;
     if (number !== this.asked) {
       return; // something else was asked for in the meantime

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 SEEN = Path(os.environ.get("SQMAGIC_SEEN", ROOT / "build" / "browser"))
@@ -28,7 +28,10 @@ CHROMIUM = os.environ.get("SQMAGIC_CHROMIUM", "/usr/bin/chromium")
 KERNEL = os.environ.get("SQMAGIC_KERNEL", sys.executable)
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync")  # fmt: skip
-SLOW = 120_000
+SLOW = int(os.environ.get("SQMAGIC_WAIT", "60")) * 1000
+
+
+expect.set_options(timeout=SLOW)
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,13 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folders = {name: str(work / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR",
                "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "HOME")}  # fmt: skip
     Path(folders["HOME"]).mkdir()
+    news = Path(folders["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text('{"fetchNews": "false"}')
     env = {**os.environ, **folders, "JUPYTER_PATH": str(work / "share"), "OMP_NUM_THREADS": "1"}
     command = [app.python, "-m", app.module, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               "--ServerApp.port_retries=0", "--IdentityProvider.token=t", f"--ServerApp.root_dir={home}",
-               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
+               "--ServerApp.port_retries=0", "--expose-app-in-browser", "--IdentityProvider.token=t", f"--ServerApp.root_dir={home}",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
     SEEN.mkdir(parents=True, exist_ok=True)
     with (SEEN / f"{app.name}.log").open("w") as log:
         running = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, cwd=work)
@@ -136,6 +142,11 @@ def blank(chromium: Browser, server: Server) -> Iterator[Page]:
     page.on("pageerror", lambda error: server.said.append(f"uncaught: {error}"))
     yield page
     page.close()
+
+
+def carry_out(page: Page, command: str, **arguments: object) -> None:
+    """Runs one of the front end's own commands, as a menu would."""
+    page.evaluate("([c, a]) => window.jupyterapp.commands.execute(c, a)", [command, arguments])
 
 
 def seen(page: Page, server: Server, name: str) -> None:
