@@ -30,7 +30,6 @@ export function switches(
   bar.className = 'sq-switches';
   bar.setAttribute('role', 'group');
   bar.setAttribute('aria-label', 'How the program is seen');
-  bar.dataset.lmSuppressShortcuts = 'true'; // arrow keys choose here and do not leave the cell
   const choose = (part: Part, way: string) => {
     chosen[part] = way;
     changed(chosen);
@@ -55,6 +54,7 @@ function buttons(part: Part, ways: string[], chosen: string, choose: (way: strin
     const label = document.createElement('label');
     const button = document.createElement('input');
     Object.assign(button, { type: 'radio', name, value: way, checked: way === chosen });
+    keepKeys(button);
     button.addEventListener('change', () => choose(way));
     const text = document.createElement('span');
     text.textContent = way;
@@ -69,7 +69,13 @@ function list(chosen: string, choose: (way: string) => void): HTMLElement {
   label.className = 'sq-theme';
   const select = document.createElement('select');
   select.append(...THEMES.map(way => new Option(way, way, way === chosen, way === chosen)));
+  keepKeys(select);
   select.addEventListener('change', () => choose(select.value));
   label.append(`${LABELS.theme} `, select);
   return label;
+}
+
+/** Arrow keys choose here; without this the front end takes them as its own and leaves the cell. */
+function keepKeys(control: HTMLElement): void {
+  control.dataset.lmSuppressShortcuts = 'true';
 }

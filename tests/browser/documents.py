@@ -80,6 +80,7 @@ def working() -> str:
         cell("markdown", MARKDOWN),
         cell("code", WRONG),
         cell("code", PROOF),
+        cell("code", "%%seqnet scratch\n"),
     )
 
 

@@ -47,12 +47,6 @@ def line(shown: Locator, number: int) -> str:
     return shown.locator(".cm-line").nth(number).inner_text().replace("\u200b", "").rstrip("\n")
 
 
-def at_end(page: Page, shown: Locator) -> None:
-    """Puts the cursor behind a cell's last character."""
-    shown.locator(".cm-content").click()
-    page.keyboard.press("Control+End")
-
-
 # --- colours -----------------------------------------------------------------------------------------
 
 
@@ -100,46 +94,26 @@ def test_a_cell_becomes_ours_and_python_again_as_its_magic_is_typed(page: Page):
 
 
 def test_a_new_line_is_not_indented_as_in_python(page: Page):
-    shown = cell(page, "%%seqnet gru")
-    at_end(page, shown)
-    page.keyboard.type("Dec: h_t, y_{t-1}\nz")
-    lines = shown.locator(".cm-line").count()
-    assert line(shown, lines - 1) == "z"
-    page.keyboard.press("Backspace")
-    page.keyboard.type("    h_t|y_{t-1} -> q_t\nz")
-    assert line(shown, lines) == "    z", "a line goes on where the one before began"
-    for _ in range(3):
-        page.keyboard.press("Control+z")
-    _restore(page, shown)
+    shown = typed(page, "%%seqnet scratch\nDec: h_t, y_{t-1}\nz\n    h_t|y_{t-1} -> q_t\nw")
+    assert [line(shown, n) for n in range(2, 5)] == ["z", "    h_t|y_{t-1} -> q_t", "    w"]
 
 
 def test_the_partner_of_a_bracket_is_marked(page: Page):
-    shown = cell(page, "%%seqnet gru")
-    at_end(page, shown)
-    page.keyboard.type("(a*(b))")
+    shown = typed(page, "%%seqnet scratch\nc --[M|tanh]-> (a*(b))")
     expect(shown.locator(".cm-matchingBracket").first).to_be_attached()
-    page.keyboard.press("Home")
-    page.keyboard.type("c --[M]-> ")
     page.keyboard.press("Home")
     for _ in "c --":
         page.keyboard.press("ArrowRight")
-    expect(shown.locator(".cm-matchingBracket").first).to_have_text(re.compile(r"\[|\]"))
-    _restore(page, shown)
+    expect(shown.locator(".cm-matchingBracket")).to_have_text(["[", "]"])
 
 
-def _restore(page: Page, shown: Locator) -> None:
-    """Takes away what a test has typed after the program."""
-    page.keyboard.press("Escape")
+def typed(page: Page, text: str) -> Locator:
+    """The last cell, this text typed into it."""
+    shown = page.locator(".jp-CodeCell").last
     shown.locator(".cm-content").click()
-    page.keyboard.press("Control+End")
-    while "y_t : class(10)" not in line(shown, shown.locator(".cm-line").count() - 2):
-        page.keyboard.press("Shift+Home")
-        page.keyboard.press("Backspace")
-        page.keyboard.press("Backspace")
-    page.keyboard.press("Shift+Home")
-    page.keyboard.press("Backspace")
-    if line(shown, shown.locator(".cm-line").count() - 1):
-        page.keyboard.press("Backspace")
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+    return shown
 
 
 # --- running -----------------------------------------------------------------------------------------
@@ -167,7 +141,7 @@ def test_pointing_at_a_state_in_the_picture_lights_it_in_the_sheet_and_in_the_ce
     shown = cell(ran, "%%seqnet gru")
     shown.locator(".sq-picture svg g.value[data-value=h] text").first.hover()
     expect(shown.locator(".sq-sheet math [data-value=h].sq-lit").first).to_be_attached()
-    expect(shown.locator(".cm-content .sq-lit-state").first).to_have_text("h_0")
+    expect(shown.locator(".cm-content .sq-lit-state")).to_have_text(["h", "_0", "h", "_{t-1}", "h", "_t", "h", "_t"])
     assert shown.locator(".sq-lit:not([data-value=h])").count() == 0
     seen(ran, server, "3-state")
 

@@ -110,7 +110,7 @@ def test_a_payload_of_a_later_version_is_shown_as_text(page: Page):
 def test_the_output_can_be_read_and_used_by_everyone(page: Page, server: Server, theme: str):
     """axe-core finds nothing serious in the output, in either theme of the page and any of the picture."""
     carry_out(page, "apputils:change-theme", theme=theme)
-    page.wait_for_selector(f"body[data-jp-theme-light={'true' if theme == LIGHT else 'false'}]")
+    page.wait_for_selector(f"body[data-jp-theme-light={'true' if theme == LIGHT else 'false'}]", state="attached")
     page.wait_for_timeout(1000)
     assert AXE.exists(), "npm ci in labextension brings axe-core"
     page.add_script_tag(content=Path(AXE).read_text())
