@@ -70,6 +70,8 @@ _POINT = f"(?:_(?:[0-9]+|[a-zTN]){_PRIMES}|{_LOWERED}{_PRIMES}){_END}"
 _STEM = f"[{_LETTER}][{_SIGN}]*{_PRIMES}"
 _SUFFIX = f"(?:_[{_SIGN}]+{_PRIMES}|{_LOWERED}{_PRIMES})"
 _NAME = f"{_STEM}{_SUFFIX}*(?:{_BRACES})?"
+NAME = _NAME
+"""A name as the grammar's lexer cuts it: context and primes included."""
 _STATE = f"{_STEM}(?:(?!{_POINT}){_SUFFIX})*"
 _BLANK = "[ \t\r\f\v\u00a0\u2000-\u200b\u202f\u3000\ufeff]"
 _CALL = rf"(?={_BLANK}*\()"
@@ -78,6 +80,8 @@ _ARROW = "(?:--?>|[─–—]{1,9}>|[─–—]{0,9}[→⟶])"
 
 _OWNERS = tuple(name for name, op in OPS.items() if op.parameters or name in {"Add", "Get"})
 _WRITTEN = {**dict.fromkeys(OPS), **dict.fromkeys(ALIASES), "compose": None, "max": None, "min": None}
+WORDS = (*sorted(_WRITTEN), *TRANSFORMS)
+"""The functions and transforms that there are from the start, as they are written."""
 LOSSES = tuple(name for name, op in OPS.items() if op.loss)
 
 
@@ -203,8 +207,20 @@ def tokens(text: str) -> Iterator[Token]:
     place, start = Place(), 0
     for line in text.split("\n"):
         place, mode = opened(line, place)
-        yield from (Token(start + t.start, start + t.stop, t.kind) for t in _line(line, mode))
+        yield from (Token(start + t.start, start + t.stop, t.kind) for t in _read(line, [mode]))
         start += len(line) + 1
+
+
+def mode_at(text: str) -> str:
+    """The mode in which reading would go on behind a text."""
+    *before, last = text.split("\n")
+    place = Place()
+    for line in before:
+        place, _ = opened(line, place)
+    modes = [opened(last, place)[1]]
+    for _ in _read(last, modes):
+        pass
+    return modes[-1]
 
 
 def opened(line: str, before: Place) -> tuple[Place, str]:
@@ -215,8 +231,9 @@ def opened(line: str, before: Place) -> tuple[Place, str]:
     return Place(before.head and not bare, before.proof), "proof" if before.proof else "line"
 
 
-def _line(line: str, mode: str) -> Iterator[Token]:
-    modes, at, table = [mode], 0, _compiled()
+def _read(line: str, modes: list[str]) -> Iterator[Token]:
+    """The tokens of a line; `modes`, the innermost last, are what they leave."""
+    at, table = 0, _compiled()
     while at < len(line):
         kind, stop, then = _matched(line, at, table[modes[-1]])
         if kind and stop > at:
