@@ -90,7 +90,7 @@ def payload(
         pictures=dict(_pictures(drawn)),
     )
     if derivation is not None:
-        up = [Row(line=row.line, text=row.text, equations=list(told)) for row, told in derivation.rows()]
+        up = [Row(line=row.line, text=row.text, equations=list(said)) for row, said in derivation.rows()]
         told["backward"] = Direction(sheet=up, pictures={})
     return told
 

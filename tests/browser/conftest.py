@@ -152,3 +152,12 @@ def carry_out(page: Page, command: str, **arguments: object) -> None:
 def seen(page: Page, server: Server, name: str) -> None:
     """Leaves a picture of what is on the page."""
     page.screenshot(path=str(SEEN / f"{server.app.name}-{name}.png"))
+
+
+_ITS_OWN = "uncaught: Cannot read properties of undefined (reading 'schema')"
+"""Notebook 7.6 says this of itself, without any extension."""
+
+
+def errors(server: Server) -> list[str]:
+    """What the console said of errors, without what the front end says of itself."""
+    return [said for said in server.said if not (server.app.name == "notebook" and said == _ITS_OWN)]

@@ -87,16 +87,14 @@ def working() -> str:
 def saved(kernel: str) -> str:
     """A notebook with the output of a run elsewhere, which nobody here has trusted; one output with a derivation, and
     one that tries to get at the page."""
-    bundle = _bundle(kernel)
+    bundle, derived = _bundle(kernel, "forward"), _bundle(kernel, "full")
     told = bundle[MIME]
     assert isinstance(told, dict)
-    hat = "<math><msub><mi data-value='h'>ĥ</mi><mi>t</mi></msub></math>"
-    up = {"sheet": [{"line": 10, "text": "", "equations": [hat]}], "pictures": {}}
     image = "<img src=x onerror='window.caught=1'>"
     bad = told | {"pictures": {}, "sheet": [{"line": 0, "text": image, "equations": [HOSTILE_MATH, image]}]}
     return notebook(
         cell("code", f"%%seqnet gru\n{GRU}", [_output(bundle)]),
-        cell("code", f"%%seqnet other\n{GRU}", [_output(bundle | {MIME: told | {"backward": up}})]),
+        cell("code", f"%%seqnet other\n{GRU}", [_output(derived)]),
         cell(
             "code",
             f"%%seqnet bad\n{GRU}",
@@ -114,16 +112,18 @@ def _output(data: object) -> dict[str, object]:
     return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
-def _bundle(kernel: str) -> dict[str, object]:
+def _bundle(kernel: str, derive: str) -> dict[str, object]:
     """What a cell with this program shows, made by the Python that has sqmagic."""
     script = """
 import json, sys
-from sqmagic.board.diagram import LOOK
-from sqmagic.pipeline import shown, understand
-json.dump(shown("gru", understand(sys.stdin.read()), LOOK, {"h": (64,), "x": (28,)}), sys.stdout)
+from sqmagic.pipeline import Page, shown, understand
+page = Page(derive=sys.argv[1], check=False)
+json.dump(shown("gru", understand(sys.stdin.read()), {}, page, {"h": (64,), "x": (28,)}), sys.stdout)
 """
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([kernel or sys.executable, "-c", script], input=GRU, capture_output=True, text=True, env=env)
+    done = subprocess.run(
+        [kernel or sys.executable, "-c", script, derive], input=GRU, capture_output=True, text=True, env=env
+    )
     assert done.returncode == 0, done.stderr
     bundle: dict[str, object] = json.loads(done.stdout)
     return bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Server, carry_out, seen
+from conftest import Server, carry_out, errors, seen
 from documents import working
 from playwright.sync_api import Locator, Page, expect
 
@@ -168,8 +168,58 @@ def test_pointing_at_a_layer_lights_its_line(ran: Page):
     expect(shown.locator(".sq-sheet tr[data-line='11'].sq-lit")).to_be_attached()
 
 
+# --- asking the kernel -------------------------------------------------------------------------------
+
+
+def test_tab_completes_functions_of_the_notation(ran: Page, server: Server):
+    shown = typed(ran, "%%seqnet scratch\nc_t --[Q|so")
+    ran.keyboard.press("Tab")
+    expect(ran.locator(".jp-Completer-item").first).to_contain_text("softmax")
+    seen(ran, server, "10-completion")
+    ran.keyboard.press("Enter")
+    expect(shown.locator(".cm-line").nth(1)).to_have_text("c_t --[Q|softmax")
+
+
+def test_tab_completes_options_on_the_first_line(ran: Page):
+    shown = typed(ran, "%%seqnet scratch --hor")
+    _tab(ran, "--horizon")
+    expect(shown.locator(".cm-line").first).to_have_text("%%seqnet scratch --horizon")
+
+
+def test_tab_makes_greek_letters(ran: Page):
+    shown = typed(ran, "%%seqnet scratch\nx * \\gamma")
+    _tab(ran, "γ")
+    expect(shown.locator(".cm-line").nth(1)).to_have_text("x * γ")
+
+
+def _tab(page: Page, wanted: str) -> None:
+    """Takes what Tab offers, where the front end does not do so by itself."""
+    page.keyboard.press("Tab")
+    line = page.locator(".jp-CodeCell").last.locator(".cm-content")
+    item = page.locator(".jp-Completer-item")
+    expect(item.or_(line.filter(has_text=wanted)).first).to_be_visible()
+    if item.count():
+        expect(item.first).to_contain_text(wanted)
+        page.keyboard.press("Enter")
+
+
+def test_shift_tab_explains_a_function(ran: Page, server: Server):
+    typed(ran, "%%seqnet scratch\nx --[sigmoid")
+    ran.keyboard.press("Shift+Tab")
+    expect(ran.locator(".jp-Tooltip")).to_contain_text("Autodiff")
+    seen(ran, server, "11-help")
+    ran.keyboard.press("Escape")
+
+
+def test_shift_tab_explains_a_state(ran: Page):
+    typed(ran, "%%seqnet scratch\n0 -> h_0\nx_t|h_{t-1} --[M]-> h_t\nh_{t-1}")
+    ran.keyboard.press("Shift+Tab")
+    expect(ran.locator(".jp-Tooltip")).to_contain_text("domain   steps 1 to T")
+    ran.keyboard.press("Escape")
+
+
 # --- to the end --------------------------------------------------------------------------------------
 
 
 def test_nothing_went_wrong_in_the_console(ran: Page, server: Server):
-    assert server.said == []
+    assert errors(server) == []
