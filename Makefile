@@ -96,6 +96,30 @@ record: $(READY) $(CORE) ## run the example notebooks and keep their outputs in 
 pictures: $(READY) ## draw the README's pictures anew
 	$(BIN)/python docs/pictures/draw.py
 
+labextension: $(READY) ## build the JupyterLab extension anew from its locked packages (needs node and npm)
+	$(BIN)/python labextension/inputs.py write
+	cd labextension && npm ci --ignore-scripts && npm run types && npx tsc
+	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter-builder build .
+	$(BIN)/python labextension/inputs.py seal
+
+SEEN := build/browser
+LAB := build/lab/bin
+OLD_LAB := build/old-lab/bin
+
+browser: $(READY) build/lab/.ready build/old-lab/.ready ## what a user sees in JupyterLab (newest, oldest) and Notebook 7, in Chromium
+	rm -rf $(SEEN)
+	SQMAGIC_LAB=$(CURDIR)/$(LAB)/python SQMAGIC_OLD_LAB=$(CURDIR)/$(OLD_LAB)/python SQMAGIC_KERNEL=$(CURDIR)/$(BIN)/python \
+	  $(LAB)/python -m pytest -p no:cacheprovider --confcutdir=tests/browser tests/browser
+	@echo "What was seen lies in $(CURDIR)/$(SEEN)."
+
+# Front ends of their own, so that the oldest one that is supported can be asked for; their kernel is that of $(VENV).
+build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3
+build/old-lab/.ready: NEEDS := jupyterlab==4.2.7
+build/lab/.ready build/old-lab/.ready: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach need,$(NEEDS),'$(need)')
+	@touch $@
+
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) build $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -105,4 +129,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV): the first time takes a few minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lab]'
+	$(BIN)/jupyter-builder develop . --overwrite
 	@touch $@
