@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CSRC := $(wildcard csrc/*.[ch] csrc/environments/*)
+CORE := sqmagic/world/_core.abi3.so
+SANITIZED := build/sanitized/lib/$(CORE)
 PAGES := build/pages
 DEMO := examples/01_digits_mlp.ipynb
 # Of a progress bar, its last state alone.
@@ -12,7 +15,7 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench record pictures clean
+.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench bench-world core sanitize record pictures clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -24,27 +27,27 @@ demo test unit quick notebooks check record: export OMP_NUM_THREADS ?= 1
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
 
-demo: $(READY) ## run the first example from start to end in a real kernel, and leave the page to look at
+demo: $(READY) $(CORE) ## run the first example from start to end in a real kernel, and leave the page to look at
 	$(BIN)/jupyter-nbconvert --execute --to notebook --output-dir $(PAGES) $(DEMO)
 	$(BIN)/jupyter-nbconvert $(LAST) --to html $(PAGES)/$(notdir $(DEMO))
 	@echo
 	@echo "The executed page: $(CURDIR)/$(PAGES)/$(basename $(notdir $(DEMO))).html"
 	@echo "To go on from there: make lab"
 
-lab: $(READY) ## open JupyterLab on the examples
+lab: $(READY) $(CORE) ## open JupyterLab on the examples
 	$(BIN)/jupyter-lab examples
 
 test: unit notebooks ## all tests: the rooms, the laws, and every example notebook
 
-unit: $(READY) ## the tests under tests/
-	$(BIN)/python -m pytest
+unit: $(READY) $(CORE) ## the tests under tests/
+	$(BIN)/python -m pytest -n auto
 
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
 quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
 	$(BIN)/python -m pytest --quiet --alone -p no:nbval -n auto $(COMPILER:%=tests/test_%.py)
 
-notebooks: $(READY) ## every example notebook in a real kernel, its checked cells compared
+notebooks: $(READY) $(CORE) ## every example notebook in a real kernel, its checked cells compared
 	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples
 
 check: check-format lint types layers test ## all that CI runs: format, lint, types, layers, tests, notebooks
@@ -65,10 +68,28 @@ format: $(READY) ## rewrite the sources as the format check wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## print how long compiling, importing and loading take
+$(CORE): setup.py $(CSRC) sqmagic/world/build.py sqmagic/world/declaration.py sqmagic/world/generate.py | $(READY)
+	SQMAGIC_CFLAGS=-Werror $(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+$(SANITIZED): $(CORE)
+	SQMAGIC_CFLAGS="-Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
+		$(BIN)/python setup.py --quiet build_ext --build-temp build/sanitized/temp --build-lib build/sanitized/lib
+
+core: $(CORE) ## compile csrc/ again after a change
+
+sanitize: $(SANITIZED) ## a million steps of every environment under the address and undefined-behaviour sanitizers
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+		PYTHONPATH=. $(BIN)/python tests/sanitized.py $(SANITIZED) 1000000
+
+bench-world: $(CORE) ## environments and buffers beside those of others (installs them: Gymnasium, EnvPool, cpprb, SB3)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt envpool cpprb stable-baselines3
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.world
+
+bench: $(READY) $(CORE) ## print how long compiling, importing and loading take
 	$(BIN)/python -m bench
 
-record: $(READY) ## run the example notebooks and keep their outputs in them
+record: $(READY) $(CORE) ## run the example notebooks and keep their outputs in them
 	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
 	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace examples/*.ipynb
 
@@ -100,7 +121,7 @@ build/lab/.ready build/old-lab/.ready: Makefile
 	@touch $@
 
 clean: ## remove what the other targets made, the environment included
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The environment is made anew from what the two files ask whenever one of them changes.
 $(READY): pyproject.toml constraints.txt

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from sqmagic.notation.problems import NotationError as NotationError
     from sqmagic.pipeline import compile as compile
+    from sqmagic.runtime.environments import environment as environment
     from sqmagic.runtime.net import Net as Net
+    from sqmagic.runtime.replay import Buffer as Buffer
 
 __version__ = "0.1.0"
 
@@ -24,9 +26,20 @@ _PUBLIC = {
     "compile": "sqmagic.pipeline",
     "Net": "sqmagic.runtime.net",
     "NotationError": "sqmagic.notation.problems",
+    "environment": "sqmagic.runtime.environments",
+    "Buffer": "sqmagic.runtime.replay",
 }
 
-__all__ = ["Net", "NotationError", "__version__", "compile", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "Buffer",
+    "Net",
+    "NotationError",
+    "__version__",
+    "compile",
+    "environment",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -48,13 +61,15 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """`%load_ext sqmagic`."""
-    from sqmagic.notebook.magics import load
+    from sqmagic.notebook import magics, world
 
-    load(shell)
+    magics.load(shell)
+    world.load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """`%unload_ext sqmagic`; nets, macros and weights stay."""
-    from sqmagic.notebook.magics import unload
+    from sqmagic.notebook import magics, world
 
-    unload(shell)
+    magics.unload(shell)
+    world.unload(shell)

@@ -33,6 +33,7 @@ from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System
+from sqmagic.kernels import ScanPage, program_of, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.salvage import salvage
@@ -41,6 +42,7 @@ from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro, Program
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.plan.facts import plan
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -127,10 +129,14 @@ class Generated:
     shapes: Shapes
     source: str | None
     missing: tuple[str, ...] = ()
+    pages: tuple[ScanPage, ...] = ()
+    plan: str = ""
 
 
-def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape]) -> Generated:
-    """The torch source of a program, for the shapes of data that are known.
+def generate(
+    name: str, known: Understood, sizes: Sizes, data: Mapping[str, DataShape], *, kernels: bool = False
+) -> Generated:
+    """The torch source of a program, for the shapes of data that are known; with `kernels`, its scans as C too.
 
     Raises NotationError where shapes clash. The program must need nothing that torch code cannot have.
     """
@@ -147,7 +153,12 @@ def generate(name: str, known: Understood, sizes: Sizes, data: Mapping[str, Data
     order = dependence(lowered, known.source)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
-    return Generated(found, emit(lowered, whole, order, domains(lowered, order), name))
+    held = domains(lowered, order)
+    pages = scan_pages(lowered, whole, order, held) if kernels else {}
+    source = emit(lowered, whole, order, held, name, pages)
+    return Generated(
+        found, source, (), tuple(pages.values()), str(plan(lowered, whole, order, held)) if kernels else ""
+    )
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -281,8 +292,11 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
     if refused(known.system):
         return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
-    made = generate(name, known, sizes, told)
-    return Settled(made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states)
+    made = generate(name, known, sizes, told, kernels=True)
+    programs = tuple(program_of(page) for page in made.pages)
+    return Settled(
+        made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states, programs, made.plan
+    )
 
 
 def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:

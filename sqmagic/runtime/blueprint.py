@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from torch import nn
 
+from sqmagic.runtime.kernels.program import ScanProgram
+
 Shape = tuple[int, ...]
 
 
@@ -48,13 +50,16 @@ class InputSpec:
 class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
-    `shapes` are those of the states, as far as they are known.
+    `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
+    says what runs where.
     """
 
     source: str | None
     inputs: tuple[InputSpec, ...]
     missing: tuple[str, ...] = ()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    scans: tuple[ScanProgram, ...] = ()
+    plan: str = ""
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]

@@ -10,7 +10,9 @@ from inspect import Parameter, signature
 from types import ModuleType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+
+from sqmagic.runtime.kernels.scan import LeftOut
 
 
 def build(source: str, name: str, modules: Mapping[str, nn.Module]) -> nn.Module:
@@ -77,6 +79,21 @@ def has(module: nn.Module, method: str) -> bool:
 def call(module: nn.Module, method: str, *args: Any, **keywords: Any) -> Any:
     """A method of the generated class, whatever its layers are called."""
     return vars(type(module))[method](module, *args, **keywords)
+
+
+class Values(dict[str, Any]):
+    """States by name; one that a scan left out is computed when it is asked for."""
+
+    def __getitem__(self, state: str) -> Tensor:
+        found = super().__getitem__(state)
+        if isinstance(found, LeftOut):
+            found = self[state] = found.now()
+        value: Tensor = found
+        return value
+
+    def shape(self, state: str) -> tuple[int, ...]:
+        """The shape of a state, computed or not."""
+        return tuple(super().__getitem__(state).shape)
 
 
 def _parameters(module: nn.Module, method: str) -> Mapping[str, Parameter]:

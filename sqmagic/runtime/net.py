@@ -20,7 +20,9 @@ from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled,
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.states import States
+from sqmagic.runtime.telling import Plan
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -40,6 +42,7 @@ class Net(nn.Module):
     _code: nn.Module | None  # not a submodule: the net shares its tables
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
+    _scans: tuple[Bound, ...]  # recurrences that may run as C
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
@@ -157,10 +160,21 @@ class Net(nn.Module):
         return self._settled.source
 
     def to_source(self, language: str = "torch") -> str:
-        """The generated code in a language; there is "torch"."""
-        if language != "torch":
-            raise UnsupportedError(f'there is no generated code in "{language}"; there is: "torch"')
-        return self.source
+        """The generated code in a language, "torch" or "c": in C there are the recurrences, forward and back."""
+        if language == "torch":
+            return self.source
+        if language == "c":
+            self._settled_code()
+            if not self._scans:
+                raise UnsupportedError("no recurrence of this program runs as C")
+            return "\n".join(page.text for bound in self._scans for page in bound.program.pages)
+        raise UnsupportedError(f'there is no generated code in "{language}"; there is: "torch", "c"')
+
+    @property
+    def plan(self) -> Plan:
+        """What runs once, at all steps at once and step by step; and how each recurrence ran last, and why."""
+        self._settled_code()
+        return Plan(self._settled.plan, {bound.program.method: bound.report.path for bound in self._scans})
 
     @property
     def notation(self) -> str:
@@ -268,7 +282,7 @@ class Net(nn.Module):
         other = Net.__new__(Net)
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            other.__dict__[key] = value if key in ("_blueprint", "_settled") else deepcopy(value, memo)
+            other.__dict__[key] = value if key in ("_blueprint", "_settled", "_scans") else deepcopy(value, memo)
         return other
 
     def __reduce__(self) -> Any:
@@ -283,6 +297,7 @@ class Net(nn.Module):
         if settled.source is None:
             return
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
+        self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
         code.to(device=self._like.device, dtype=self._like.dtype)
         for table in _TABLES:
             self.__dict__[table] = code.__dict__[table]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from sqmagic.runtime.generated import Values
+
 _POINT = re.compile(r"(?P<state>.+)_(?:(?P<digits>\d+)|\{(?P<braced>-?\d+)\})")
 
 
@@ -27,7 +29,7 @@ class States(Mapping[str, Tensor]):
         horizon: int = 0,
         lengths: Tensor | None = None,
     ) -> None:
-        self._values = dict(values)
+        self._values = Values(values)
         self._rows = {state: r for state, r in rows.items() if state in values}
         self._by_name = {name: state for state, name in names.items() if state in values and "." not in state}
         self._horizon = horizon
@@ -74,7 +76,7 @@ class States(Mapping[str, Tensor]):
         return "\n".join([f"{len(self._values)} states", *(f"  {s:<{width}}  {self._line(s)}" for s in self._values)])
 
     def _line(self, state: str) -> str:
-        shape, found = tuple(self._values[state].shape), self.domain(state)
+        shape, found = self._values.shape(state), self.domain(state)
         if found is None:
             return f"[{', '.join(map(str, shape))}]"
         sizes = ", ".join(map(str, (self._horizon, *shape[1:])))

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from sqmagic.runtime.blueprint import InputSpec, Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What runs where, as text; `scans` says how each recurrence ran last, by the name of its method."""
+
+    text: str
+    scans: Mapping[str, str]
+
+    def __str__(self) -> str:
+        ran = [f"{name}: {path}" for name, path in self.scans.items()]
+        return "\n".join([self.text, *ran])
+
+    __repr__ = __str__
 
 
 def signature(name: str, settled: Settled) -> str:

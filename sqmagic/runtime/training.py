@@ -206,9 +206,11 @@ def _culprit(net: Net, batch: Data, before: _Weights, settings: Settings) -> str
     before.restore()
     code = net._settled_code()
     with torch.no_grad():
-        states = generated.call(code, "forward", **net._keywords("forward", batch, settings.horizon))
+        found = generated.call(code, "forward", **net._keywords("forward", batch, settings.horizon))
+        states = generated.Values(found)
     rows = generated.rows(code)
-    for state, value in states.items():
+    for state in states:
+        value = states[state]
         steps = _not_finite_steps(value, rows.get(state), batch.lengths)
         if steps is not None:
             where = "" if state not in rows else f" at t = {steps}"

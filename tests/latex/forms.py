@@ -27,7 +27,7 @@ DOCUMENT = r"""\documentclass{article}
 
 
 def forms() -> Iterator[tuple[str, str]]:
-    """Whole sheets and their columns, forward equations by themselves, each operator alone, what a notebook is given."""
+    """Whole sheets, their columns, what a notebook is given, forward equations by themselves, and each operator."""
     for name in SHEETS:
         sheet = shown(name)
         yield name, sheet.latex

@@ -88,7 +88,10 @@ def _gelu_slope(x: Expr) -> Expr:
 
 
 def _extreme(call: Call, i: int) -> Expr:
-    return reduced(times(call.g, op("equal", call.args[i], call.out)), call.shape, call.shapes[i])
+    """Where the two are equal each has half, as torch has it, so that max(x, x) has the slope of x."""
+    half = less(ONE, over(op("equal", *call.args), Const(2.0)))
+    mine = times(op("equal", call.args[i], call.out), half)
+    return reduced(times(call.g, mine), call.shape, call.shapes[i])
 
 
 def _where(call: Call, i: int) -> Expr:

@@ -7,7 +7,7 @@ domains are known and in which no operator needs inference (`settle`). After: te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
 from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
@@ -18,6 +18,7 @@ from sqmagic.emit.torch.names import class_name
 from sqmagic.emit.torch.place import Place, filled, translate
 from sqmagic.emit.torch.prelude import PRELUDE
 from sqmagic.emit.torch.reading import bare, moved, window
+from sqmagic.emit.torch.scans import ScanMethod, call, scan_method, written
 from sqmagic.emit.torch.statements import once, over_steps, statements
 from sqmagic.emit.torch.stepping import stepping
 from sqmagic.equations.shapes import Shapes
@@ -66,10 +67,16 @@ def emit(
     dependence: Dependence,
     domains: Domains,
     name: str = "net",
+    scans: Collection[int] = (),
 ) -> str:
-    """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem."""
+    """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem.
+
+    The components in `scans` (by number) become methods of their own, `scan_2`, that compiled code may stand in for.
+    """
     facts = gather(system, shapes, domains)
-    methods = [_init(facts), _forward(facts, dependence)]
+    apart = {n: scan_method(facts, c, n) for n, c in enumerate(dependence.components) if n in scans}
+    methods = [_init(facts), _forward(facts, dependence, apart)]
+    methods += [written(facts, method) for method in apart.values()]
     methods += [_loss(facts)] if system.goals else []
     methods += stepping(facts, dependence)
     body = [line for method in methods for line in ["", *method]]
@@ -79,6 +86,14 @@ def emit(
     ]
     top = ["# written by sqmagic: it needs torch alone", "import torch", "from torch import nn", "", ""]
     return "\n".join([*top, *brought, *(part for line in page for part in broken(line))]).rstrip() + "\n"
+
+
+def scan_methods(
+    system: System, shapes: Shapes, dependence: Dependence, domains: Domains, scans: Collection[int]
+) -> dict[int, ScanMethod]:
+    """The methods that the page has for these components."""
+    facts = gather(system, shapes, domains)
+    return {n: scan_method(facts, c, n) for n, c in enumerate(dependence.components) if n in scans}
 
 
 def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
@@ -146,7 +161,7 @@ def _asks_horizon(facts: Facts) -> bool:
     )
 
 
-def _forward(facts: Facts, dependence: Dependence) -> list[str]:
+def _forward(facts: Facts, dependence: Dependence, apart: Mapping[int, ScanMethod]) -> list[str]:
     """Components that every call computes, and after them those that need an input which may be left out."""
     required = frozenset(i.state for i in facts.system.inputs) - facts.optional
     always: list[str] = []
@@ -159,11 +174,11 @@ def _forward(facts: Facts, dependence: Dependence) -> list[str]:
             results |= found
         else:
             later[frozenset((item.state,))] = (lines, found)
-    for component in dependence.components:
+    for number, component in enumerate(dependence.components):
         equations = [facts.system.equations[n] for n in component.equations]
         needs = frozenset().union(*(facts.needs.get(t.state, frozenset()) for e in equations for t in e.targets))
         lines, found = later.setdefault(needs, ([], {})) if needs else (always, results)
-        made = statements(facts, component)
+        made = call(facts, apart[number]) if number in apart else statements(facts, component)
         lines += ["", *made, ""] if len(made) > 2 else made
         found |= _results(facts, equations)
     lines = [*always, "", *f"states = {dictionary(results)}".split("\n")]

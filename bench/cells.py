@@ -1,0 +1,160 @@
+"""The cells of the figures: as notation, and as one would write them for torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+
+
+class Lstm(nn.Module):
+    """One step; the second state is c."""
+
+    def __init__(self, width: int, peepholes: bool = False) -> None:
+        super().__init__()
+        self.f, self.i, self.l, self.o = (nn.Linear(2 * width, width) for _ in range(4))
+        self.u, self.v, self.w = (nn.Parameter(torch.zeros(width)) for _ in range(3))
+        self.peepholes = peepholes
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
+        p = torch.cat([h, x], -1)
+        f, i, o = self.f(p), self.i(p), self.o(p)
+        if self.peepholes:
+            f, i = f + self.u * c, i + self.v * c
+        c = c * torch.sigmoid(f) + torch.sigmoid(i) * torch.tanh(self.l(p))
+        o = o + self.w * c if self.peepholes else o
+        return torch.tanh(c) * torch.sigmoid(o), c
+
+
+class Gru(nn.Module):
+    """The library's, reset after its product."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.x, self.h = nn.Linear(width, 3 * width), nn.Linear(width, 3 * width)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
+        rx, zx, nx = self.x(x).chunk(3, -1)
+        rh, zh, nh = self.h(h).chunk(3, -1)
+        r, z = torch.sigmoid(rx + rh), torch.sigmoid(zx + zh)
+        n = torch.tanh(nx + r * nh)
+        return (1 - z) * n + z * h, c
+
+
+class SeedGru(nn.Module):
+    """The seed's, reset before its product."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.r, self.z, self.l = (nn.Linear(2 * width, width) for _ in range(3))
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
+        p = torch.cat([h, x], -1)
+        r, z = torch.sigmoid(self.r(p)), torch.sigmoid(self.z(p))
+        new = torch.tanh(self.l(torch.cat([x, h * r], -1)))
+        return h * (1 - z) + z * new, c
+
+
+class Minimal(nn.Module):
+    """One gate, on the input alone, and a second state that gathers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.a, self.b, self.d = nn.Linear(width, width), nn.Linear(2 * width, width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
+        g = torch.sigmoid(self.a(x) + 0.5 * c)
+        c = 0.9 * c + g * torch.relu(self.b(torch.cat([h, x], -1)))
+        return torch.tanh(self.d(c)) * g + 0.5 * h, c
+
+
+class Loop:
+    """A cell over time, step by step from zeros."""
+
+    def __init__(self, cell: nn.Module) -> None:
+        self.cell = cell
+
+    def __call__(self, x: Tensor) -> Tensor:
+        h = c = x.new_zeros(x.shape[1:])
+        rows = []
+        for row in x:
+            h, c = self.cell(row, h, c)
+            rows.append(h)
+        return torch.stack(rows)
+
+
+def scripted(cell: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The same loop with the cell compiled by TorchScript."""
+    return Loop(torch.jit.script(cell))
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    module: Callable[[int], nn.Module]
+    script: bool = True
+
+
+_GATES = """\
+x_t : {{width}}
+0 -> c_0
+0 -> h_0
+{more}h_{{{{t-1}}}}|x_t -> p_t
+sigmoid(F(p_t){f}) -> f_t
+sigmoid(I(p_t){i}) -> i_t
+tanh(L(p_t)) -> l_t
+c_{{{{t-1}}}}*f_t + i_t*l_t -> c_t
+sigmoid(O(p_t){o}) -> o_t
+tanh(c_t)*o_t -> h_t
+"""
+
+CELLS = {
+    "lstm": Cell(_GATES.format(more="", f="", i="", o=""), Lstm),
+    "lstm with peepholes": Cell(
+        _GATES.format(
+            more="u : param({width})\nv : param({width})\nw : param({width})\n",
+            f=" + u*c_{{t-1}}",
+            i=" + v*c_{{t-1}}",
+            o=" + w*c_t",
+        ),
+        lambda width: Lstm(width, peepholes=True),
+    ),
+    "gru": Cell(
+        """\
+x_t : {width}
+0 -> h_0
+sigmoid(Rx(x_t) + Rh(h_{{t-1}})) -> r_t
+sigmoid(Zx(x_t) + Zh(h_{{t-1}})) -> z_t
+tanh(Nx(x_t) + r_t*Nh(h_{{t-1}})) -> n_t
+(1-z_t)*n_t + z_t*h_{{t-1}} -> h_t
+""",
+        Gru,
+    ),
+    "gru of the seed": Cell(
+        """\
+x_t : {width}
+0 -> h_0
+h_{{t-1}}|x_t -> p_t
+p_t --[R|sigmoid]-> r_t
+p_t --[Z|sigmoid]-> z_t
+x_t|(h_{{t-1}}*r_t) --[L|tanh]-> l_t
+h_{{t-1}} * (1 - z_t) + z_t*l_t -> h_t
+""",
+        SeedGru,
+    ),
+    "a cell of one's own": Cell(
+        """\
+x_t : {width}
+0 -> c_0
+0 -> h_0
+sigmoid(A(x_t) + 0.5*c_{{t-1}}) -> g_t
+0.9*c_{{t-1}} + g_t*relu(B(h_{{t-1}}|x_t)) -> c_t
+tanh(D(c_t))*g_t + 0.5*h_{{t-1}} -> h_t
+""",
+        Minimal,
+    ),
+}

@@ -1,0 +1,225 @@
+"""The lines of a group: each value once for an example and a vector of units, and stored where it is asked for.
+
+What has a name in the notation has it here, with the equation beside it; what is used once stands where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqmagic.emit.c.names import at
+from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, SIGN
+from sqmagic.emit.c.places import Writing, own_place, place
+from sqmagic.equations.show import show_equation
+from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Product, Row, Step, needed, width
+from sqmagic.schedule.plan.phases import Group, Store
+
+if TYPE_CHECKING:
+    from sqmagic.schedule.plan.scans import Scan
+
+LONG = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of C; `plain` if it is a number and not yet a vector."""
+
+    text: str
+    tight: int = ATOM
+    plain: bool = False
+
+
+class Lines:
+    """The lines of one group. `pointers` are what they read and write: by name, the pointer to the first example's
+    row, the stride of examples, and whether it is only read; `body` the lines.
+    """
+
+    def __init__(self, writing: Writing, group: Group, tile: Mapping[int, int], span: int) -> None:
+        self.writing, self.group, self.tile, self.span = writing, group, tile, span
+        self.nodes = writing.scan.nodes
+        self.pointers: dict[str, tuple[str, str, bool]] = {}
+        self.wide: dict[str, bool] = {}
+        self.body: list[str] = []
+        self.guards: list[str] = []
+        self.texts: dict[int, Text] = {}
+        self.states = {number: state for state, number in reversed(list(writing.scan.values.items()))}
+        self.equations = {t.state: e for e in writing.scan.equations for t in e.targets}
+        self.taken: set[str] = {"s", "t", "unit", "n", "m", "i", "tile"}
+        order = self._order()
+        self.uses = self._uses(order)
+        stores: dict[int, list[Store]] = {}
+        for store in group.stores:
+            stores.setdefault(store.value, []).append(store)
+        for number in sorted(order | set(stores)):
+            self._value(number, bool(stores.get(number)))
+            for store in stores.get(number, ()):
+                self._store(number, store)
+
+    def parameters(self) -> list[str]:
+        return [f"{'const ' * constant}real *{name}" for name, (_, _, constant) in self.pointers.items()]
+
+    def arguments(self, lane: str) -> list[str]:
+        found = []
+        for name, (_, stride, constant) in self.pointers.items():
+            moved = f"{name} + row * {stride}" + (f" + {lane}" if self.wide[name] else "")
+            found.append(moved if constant else f"{name} ? {moved} : 0")
+        return found
+
+    # --- which values ----------------------------------------------------------------------------
+
+    def _order(self) -> set[int]:
+        """The values that this group computes or loads."""
+        found: set[int] = set()
+        stack = [store.value for store in self.group.stores]
+        while stack:
+            number = stack.pop()
+            if number not in found:
+                found.add(number)
+                if self._here(number):
+                    stack.extend(needed(self.nodes[number]) if isinstance(self.nodes[number], Map) else ())
+        return found
+
+    def _here(self, number: int) -> bool:
+        """Whether the value is computed and not read from memory."""
+        return number in self.group.computed
+
+    def _uses(self, order: set[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for number in order:
+            if self._here(number) and isinstance(self.nodes[number], Map):
+                for arg in needed(self.nodes[number]):
+                    found[arg] = found.get(arg, 0) + 1
+        return found
+
+    # --- values as text --------------------------------------------------------------------------
+
+    def _value(self, number: int, stored: bool) -> None:
+        node = self.nodes[number]
+        text = self._text(number)
+        state = self.states.get(number) if self._here(number) else None
+        once = self.uses.get(number, 0) + stored <= 1 and len(text.text) < LONG
+        if text.plain or (state is None and once):
+            self.texts[number] = text
+            return
+        name = self._name(number, state)
+        comment = ""
+        if state in self.equations:
+            comment = f" /* {show_equation(self.equations[state])} */"
+        line = f"const vec {name} = {text.text};"
+        if comment and len(line) + len(comment) > 110:
+            self.body.append(comment.strip())
+            comment = ""
+        self.body.append(line + comment)
+        self.texts[number] = Text(name)
+        assert not isinstance(node, Join), "a concatenation is stored part by part"
+
+    def _name(self, number: int, state: str | None) -> str:
+        names, node = self.writing.names, self.nodes[number]
+        match node:
+            case Row(read, offset, _, own):
+                name = f"{names[f'own:{read}' if own else f'row:{read}']}_{at(offset)}"
+            case _ if state is not None:
+                name = f"{names[f'own:{state}']}_t"
+            case _:
+                name = f"v{number}"
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def _text(self, number: int) -> Text:
+        node = self.nodes[number]
+        if not self._here(number):
+            return self._loaded(number)
+        match node:
+            case Product():
+                offset = f"({self.tile[number]} * ROWS + i)" if self.tile[number] else "i"
+                return Text(f"load(tile + {offset} * LANES, LANES)")
+            case Fold(op, arg):
+                pointer, stride = self._pointer(arg, False)
+                return Text(f"all({FOLDS[op]}({pointer} + i * {stride}, {width(self.nodes[arg])}))")
+            case Map():
+                return self._map(node)
+            case _:
+                return self._loaded(number)
+
+    def _loaded(self, number: int) -> Text:
+        node = self.nodes[number]
+        match node:
+            case Number(value):
+                return Text(_number(value), SIGN if value < 0 else ATOM, True)
+            case Step(offset):
+                return Text(f"(real)(t + {offset})" if offset else "(real)t", SIGN, True)
+            case _:
+                wide = width(node) > 1 or self.group.width == 1
+                pointer, stride = self._pointer(number, wide)
+                moved = pointer if stride == "0" else f"{pointer} + i * {stride}"
+                return Text(f"load({moved}, n)" if wide else f"all(({pointer})[i * {stride}])")
+
+    def _pointer(self, number: int, wide: bool) -> tuple[str, str]:
+        found = place(self.writing, number)
+        self.pointers.setdefault(found.name, (found.pointer, found.stride, True))
+        assert self.wide.setdefault(found.name, wide) == wide, f"{found.name} is read in two ways"
+        return found.name, found.stride
+
+    def _map(self, node: Map) -> Text:
+        args = [self.texts[a] for a in node.args]
+        vectors = [_vector(a) for a in args]
+        if node.op in INFIX:
+            sign, tight = INFIX[node.op]
+            if all(a.plain for a in args):
+                args = [vectors[0], args[1]]
+            left, right = args
+            return Text(f"{_within(left, tight)} {sign} {_within(right, tight + 1)}", tight)
+        match node.op:
+            case "copy":
+                return vectors[0]
+            case "during":
+                return Text(f"during({_condition(self.writing.scan, node.setting)}, {vectors[0].text})")
+            case "neg":
+                return Text(f"-{_within(vectors[0], SIGN)}", SIGN)
+            case _:
+                return Text(f"{FUNCTIONS[node.op]}({', '.join(v.text for v in vectors)})")
+
+    # --- storing ---------------------------------------------------------------------------------
+
+    def _store(self, number: int, store: Store) -> None:
+        scan, names = self.writing.scan, self.writing.names
+        plane = next(p for p in scan.phases.planes if p.name == store.plane)
+        name = f"{names[f'own:{plane.name}']}_to_{store.start}" if store.start else f"{names[f'own:{plane.name}']}_to"
+        found = own_place(self.writing, plane.name, 0, name, store.start)
+        member = names[f"own:{plane.name}"]
+        pointer = found.pointer if plane.needed else f"s->{member} ? {found.pointer} : 0"
+        self.pointers[name] = (pointer, found.stride, False)
+        self.wide[name] = True
+        guard = "" if plane.needed else f"if ({name}) "
+        self.body.append(f"{guard}store({name} + i * {found.stride}, {_vector(self.texts[number]).text}, n);")
+
+
+def _condition(scan: Scan, setting: str) -> str:
+    """Whether t + an offset lies from a first step to T + a last."""
+    _, offset, first, last = setting.split(":")
+    step = "t" if offset == "0" else f"t {'+' if int(offset) > 0 else '-'} {abs(int(offset))}"
+    parts = [f"{step} >= {first}"] if first else []
+    if last:
+        more = scan.steps.first - 1 - scan.steps.last + int(last)
+        parts.append(f"{step} <= s->steps" + (f" {'+' if more > 0 else '-'} {abs(more)}" if more else ""))
+    return " && ".join(parts) or "1"
+
+
+def _number(value: float) -> str:
+    if value != value:
+        return "(real)NAN"
+    if value in (float("inf"), float("-inf")):
+        return "(real)INFINITY" if value > 0 else "-(real)INFINITY"
+    return str(int(value)) if value.is_integer() and abs(value) < 1e6 else f"(real){value!r}"
+
+
+def _vector(text: Text) -> Text:
+    return Text(f"all({text.text})") if text.plain else text
+
+
+def _within(text: Text, least: int) -> str:
+    return text.text if text.tight >= least else f"({text.text})"

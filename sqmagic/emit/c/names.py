@@ -1,0 +1,61 @@
+"""What things are called in C: states by their names in the notation, no two alike, none that C or the engine has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sqmagic.equations.system import Context, Fixed, Last, Range, Running, points
+
+_WORDS = """
+    abs absolute all auto barrier batch bits block break case char choose clip const continue cos cosine
+    default div do double during else enum equal erf exp exponential extern float for gamma goto i if inline
+    int j0 j1 jn larger largest_of lgamma load log logarithm logistic long loose m main me meet memory
+    multiply n own pack pack_bias packed panel part products real rectified reduced register relax restrict
+    return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of sqrt square
+    square_root static steps store struct sum_of switch t tanh tgamma threads tile together typedef union unit
+    unsigned vec void volatile where while whole width work y0 y1 yn
+"""
+TAKEN = frozenset(_WORDS.split())
+
+
+def identifier(text: str) -> str:
+    """`O_prime` for O', `Enc_r` for Enc.r, `h_hat` for ^h."""
+    text = f"{text[1:]}_hat" if text.startswith("^") else text
+    name = re.sub(r"[^A-Za-z0-9_]", lambda m: f"u{ord(m.group()):x}", re.sub(r"\.", "_", text.replace("'", "_prime")))
+    return name if name[:1].isalpha() else f"v{name}"
+
+
+def distinct(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A name for each key, as near to the one wanted as can be."""
+    taken, found = set(TAKEN), {}
+    for key, text in wanted:
+        name = identifier(text)
+        while name in taken or any(f"{name}_{end}" in taken for end in ("rows", "step", "row")):
+            name += "_"
+        taken |= {name, f"{name}_rows", f"{name}_step", f"{name}_row"}
+        found[key] = name
+    return found
+
+
+def at(offset: int) -> str:
+    """`t`, `tm1` for t-1, `tp2` for t+2."""
+    return f"t{'p' if offset > 0 else 'm'}{abs(offset)}" if offset else "t"
+
+
+def point(context: Context) -> str:
+    """`_0`, `_T`, as a name's end."""
+    found = []
+    for index in context:
+        assert not isinstance(index, Range), "a range is no point"
+        for each in points(index):
+            match each:
+                case Fixed(value):
+                    found.append(f"_{'m' if value < 0 else ''}{abs(value)}")
+                case Last(name, offset):
+                    found.append(
+                        f"_{name.upper()}{'' if not offset else 'p' if offset > 0 else 'm'}{abs(offset) or ''}"
+                    )
+                case Running(_, offset):
+                    found.append(f"_{at(offset)}")
+    return "".join(found)

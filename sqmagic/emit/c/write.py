@@ -1,0 +1,211 @@
+"""A scan as a page of C: its arguments, how its weights are packed, its phases, and the loop over the steps.
+
+Before: a `Scan`. After: text that needs `engine.h` alone, the same for the same scan; and its `Interface`, which says
+what must be handed to it. The numbers of steps and examples are known as it runs, all widths as it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sqmagic.emit.c.groups import beforehand, group_functions
+from sqmagic.emit.c.names import distinct, point
+from sqmagic.emit.c.panels import enumerations, known_vectors, packing
+from sqmagic.emit.c.places import INDENT, Writing, between, note_operands, still_key
+from sqmagic.equations.show import show_equation
+from sqmagic.schedule.plan.scans import Scan
+
+WIDE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a page's scan takes. `declaration` is its struct and functions as cffi reads them; `own`, `rows`, `stills`
+    and `parameters` give the names of its members by state, by (state, point) and by parameter; `between` the values
+    in between that must have memory, with their widths.
+    """
+
+    declaration: str
+    own: dict[str, str]
+    rows: dict[str, str]
+    stills: dict[tuple[str, str], str]
+    parameters: dict[str, str]
+    between: dict[str, int]
+
+
+def write(scan: Scan) -> tuple[str, Interface]:
+    """The page of a scan, and what it takes."""
+    names = _names(scan)
+    writings = [Writing(scan, names)]
+    if scan.edge is not None:
+        writings.append(Writing(replace(scan, phases=scan.edge, values=scan.edge_values), names, "edge_"))
+    for writing in writings:
+        note_operands(writing)
+    page = [
+        *_head(scan),
+        '#include "engine.h"',
+        "",
+        *_struct(writings[0]),
+        "",
+        *enumerations(writings),
+        "",
+        *packing(writings),
+        *(line for w in writings for name, group in w.groups() for line in ["", *group_functions(w, name, group)]),
+        *(line for name, group in writings[0].groups() for line in beforehand(writings[0], name, group)),
+        "",
+        *_steps(writings),
+        "",
+        *_doors(),
+    ]
+    return "\n".join(part for line in page for part in wrapped(line)) + "\n", _interface(writings[0])
+
+
+def _head(scan: Scan) -> list[str]:
+    way = "from the last step to the first" if scan.backward else "from the first step to the last"
+    lines = [f"/* A scan, {way}:", "", *(f"       {show_equation(e)}" for e in scan.equations), "*/"]
+    return [line.replace("*/", "*\\/") if line.startswith("       ") else line for line in lines]
+
+
+def wrapped(line: str) -> list[str]:
+    """A line in parts if it is too long, broken after a comma or before a sign."""
+    code = line.lstrip()
+    if len(line) <= WIDE or code.startswith("/*"):
+        return [line]
+    places = [line.rfind(mark, 60, WIDE) + more for mark, more in ((", ", 1), (" ? ", 0), (" && ", 0), (" + ", 0))]
+    place_ = max(places)
+    if place_ < 60:
+        return [line]
+    indent = line[: len(line) - len(code)]
+    return [line[:place_].rstrip(), *wrapped(f"{indent}{INDENT}{line[place_:].lstrip()}")]
+
+
+def _names(scan: Scan) -> dict[str, str]:
+    wanted = [(f"own:{s}", s) for s in scan.held]
+    wanted += [(f"row:{s}", s) for s in scan.rows]
+    wanted += [(still_key(n), n.state + point(n.context)) for n in scan.stills]
+    wanted += [(f"parameter:{p}", p) for p in scan.parameters]
+    wanted += [(f"own:{name}", name) for name in between(scan)]
+    return distinct(wanted)
+
+
+def _members(writing: Writing) -> Iterator[tuple[str, str]]:
+    """The members of the struct, with what they are."""
+    scan, names = writing.scan, writing.names
+    yield "long steps, batch;", "of how many steps and examples"
+    yield "int threads;", ""
+    for state, held in scan.held.items():
+        name = names[f"own:{state}"]
+        yield (
+            f"real *{name}; long {name}_rows, {name}_row;",
+            f"[rows][batch][{held.width}], the first of index {held.first}",
+        )
+    for plane, wide in between(scan).items():
+        name = names[f"own:{plane}"]
+        yield f"real *{name}; long {name}_rows, {name}_row;", f"[rows][batch][{wide}]"
+    for state, first in scan.rows.items():
+        name = names[f"row:{state}"]
+        yield f"const real *{name}; long {name}_rows, {name}_step, {name}_row;", f"the first row is of index {first}"
+    for node in scan.stills:
+        name = names[still_key(node)]
+        yield f"const real *{name}; long {name}_row;", f"[batch][{node.width}]"
+    for parameter, shape in scan.parameters.items():
+        yield f"const real *{names[f'parameter:{parameter}']};", "".join(f"[{n}]" for n in shape)
+    yield "real *memory;", "as much as scan_memory says"
+
+
+def _struct(writing: Writing) -> list[str]:
+    rows = list(_members(writing))
+    wide = min(48, max(len(member) for member, _ in rows))
+    lines = [f"{INDENT}{member.ljust(wide)}  /* {told} */" if told else INDENT + member for member, told in rows]
+    told = (
+        "A state's rows follow one another; of fewer rows than there are steps, later ones take the place of earlier."
+    )
+    return [f"/* {told} */", "typedef struct {", *(line.rstrip() for line in lines), "} scan;"]
+
+
+def _interface(writing: Writing) -> Interface:
+    scan, names = writing.scan, writing.names
+    members = [member for member, _ in _members(writing)]
+    return Interface(
+        declaration="\n".join(
+            [
+                "typedef struct {",
+                *members,
+                "} scan;",
+                "long scan_memory(long steps, long batch, int threads);",
+                "void run(scan *s);",
+            ]
+        ),
+        own={s: names[f"own:{s}"] for s in scan.held},
+        rows={s: names[f"row:{s}"] for s in scan.rows},
+        stills={(n.state, point(n.context)): names[still_key(n)] for n in scan.stills},
+        parameters={p: names[f"parameter:{p}"] for p in scan.parameters},
+        between={names[f"own:{p}"]: w for p, w in between(scan).items()},
+    )
+
+
+def _steps(writings: Sequence[Writing]) -> list[str]:
+    scan = writings[0].scan
+    first = scan.steps.first
+    order = (
+        f"for (long t = s->steps + {first - 1}; t >= {first}; t--) {{"
+        if scan.backward
+        else f"for (long t = {first}; t < s->steps + {first}; t++) {{"
+    ).replace("+ -", "- ")
+    lines = [
+        "static long thread_memory(long batch, int threads)",
+        "{",
+        f"{INDENT}return (PACKED * (most_rows(batch, threads) + ROWS) + TILE + 2 * LANES) / LANES * LANES;",
+        "}",
+        "",
+        "/* What one thread does. */",
+        "static void thread(void *task, const share *me)",
+        "{",
+        f"{INDENT}const scan *s = task;",
+        f"{INDENT}const long known = known_beforehand(s->steps, s->batch, KNOWN);",
+        f"{INDENT}real *own = s->memory + ALL_PANELS + known + me->number * thread_memory(s->batch, me->threads);",
+        f"{INDENT}real *tile = own + PACKED * (held_rows(me) > ROWS ? held_rows(me) : ROWS);",
+        f"{INDENT}tile += (LANES - (tile - s->memory) % LANES) % LANES;",
+        f"{INDENT}pack_panels(s, me);",
+        f"{INDENT}meet(me);",
+        *_known_calls(writings[0]),
+        f"{INDENT}{order}",
+        *(INDENT * 2 + call for call in _calls(writings[0], "t")),
+        f"{INDENT}}}",
+    ]
+    for writing in writings[1:]:
+        past = str(first - 1) if scan.backward else f"s->steps + {first}"
+        lines += [INDENT + call for call in _calls(writing, past)]
+    return [*lines, "}"]
+
+
+def _known_calls(writing: Writing) -> list[str]:
+    names = [name for name, group in writing.groups() if known_vectors(writing.scan, group)]
+    calls = [f"{INDENT * 2}beforehand_{name}(s, me, own, tile);" for name in names]
+    return [f"{INDENT}if (known) {{", *calls, f"{INDENT}}}"] if names else []
+
+
+def _calls(writing: Writing, step: str) -> list[str]:
+    """A step: its phases, the threads together after each."""
+    calls = []
+    for n, phase in enumerate(writing.scan.phases.phases, 1):
+        calls += [f"phase_{writing.prefix}{n}_{m}(s, me, {step}, own, tile);" for m, _ in enumerate(phase, 1)]
+        calls += ["if (me->by_units)", f"{INDENT}meet(me);"]
+    return calls
+
+
+def _doors() -> list[str]:
+    return [
+        "/* How many numbers `memory` must hold, beginning at a multiple of 64 bytes. */",
+        "long scan_memory(long steps, long batch, int threads)",
+        "{",
+        f"{INDENT}const long known = known_beforehand(steps, batch, KNOWN);",
+        f"{INDENT}return ALL_PANELS + known + threads * thread_memory(batch, threads);",
+        "}",
+        "",
+        "void run(scan *s)",
+        "{",
+        f"{INDENT}together(thread, s, s->threads, s->batch);",
+        "}",
+    ]

@@ -1,0 +1,86 @@
+"""Recurrences as methods of their own, for which compiled code may stand in: `h, c = self.scan_2(x, c_0, h_0, T)`.
+
+The method is the loop that would otherwise stand in `forward`; what it takes is what its lines use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqmagic.emit.torch.facts import Facts, base_cases, end_cases, fixed
+from sqmagic.emit.torch.lines import WIDE
+from sqmagic.emit.torch.statements import statements
+from sqmagic.equations.system import Context
+from sqmagic.schedule.dependence import Component
+
+WINDOW = ("T", "batch", "end", "lengths")
+"""What a method knows of the window besides states."""
+
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class ScanMethod:
+    """`arguments` are Python names, `places` where among them each state, or point of one, stands; `states` what it
+    returns, in order; `before` and `after` the base and end cases of each; `lines` its body without indentation.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    places: Mapping[tuple[str, Context], int]
+    states: tuple[str, ...]
+    before: Mapping[str, tuple[Context, ...]]
+    after: Mapping[str, tuple[Context, ...]]
+    lines: tuple[str, ...]
+
+    def place(self, name: str) -> int | None:
+        return self.arguments.index(name) if name in self.arguments else None
+
+
+def scan_method(facts: Facts, component: Component, number: int) -> ScanMethod:
+    """The method of a recurrence, the component of this number."""
+    lines = statements(facts, component)
+    states = component.states
+    own = {facts.name(s) for s in states}
+    known = {n: key for key, n in facts.variables.items() if (not key[1] or fixed(key[1])) and n not in own}
+    taken = {name.partition(".")[2].partition(".")[0].partition("[")[0] for name in facts.owners.values()}
+    name = f"scan_{number}"
+    while name in taken:
+        name += "_"
+    used = [n for n in known if _uses(lines, n)]
+    window = [n for n in WINDOW if n == "T" or _uses(lines, n)]
+    return ScanMethod(
+        name=name,
+        arguments=(*used, *window),
+        places={known[n]: place for place, n in enumerate(used)},
+        states=states,
+        before={s: tuple(context for _, context in base_cases(facts, s)) for s in states},
+        after={s: tuple(context for _, context in end_cases(facts, s)) for s in states},
+        lines=tuple(lines),
+    )
+
+
+def _uses(lines: list[str], word: str) -> bool:
+    pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
+    return any(pattern.search(line.partition("# ")[0]) for line in lines)
+
+
+def call(facts: Facts, method: ScanMethod) -> list[str]:
+    """The line of `forward`."""
+    results = ", ".join(facts.name(s) for s in method.states)
+    line = f"{results} = self.{method.name}({', '.join(method.arguments)})"
+    if len(line) <= WIDE:
+        return [line]
+    return [f"{results} = self.{method.name}(", *(f"{INDENT}{a}," for a in method.arguments), ")"]
+
+
+def written(facts: Facts, method: ScanMethod) -> list[str]:
+    """The method's own text."""
+    results = ", ".join(facts.name(s) for s in method.states)
+    body = [*method.lines, f"return {results}"]
+    return [
+        f"def {method.name}({', '.join(['self', *method.arguments])}):",
+        *(INDENT + line if line else "" for line in body),
+    ]

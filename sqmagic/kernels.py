@@ -1,0 +1,208 @@
+"""The recurrences of a program as compiled C: from the plan to what runs them.
+
+System --scans--> Scan --alone, adjoint, reverse--> the way back --write--> pages of C --> ScanProgram
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqmagic.calculus.adjoint import adjoint
+from sqmagic.emit.c import engine
+from sqmagic.emit.c.names import point
+from sqmagic.emit.c.write import Interface
+from sqmagic.emit.c.write import write as write_c
+from sqmagic.emit.torch.scans import ScanMethod
+from sqmagic.emit.torch.write import scan_methods
+from sqmagic.equations.shapes import Shapes
+from sqmagic.equations.system import Fixed, Last, Read, Running, System, reads
+from sqmagic.schedule.dependence import Dependence, dependence
+from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
+from sqmagic.schedule.plan.lower import NotForKernels
+from sqmagic.schedule.plan.reverse import Gradient, Reverse, Rows, reverse
+from sqmagic.schedule.plan.scans import Scan, scans
+
+if TYPE_CHECKING:
+    from sqmagic.runtime.kernels.program import Backward, ScanProgram
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes; the same
+    of its way back, or why there is none. `outside` are the states that others read.
+    """
+
+    scan: Scan
+    method: ScanMethod
+    outside: frozenset[str]
+    page: str
+    interface: Interface
+    back: tuple[Reverse, Alone, str, Interface] | str
+
+
+def scan_pages(system: System, shapes: Shapes, order: Dependence, held: Domains) -> dict[int, ScanPage]:
+    """The scans that kernels can run, by the number of their component."""
+    found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
+    methods = scan_methods(system, shapes, order, held, found)
+    made = {}
+    for number, scan in found.items():
+        if all((s.state, s.context) in methods[number].places for s in scan.stills):
+            outside = _outside(system, order, number)
+            back: tuple[Reverse, Alone, str, Interface] | str
+            try:
+                way, apart = _way_back(system, shapes, held, scan, outside)
+                back, scan = (way, apart, *write_c(way.backward)), way.forward
+            except NotForKernels as reason:
+                back = str(reason)
+            made[number] = ScanPage(scan, methods[number], outside, *write_c(scan), back)
+    return made
+
+
+def _way_back(
+    system: System, shapes: Shapes, held: Domains, scan: Scan, outside: frozenset[str]
+) -> tuple[Reverse, Alone]:
+    """The adjoint of a scan as kernels run it. Raises NotForKernels."""
+    apart = alone(system, shapes, held, scan, outside)
+    order = dependence(apart.system)
+    steps = domains(apart.system, order)
+    if order.problems or steps.problems:
+        raise NotForKernels("by itself it has no order")
+    wanted = [name for name in apart.inputs if name not in shapes.integers]
+    found = adjoint(apart.system, apart.shapes, steps, inputs=wanted)
+    return reverse(scan, apart, found.system, found.shapes, found.parameters, found.gradients), apart
+
+
+def _outside(system: System, order: Dependence, number: int) -> frozenset[str]:
+    """The states of a component that others read; if none are, all that no equation reads."""
+    own = set(order.components[number].states)
+    inside = [system.equations[n] for n in order.components[number].equations]
+    exprs = [e.value for e in system.equations if e not in inside] + [g.value for g in system.goals]
+    found = own & {r.state for e in exprs for r in reads(e)}
+    return frozenset(found or own - {r.state for e in inside for r in reads(e.value) if r.context and _here(r)} or own)
+
+
+def _here(read: Read) -> bool:
+    """Whether a read is of the reader's own step."""
+    return all(isinstance(i, Running) and i.offset == 0 for i in read.context)
+
+
+def program_of(page: ScanPage) -> ScanProgram:
+    """A scan as what runs takes it."""
+    from sqmagic.runtime.kernels import program as kernel
+
+    scan, method, interface = page.scan, page.method, page.interface
+    needed = {plane.name for plane in scan.phases.planes if plane.needed}
+    own = []
+    for state in (*method.states, *(s for s in scan.held if s not in method.states)):
+        held = scan.held[state]
+        before = [method.places[state, c] for c in method.before.get(state, ())]
+        after: list[int | None] = [method.places[state, c] for c in method.after.get(state, ())]
+        after += [None] * (held.after - len(after))
+        own.append(
+            kernel.OwnState(
+                state, interface.own[state], held.width, tuple(before), tuple(after), held.reach, state in needed
+            )
+        )
+    given = [kernel.Given(member, method.places[state, ()], True) for state, member in interface.rows.items()]
+    given += [
+        kernel.Given(interface.stills[s.state, point(s.context)], method.places[s.state, s.context], False)
+        for s in scan.stills
+    ]
+    return kernel.ScanProgram(
+        method=method.name,
+        page=kernel.Page(page.page, engine(), interface.declaration),
+        own=tuple(own),
+        returned=len(method.states),
+        outside=page.outside,
+        horizon=method.arguments.index("T"),
+        lengths=method.place("lengths"),
+        more=scan.steps.last - scan.steps.first + 1,
+        between=tuple(interface.between.items()),
+        given=tuple(given),
+        weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
+        backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
+    )
+
+
+def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: Interface) -> Backward:
+    """The way back through a scan as what runs takes it."""
+    from sqmagic.runtime.kernels import program as kernel
+
+    forward, scan, method = way.forward, way.backward, page.method
+    arguments = {name: method.places[key] for key, name in apart.points.items()}
+    arguments |= {state: method.places[state, ()] for state in forward.rows}
+    edge = {plane.name for plane in (scan.edge.planes if scan.edge else ()) if plane.needed}
+    needed = {plane.name for plane in scan.phases.planes if plane.needed} | edge
+
+    def source(state: str) -> tuple[kernel.Source, str | int, int]:
+        """Whose rows they are, and the index of the first."""
+        if state.endswith(GIVEN):
+            name = state.removesuffix(GIVEN)
+            return "adjoint", name, forward.held[name].first
+        if state in forward.held:
+            return "state", state, forward.held[state].first
+        return "argument", arguments[state], forward.rows.get(state, scan.steps.first)
+
+    def rows(each: Rows) -> kernel.Rows:
+        if each.own:
+            return kernel.Rows("own", each.state, each.offset, each.start, each.width)
+        kind, name, first = source(each.state)
+        skip = 0 if each.still else scan.steps.first + each.offset - first
+        return kernel.Rows(kind, name, skip, each.start, each.width, each.still)
+
+    def gradient(each: Gradient, first: int = 0) -> kernel.Gradient:
+        """`first` is the index of the first row of what it is the gradient of."""
+        return kernel.Gradient(
+            outers=tuple(kernel.Outer(rows(o.left), rows(o.right), o.column) for o in each.outers),
+            sums=tuple(map(rows, each.sums)),
+            throughs=tuple(
+                kernel.Through(
+                    rows(r), t.weight, t.unit, t.component, width, t.transposed, scan.steps.first - offset - first
+                )
+                for r, t, offset, width in each.throughs
+            ),
+            adds=tuple((rows(r), scan.steps.first - offset - first) for r, offset in each.rows),
+        )
+
+    taken = []
+    for state, member in interface.rows.items():
+        kind, name, first = source(state)
+        taken.append(kernel.Taken(member, kind, name, scan.rows[state] - first, True))
+    taken += [
+        kernel.Taken(interface.stills[s.state, ""], "argument", arguments[s.state], 0, False) for s in scan.stills
+    ]
+    bases = []
+    for (state, at), name in apart.bases.items():
+        if name in way.bases:
+            place = method.places[state, (at,)]
+            row = at.value - forward.held[state].first if isinstance(at, Fixed) else -forward.held[state].ends
+            row += 0 if isinstance(at, Fixed) or not isinstance(at, Last) else at.offset - scan.steps.last - 1
+            bases.append((place, f"^{name}", state if state in page.outside else "", row))
+    return kernel.Backward(
+        page=kernel.Page(text, engine(), interface.declaration),
+        own=tuple(
+            kernel.OwnState(
+                state,
+                interface.own[state],
+                held.width,
+                (None,) * held.before,
+                (None,) * held.after,
+                held.reach,
+                state in needed,
+            )
+            for state, held in scan.held.items()
+        ),
+        kept=way.kept,
+        full=tuple(sorted(way.full)),
+        between=tuple(interface.between.items()),
+        taken=tuple(taken),
+        weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
+        parameters=tuple((name, gradient(g)) for name, g in way.parameters.items()),
+        arguments=(
+            *((arguments[s], gradient(g, forward.rows[s]), False) for s, g in way.inputs.items()),
+            *((arguments[s], gradient(g), True) for s, g in way.stills.items()),
+        ),
+        bases=tuple(bases),
+    )

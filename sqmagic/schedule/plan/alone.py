@@ -1,0 +1,121 @@
+"""A scan as a System by itself, so that its adjoint can be taken: what it reads are inputs, and what is made of its
+results is a sum with weights that are given.
+
+The adjoint of the result `h` is the input `h.given`, base cases are inputs named `h.from0`, end cases `h.until1`, and a
+point of another state `x.at1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sqmagic.equations.shapes import Shape, Shapes
+from sqmagic.equations.system import (
+    Apply,
+    Context,
+    Equation,
+    Expr,
+    Fixed,
+    Goal,
+    Input,
+    Last,
+    Point,
+    Read,
+    Running,
+    System,
+    Target,
+    children,
+    with_children,
+)
+from sqmagic.schedule.domains import Domains
+from sqmagic.schedule.plan.scans import Scan
+
+GIVEN = ".given"
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """`bases` are the inputs for base and end cases by (state, point); `points` those for what stands still."""
+
+    system: System
+    shapes: Shapes
+    bases: Mapping[tuple[str, Point], str]
+    points: Mapping[tuple[str, Context], str]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What may ask for an adjoint."""
+        return tuple(i.state for i in self.system.inputs if not i.state.endswith(GIVEN))
+
+
+def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside: Collection[str]) -> Alone:
+    """The scan by itself; `outside` are the states that others read."""
+    index = system.indices[0].name
+    sizes: dict[str, Shape] = {s: shapes.states[s] for s in (*scan.held, *scan.rows)}
+    points = {(s.state, s.context): s.state + "".join(map(_told, s.context)) for s in scan.stills}
+    bases = {(state, point): state + _name(point) for state, point in _bases(scan, system)}
+    inputs = [
+        Input(s, True, first=Fixed(first), last=Last(index, _last(system, domains, s)))
+        for s, first in scan.rows.items()
+    ]
+    inputs += [Input(name, False) for name in (*points.values(), *bases.values())]
+    sizes |= {name: shapes.states[state] for (state, _), name in (*points.items(), *bases.items())}
+    goals = []
+    for state in sorted(outside):
+        given, read = state + GIVEN, Read(state, (Running(index),))
+        inputs.append(Input(given, True, first=Fixed(scan.steps.first), last=Last(index, scan.steps.last)))
+        sizes[given] = shapes.states[state]
+        weight = Apply("stop", (Read(given, (Running(index),)),))
+        goals.append(Goal("loss", (read,), Apply("matmul", (read, weight))))
+    equations = [Equation((Target(state, (point,)),), Read(name)) for (state, point), name in bases.items()]
+    equations += [Equation((Target(state),), value) for state, value in scan.constants.items()]
+    sizes |= dict.fromkeys(scan.constants, (1,))
+    equations += [replace(e, value=_renamed(e.value, points)) for e in scan.equations]
+    made = System(system.indices, tuple(inputs), tuple(equations), tuple(goals), system.layers)
+    return Alone(made, Shapes(sizes, shapes.parameters), bases, points)
+
+
+def _bases(scan: Scan, system: System) -> Iterator[tuple[str, Point]]:
+    index = system.indices[0].name
+    for state, held in scan.held.items():
+        yield from ((state, Fixed(held.first + k)) for k in range(held.before))
+        yield from ((state, Last(index, scan.steps.last + 1 + k)) for k in range(held.ends))
+
+
+def _name(point: Point) -> str:
+    match point:
+        case Fixed(value):
+            return f".from{value}"
+        case Last(_, offset):
+            return f".until{offset}"
+        case Running():
+            raise AssertionError("a base case is a point")
+
+
+def _told(index: object) -> str:
+    match index:
+        case Fixed(value):
+            return f".at{value}"
+        case Last(_, offset):
+            return f".atT{offset:+d}"
+        case _:
+            raise AssertionError("what stands still is a point")
+
+
+def _last(system: System, domains: Domains, state: str) -> int:
+    """The last row of a state, counted from T."""
+    last = domains.states[state].last
+    index = system.indices[0].name
+    cases = {(t.state, i) for e in system.equations for t in e.targets for i in t.context}
+    while (state, Last(index, last + 1)) in cases:
+        last += 1
+    return last
+
+
+def _renamed(expr: Expr, points: Mapping[tuple[str, Context], str]) -> Expr:
+    match expr:
+        case Read(state, context) if context and (state, context) in points:
+            return Read(points[state, context], (), span=expr.span)
+        case _:
+            return with_children(expr, tuple(_renamed(c, points) for c in children(expr)))

@@ -1,0 +1,129 @@
+"""What of a program runs where: a frozen fact that prints well.
+
+What is in no recurrence runs once over time x batch; each recurrence is a scan, with its phases; what is not indexed
+runs once. Counts are for one example at one step: `flops` of products with weights (a multiplication and an addition
+each), `numbers` that are read and written besides weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqmagic.equations.shapes import Shape, Shapes
+from sqmagic.equations.show import show_equation
+from sqmagic.equations.system import Apply, Equation, Read, System, Weight, reads, walk
+from sqmagic.schedule.dependence import Component, Dependence
+from sqmagic.schedule.domains import Domains
+from sqmagic.schedule.plan.nodes import needed, width
+from sqmagic.schedule.plan.phases import Group, Store
+from sqmagic.schedule.plan.scans import Scan, scans
+
+KINDS = {
+    "once": "once for an example",
+    "parallel": "all steps at once",
+    "forward scan": "step by step, from the first",
+    "reverse scan": "step by step, from the last",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component: `how` it runs, its equations as text, the `phases` of a step if it is a scan that kernels run, and
+    why kernels do not run it if they do not.
+    """
+
+    number: int
+    states: tuple[str, ...]
+    how: str
+    equations: tuple[str, ...]
+    flops: int
+    numbers: int
+    phases: tuple[str, ...] = ()
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parts of a program in the order in which they run."""
+
+    parts: tuple[Part, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(line for part in self.parts for line in _lines(part))
+
+
+def plan(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Plan:
+    found = scans(system, shapes, order, held)
+    return Plan(tuple(_part(n, c, system, shapes, found.get(n)) for n, c in enumerate(order.components)))
+
+
+def _part(number: int, component: Component, system: System, shapes: Shapes, scan: Scan | str | None) -> Part:
+    equations = tuple(system.equations[n] for n in component.equations)
+    return Part(
+        number=number,
+        states=component.states,
+        how="all steps, one after the other" if component.growing else KINDS.get(component.kind, component.kind),
+        equations=tuple(map(show_equation, equations)),
+        flops=sum(_flops(e, shapes.parameters) for e in equations),
+        numbers=sum(map(_size, _touched(equations, shapes.states))),
+        phases=tuple(_phases(scan)) if isinstance(scan, Scan) else (),
+        why_not=scan if isinstance(scan, str) else "",
+    )
+
+
+def _flops(equation: Equation, parameters: Mapping[str, Shape]) -> int:
+    """Of dense layers and products with a matrix; of convolutions none are counted."""
+    total = 0
+    for node in walk(equation.value):
+        match node:
+            case Apply("dense", layer=str(layer)):
+                total += 2 * _size(parameters[f"{layer}.weight"])
+            case Apply("matmul", (Weight(weight), _)) | Apply("matmul", (_, Weight(weight))):
+                total += 2 * _size(parameters[weight])
+    return total
+
+
+def _size(shape: Shape) -> int:
+    size = 1
+    for n in shape:
+        size *= max(n, 1)
+    return size
+
+
+def _touched(equations: tuple[Equation, ...], states: Mapping[str, Shape]) -> Iterator[Shape]:
+    """What is written, and what is read of others."""
+    own = {t.state for e in equations for t in e.targets}
+    others = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in own)
+    yield from (states[s] for s in own)
+    yield from (states[r.state] for r in others if isinstance(r, Read))
+
+
+def _phases(scan: Scan) -> Iterator[str]:
+    """A line for each group of each phase."""
+    names = {number: state for state, number in scan.values.items()}
+    for n, phase in enumerate(scan.phases.phases, 1):
+        for group in phase:
+            yield f"phase {n}, {group.width} wide: {_told(scan, group, names)}"
+
+
+def _told(scan: Scan, group: Group, names: Mapping[int, str]) -> str:
+    products = []
+    for stack in group.stacks:
+        taken = sum(width(scan.nodes[operand]) for operand in needed(scan.nodes[stack[0]]))
+        products.append(f"{len(stack)} product{'s' * (len(stack) > 1)} on {taken} numbers")
+    stored = dict.fromkeys(names.get(s.value, _part_of(s, scan)) for s in group.stores)
+    return "; ".join([*products, ", ".join(stored)])
+
+
+def _part_of(store: Store, scan: Scan) -> str:
+    return f"a part of {store.plane}" if store.plane in scan.held else "a value in between"
+
+
+def _lines(part: Part) -> Iterator[str]:
+    counts = [f"{part.flops:,} flops"] * bool(part.flops) + [f"{part.numbers:,} numbers"]
+    yield f"{', '.join(part.states) or 'effects'}: {part.how} ({', '.join(counts)})"
+    yield from (f"    {equation}" for equation in part.equations)
+    yield from (f"    {phase}" for phase in part.phases)
+    if part.why_not:
+        yield f"    no kernel: {part.why_not}"

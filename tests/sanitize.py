@@ -1,0 +1,144 @@
+"""Compiled scans under the sanitizers of the C compiler: `python tests/sanitize.py [address|thread] [programs]`.
+
+Each scan, forward and back, becomes a program of its own that calls it with many shapes and numbers of threads. All its
+memory is allocated to the number, so that whatever is read or written beside it is told.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from emitted import emitted
+from programs import PROGRAMS
+
+from sqmagic.emit.c import engine
+from sqmagic.emit.c.write import Interface
+from sqmagic.pipeline import Sizes, generate, understand
+from sqmagic.schedule.plan.nodes import Row
+from sqmagic.schedule.plan.scans import Scan
+
+FLAGS = {
+    "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+    "thread": ("-fsanitize=thread",),
+}
+SHAPES = [(1, 1, 1), (2, 3, 2), (3, 5, 1), (4, 13, 2), (2, 32, 2), (3, 33, 2), (5, 40, 3), (2, 2, 3), (1, 64, 4)]
+"""Steps, examples, threads."""
+
+
+def pages(text: str) -> list[tuple[Scan, str, Interface]]:
+    """Every scan of a program, forward and back."""
+    widths = random.Random(len(text)).choice((1, 3, 17, 33))
+    made = emitted(text, width=widths)
+    known = understand(text)
+    told = {i.state: made.shapes.states[i.state] for i in known.system.inputs}
+    from sqmagic.equations.shapes import DataShape
+
+    data = {s: DataShape(shape, s in made.shapes.integers, made.shapes.classes.get(s)) for s, shape in told.items()}
+    found = []
+    for page in generate("net", known, Sizes(width=widths), data, kernels=True).pages:
+        found.append((page.scan, page.page, page.interface))
+        if not isinstance(page.back, str):
+            way, _, back, interface = page.back
+            found.append((way.backward, back, interface))
+    return found
+
+
+def driver(scan: Scan, interface: Interface) -> str:
+    """A `main` that calls a scan with every shape."""
+    lines = ["const long steps = shapes[k][0], batch = shapes[k][1];", "scan s = {0};"]
+    lines += ["s.steps = steps, s.batch = batch, s.threads = (int)shapes[k][2];"]
+    needed = {p.name for phases in (scan.phases, scan.edge) if phases for p in phases.planes if p.needed}
+    for state, member in interface.own.items():
+        held = scan.held[state]
+        rows = f"(steps + {held.before + held.after})"
+        may = "1" if state in needed else "k % 2"
+        lines.append(f"s.{member} = {may} ? some({rows} * batch * {held.width}) : 0;")
+        lines.append(f"s.{member}_rows = {rows}, s.{member}_row = {held.width};")
+    for member, width in interface.between.items():
+        lines.append(f"s.{member} = some(batch * {width}), s.{member}_rows = 1, s.{member}_row = {width};")
+    for state, member in interface.rows.items():
+        nodes = [n for n in scan.nodes if isinstance(n, Row) and n.state == state and not n.own]
+        reach = max([0, *(n.offset for n in nodes)]) if not any("during" in repr(n) for n in scan.nodes) else 0
+        rows = f"(steps + {scan.steps.first - scan.rows[state] + reach})"
+        width = nodes[0].width
+        lines.append(f"s.{member} = some({rows} * batch * {width}), s.{member}_rows = {rows};")
+        lines.append(f"s.{member}_step = batch * {width}, s.{member}_row = {width};")
+    for still in scan.stills:
+        member = next(m for (state, _), m in interface.stills.items() if state == still.state)
+        lines.append(f"s.{member} = some(batch * {still.width}), s.{member}_row = {still.width};")
+    for parameter, member in interface.parameters.items():
+        count = 1
+        for n in scan.parameters[parameter]:
+            count *= n
+        lines.append(f"s.{member} = some({count});")
+    lines.append("s.memory = some(scan_memory(steps, batch, s.threads));")
+    lines.append("run(&s);")
+    members = [*interface.own.values(), *interface.between, *interface.rows.values(), *interface.stills.values()]
+    for member in [*members, *interface.parameters.values(), "memory"]:
+        lines.append(f"free((void *)s.{member});")
+    shapes = ", ".join(f"{{{steps}, {batch}, {threads}}}" for steps, batch, threads in SHAPES)
+    return "\n".join(
+        [
+            "#include <stdlib.h>",
+            f"static const long shapes[][3] = {{{shapes}}};",
+            "static real *some(long n)",
+            "{",
+            "    real *p = malloc((size_t)n * sizeof(real));",
+            "    for (long i = 0; i < n; i++)",
+            "        p[i] = (real)(rand() % 1000) / 1000;",
+            "    return p;",
+            "}",
+            "int main(void)",
+            "{",
+            f"    for (int k = 0; k < {len(SHAPES)}; k++) {{",
+            *(f"        {line}" for line in lines),
+            "    }",
+            "    return 0;",
+            "}",
+            "",
+        ]
+    )
+
+
+def check(text: str, folder: Path, which: str, machine: str) -> int:
+    """How many scans were run; ends where a sanitizer tells something."""
+    count = 0
+    (folder / "engine.h").write_text(engine())
+    for scan, page, interface in pages(text):
+        for real in ((), ("-DSQ_DOUBLE",)):
+            source, made = folder / "scan.c", folder / "scan"
+            source.write_text(page + driver(scan, interface))
+            flags = (
+                "-std=gnu11",
+                "-O1",
+                "-g",
+                machine,
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-Wno-psabi",
+                "-DSQ_PTHREADS",
+                "-pthread",
+            )
+            command = ["gcc", *flags, *FLAGS[which], *real, str(source), "-o", str(made), "-lm"]
+            subprocess.run(command, check=True, timeout=120)
+            subprocess.run([str(made)], check=True, timeout=120)
+            count += 1
+    return count
+
+
+def main() -> None:
+    which = sys.argv[1] if len(sys.argv) > 1 else "address"
+    chosen = sys.argv[2:] or list(PROGRAMS)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(chosen):
+            machine = ("-march=native", "-march=x86-64", "-march=x86-64-v3")[number % 3]
+            print(f"{name}: {check(PROGRAMS[name], Path(folder), which, machine)} under {which}, {machine}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

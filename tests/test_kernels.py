@@ -1,0 +1,542 @@
+"""Compiled scans: they compute what torch computes, forward and back, or say why they do not run."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from against import random_inputs
+from emitted import emitted, net, randomised
+from hypothesis import assume, settings
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
+from programs import PROGRAMS
+from systems import Example, examples
+
+from sqmagic import kernels
+from sqmagic.emit.torch.write import emit
+from sqmagic.equations.interpret import interpret
+from sqmagic.equations.shapes import Shapes
+from sqmagic.runtime import generated
+from sqmagic.runtime.kernels import compiler
+from sqmagic.runtime.kernels.scan import bind
+from sqmagic.runtime.net import Net
+from sqmagic.schedule.dependence import dependence
+from sqmagic.schedule.domains import domains
+
+LSTM = """
+x_t : {inputs}
+0 -> c_0
+b -> h_0
+b : param({width})
+h_{{t-1}}|x_t -> p_t
+p_t --[F|sigmoid]-> f_t
+p_t --[I|sigmoid]-> i_t
+p_t --[C|tanh]-> l_t
+p_t --[O|sigmoid]-> o_t
+c_{{t-1}}*f_t + i_t*l_t -> c_t
+tanh(c_t)*o_t -> h_t
+"""
+GRU = """
+x_t : {inputs}
+g : {width}
+g -> h_0
+sigmoid(Rx(x_t) + Rh(h_{{t-1}})) -> r_t
+sigmoid(Zx(x_t) + Zh(h_{{t-1}})) -> z_t
+tanh(Nx(x_t) + r_t*Nh(h_{{t-1}})) -> n_t
+(1-z_t)*n_t + z_t*h_{{t-1}} -> h_t
+"""
+SEED_GRU = """
+x_t : {inputs}
+0.5 -> h_0
+h_{{t-1}}|x_t -> c_t
+c_t --[R|sigmoid]-> r_t
+c_t --[Z|sigmoid]-> z_t
+x_t|(h_{{t-1}}*r_t) --[H|tanh]-> l_t
+h_{{t-1}} * (1 - z_t) + l_t -> h_t
+h_t : {width}
+"""
+PEEPHOLES = """
+x_t : {inputs}
+0 -> c_0
+0 -> h_0
+u : param({width})
+v : param({width})
+w : param({width})
+h_{{t-1}}|x_t -> p_t
+sigmoid(F(p_t) + u*c_{{t-1}}) -> f_t
+sigmoid(I(p_t) + v*c_{{t-1}}) -> i_t
+tanh(C(p_t)) -> l_t
+c_{{t-1}}*f_t + i_t*l_t -> c_t
+sigmoid(O(p_t) + w*c_t) -> o_t
+tanh(c_t)*o_t -> h_t
+"""
+MIXED = """
+x_t : {inputs}
+0 -> h_0
+0 -> a_0
+softmax(A(h_{{t-1}}|x_t)) -> s_t
+norm(h_{{t-1}}) + mean(a_{{t-1}}) -> q_t
+a_{{t-1}} * 0.5 + max(s_t) * relu(B(s_t)) - q_t*0.01 -> a_t
+clip(gelu(C(a_t|h_{{t-1}})), -0.9, 2) * softplus(D(x_t)) + s_t -> h_t
+h_t : {width}
+a_t : 4
+"""
+BACKWARDS = """
+x_t : {inputs}
+1 -> b_{{T+1}}
+tanh(M(x_t|b_{{t+1}})) -> b_t
+b_t : {width}
+"""
+CELLS = {"lstm": LSTM, "gru": GRU, "seed": SEED_GRU, "peepholes": PEEPHOLES, "mixed": MIXED, "backwards": BACKWARDS}
+
+
+def unbound(module: Net) -> Net:
+    """The net with its scans as torch computes them."""
+    for bound in module._scans:
+        setattr(type(module._code), bound.program.method, bound.method)
+    return module
+
+
+def pair(
+    text: str, given: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float64, **more: Any
+) -> tuple[Net, Net]:
+    """The same net twice: its scans compiled, and by torch."""
+    nets = []
+    for _ in range(2):
+        module = net(text, **more).settle(given)
+        randomised(module)
+        nets.append(module.to(dtype).eval())
+    return nets[0], unbound(nets[1])
+
+
+def by_c(module: Net) -> None:
+    assert module._scans, "there are scans"
+    assert [b.report.path for b in module._scans] == ["C"] * len(module._scans)
+
+
+def outside(module: Net) -> list[str]:
+    return sorted(s for bound in module._scans for s in bound.program.outside)
+
+
+def gradients(
+    module: Net, given: Mapping[str, torch.Tensor], states: list[str], seed: int = 3
+) -> dict[str, torch.Tensor]:
+    """Of a sum of states with random weights, by every parameter and input."""
+    leaves = {k: v.clone().requires_grad_() if v.is_floating_point() else v for k, v in given.items()}
+    random = torch.Generator().manual_seed(seed)
+    out = module(leaves)
+    total = torch.zeros((), dtype=torch.float64)
+    for state in states:
+        value = torch.where(out[state].isnan(), 0.0, out[state])
+        total = total + (value * torch.randn(value.shape, generator=random, dtype=torch.float64)).sum()
+    module.zero_grad()
+    total.backward()
+    found = {name: p.grad for name, p in module.named_parameters()} | {f"input {k}": v.grad for k, v in leaves.items()}
+    return {name: g.clone() for name, g in found.items() if g is not None}
+
+
+def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], tolerance: float = 1e-10) -> None:
+    for name in one.keys() | other.keys():
+        known = one.get(name, other.get(name))
+        assert known is not None
+        a, b = (d.get(name, torch.zeros_like(known)) for d in (one, other))
+        torch.testing.assert_close(
+            a, b, rtol=tolerance, atol=tolerance, equal_nan=True, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(("steps", "batch"), [(4, 3), (2, 40)])
+def test_programs_are_computed_and_trained_as_by_torch(name: str, steps: int, batch: int) -> None:
+    given = random_inputs(emitted(PROGRAMS[name]), steps, batch)
+    compiled, plain = pair(PROGRAMS[name], given)
+    if not compiled._scans:
+        return
+    with torch.no_grad():
+        out, want = compiled(given), plain(given)
+    by_c(compiled)
+    for state in want:
+        torch.testing.assert_close(out[state], want[state], rtol=1e-10, atol=1e-10, equal_nan=True, msg=state)
+    states = [s for s in outside(compiled) if want[s].is_floating_point()]
+    same(gradients(compiled, given, states), gradients(plain, given, states))
+    by_c(compiled)
+
+
+def cell_inputs(name: str, steps: int, batch: int, inputs: int, width: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(5)
+    given = {"x": torch.randn(steps, batch, inputs, dtype=torch.float64)}
+    return given | ({"g": torch.randn(batch, width, dtype=torch.float64)} if name == "gru" else {})
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    ("steps", "batch", "inputs", "width", "threads"),
+    [(1, 1, 1, 1, 1), (2, 5, 3, 17, 2), (2, 2, 1, 33, 2), (3, 31, 2, 3, 2), (2, 33, 4, 70, 1), (5, 1, 7, 40, 2)],
+)
+def test_any_size_and_number_of_threads(
+    name: str, steps: int, batch: int, inputs: int, width: int, threads: int
+) -> None:
+    given = cell_inputs(name, steps, batch, inputs, width)
+    compiled, plain = pair(CELLS[name].format(inputs=inputs, width=width), given, width=width)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        with torch.no_grad():
+            out, want = compiled(given), plain(given)
+        for state in want:
+            torch.testing.assert_close(out[state], want[state], rtol=1e-10, atol=1e-10, msg=state)
+        same(gradients(compiled, given, outside(compiled)), gradients(plain, given, outside(compiled)))
+    finally:
+        torch.set_num_threads(before)
+    by_c(compiled)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_single_precision_is_as_exact_as_torchs(name: str) -> None:
+    """Both are held against torch in double precision."""
+    given = cell_inputs(name, 12, 20, 5, 24)
+    text = CELLS[name].format(inputs=5, width=24)
+    _, exact = pair(text, given, width=24)
+    compiled, plain = pair(text, given, torch.float32, width=24)
+    single = {k: v.float() for k, v in given.items()}
+    states = outside(compiled)
+    # the same weights: those of the exact net are of single precision too
+    exact.load_state_dict({k: v.double() for k, v in compiled.state_dict().items()})
+    want = gradients(exact, {k: v.double() for k, v in single.items()}, states)
+    ours, theirs = gradients(compiled, single, states), gradients(plain, single, states)
+    by_c(compiled)
+    for key, value in want.items():
+        error, eager = ((d[key].double() - value).norm().item() for d in (ours, theirs))
+        assert error <= 2 * eager + 1e-6 * value.norm().item(), f"{key}: {error:.1e}, torch {eager:.1e}"
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_not_finite_comes_out_where_torch_has_it(name: str, bad: float, dtype: torch.dtype) -> None:
+    given = cell_inputs(name, 4, 5, 3, 19)
+    given["x"][1, 2, 1] = bad
+    compiled, plain = pair(CELLS[name].format(inputs=3, width=19), given, dtype, width=19)
+    given = {k: v.to(dtype) for k, v in given.items()}
+    with torch.no_grad():
+        out, want = compiled(given), plain(given)
+    for state in want:
+        assert torch.equal(out[state].isnan(), want[state].isnan()), state
+        assert torch.equal(out[state].isinf(), want[state].isinf()), state
+    ours, theirs = (gradients(m, given, outside(compiled)) for m in (compiled, plain))
+    for key, value in theirs.items():
+        assert torch.equal(ours[key].isnan(), value.isnan()), key
+        assert torch.equal(ours[key].isinf(), value.isinf()), key
+    by_c(compiled)
+
+
+def test_a_weight_that_is_not_finite() -> None:
+    given = cell_inputs("lstm", 3, 4, 3, 9)
+    compiled, plain = pair(LSTM.format(inputs=3, width=9), given, width=9)
+    for module in (compiled, plain):
+        with torch.no_grad():
+            module.get_parameter("F.weight")[2, 4] = torch.inf
+            module.get_parameter("O.weight")[1, 1] = torch.nan
+    with torch.no_grad():
+        out, want = compiled(given), plain(given)
+    for state in want:
+        assert torch.equal(out[state].isnan(), want[state].isnan()), state
+    ours, theirs = (gradients(m, given, ["h"]) for m in (compiled, plain))
+    for key, value in theirs.items():
+        assert torch.equal(ours[key].isnan(), value.isnan()), key
+
+
+def small(inputs: int = 3, width: int = 6) -> tuple[Net, torch.Tensor]:
+    torch.manual_seed(1)
+    module = net(LSTM.format(inputs=inputs, width=width), width=width)
+    randomised(module)
+    return module, torch.randn(5, 4, inputs, dtype=torch.float64)
+
+
+def test_inputs_need_not_be_contiguous() -> None:
+    module, x = small()
+    want = module(x=x).h
+    for other in (x.transpose(0, 1).contiguous().transpose(0, 1), torch.cat([x, x], -1)[..., :3], x.mT.contiguous().mT):
+        torch.testing.assert_close(module(x=other).h, want)
+    row = torch.randn(3, dtype=torch.float64)
+    torch.testing.assert_close(module(x=row.expand(5, 4, 3)).h, module(x=row.repeat(5, 4, 1)).h)
+    by_c(module)
+
+
+def test_the_adjoint_that_is_given_need_not_be_contiguous() -> None:
+    module, x = small()
+    module(x=x).h.sum().backward()
+    want = module.get_parameter("F.weight").grad
+    module.zero_grad()
+    h = module(x=x).h
+    h.backward(torch.ones(6, 4, 5, dtype=torch.float64).permute(2, 1, 0))
+    torch.testing.assert_close(module.get_parameter("F.weight").grad, want)
+    by_c(module)
+
+
+def test_gradients_agree_with_finite_differences() -> None:
+    module, x = small(2, 3)
+    x = x[:3, :2, :2].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: module(x=x).h, (x,))
+    assert torch.autograd.gradcheck(lambda *p: module(x=x).h, tuple(module.parameters()))
+    by_c(module)
+
+
+def test_two_calls_before_the_way_back() -> None:
+    module, x = small()
+    first, second = module(x=x).h, module(x=2 * x).h
+    (first.sum() * 2 + second.square().sum()).backward()
+    ours = module.get_parameter("I.weight").grad
+    unbound(module).zero_grad()
+    (module(x=x).h.sum() * 2 + module(x=2 * x).h.square().sum()).backward()
+    torch.testing.assert_close(ours, module.get_parameter("I.weight").grad)
+
+
+def test_the_way_back_may_be_gone_twice_and_not_differentiated() -> None:
+    module, x = small()
+    loss = module(x=x).h.square().sum()
+    loss.backward(retain_graph=True)
+    once = module.get_parameter("O.weight").grad.clone()
+    loss.backward()
+    torch.testing.assert_close(module.get_parameter("O.weight").grad, 2 * once)
+    by_c(module)
+    weight = module.get_parameter("O.weight")
+    (grad,) = torch.autograd.grad(module(x=x).h.square().sum(), weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+def test_a_result_that_is_changed_before_the_way_back_is_told() -> None:
+    module, x = small()
+    out = module(x=x).h
+    loss = out.sum()
+    with torch.no_grad():
+        out.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("frozen", ["F.weight", "C.bias", "b"])
+def test_what_needs_no_gradient_gets_none(frozen: str) -> None:
+    module, x = small()
+    module.get_parameter(frozen).requires_grad_(False)
+    module(x=x).h.sum().backward()
+    by_c(module)
+    assert module.get_parameter(frozen).grad is None
+    assert all(p.grad is not None for n, p in module.named_parameters() if n != frozen)
+
+
+def test_one_layer_used_by_two_scans_and_twice_in_one() -> None:
+    text = """
+x_t : 4
+0 -> h_0
+0 -> g_0
+tanh(M(h_{t-1}) + M(x_t)) -> h_t
+tanh(M(g_{t-1} * h_t)) -> g_t
+g_t --[G]-> p_t => x_t
+"""
+    given = {"x": torch.randn(5, 3, 4, dtype=torch.float64)}
+    compiled, plain = pair(text, given)
+    for module in (compiled, plain):
+        module.loss(given).backward()
+    by_c(compiled)
+    for (name, p), q in zip(compiled.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, msg=name)
+
+
+def test_states_that_were_left_out_are_there_when_asked_for() -> None:
+    module, x = small()
+    plain = unbound(small()[0])
+    with torch.no_grad():
+        out, want = module(x=x), plain(x=x)
+    for state in want:
+        torch.testing.assert_close(out[state], want[state])
+    with_gradient = module(x=x)
+    with_gradient.f.sum().backward()
+    assert module.get_parameter("F.weight").grad is not None
+    with torch.no_grad():
+        late = module(x=x)
+        module.get_parameter("F.weight").add_(1)
+    with pytest.raises(RuntimeError, match="`o` was not asked for, and the weights or inputs have changed since"):
+        _ = late.o
+
+
+def test_the_plan_says_what_runs_where() -> None:
+    module, x = small()
+    assert str(module.plan).endswith(": not run yet")
+    module(x=x)
+    text = str(module.plan)
+    assert "p, f, i, l, o, c, h: step by step, from the first (432 flops, 48 numbers)" in text
+    assert "phase 1, 6 wide: 4 products on 9 numbers; a part of p, f, i, l, o, c, h" in text
+    assert text.endswith(": C")
+    assert net("x_t : 3\nM(x_t) -> y_t").plan.scans == {}
+
+
+# --- where it does not run -----------------------------------------------------------------------
+
+
+def path(module: Net) -> str:
+    return module._scans[0].report.path
+
+
+def test_other_dtypes_devices_and_hooks_go_by_torch_and_say_why() -> None:
+    module, x = small()
+    module.half()(x=x.half())
+    assert path(module) == "torch, because C computes in float32 or in float64, not in float16"
+    module.double()
+    module.get_submodule("F").register_forward_hook(lambda *_: None)
+    module(x=x)
+    assert path(module) == "torch, because `F` has been changed"
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fresh = small()[0].float()
+        fresh(x=x.float())
+    assert path(fresh) == "torch, because autocast chooses the type of numbers"
+    other, _ = small()
+    other.to("meta")(x=x.to("meta"))
+    assert path(other) == "torch, because the data are not on the CPU"
+
+
+def test_examples_of_their_own_lengths_go_by_torch_where_it_matters() -> None:
+    module = net(BACKWARDS.format(inputs=3, width=4), width=4)
+    module(x=torch.randn(4, 2, 3), lengths=[4, 2])
+    assert path(module) == "torch, because examples end at steps of their own"
+
+
+def test_functions_of_torch_that_trace_go_by_torch() -> None:
+    module, x = small()
+    weights = {n: p.detach() for n, p in module.named_parameters()}
+
+    def call(given: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        found: torch.Tensor = torch.func.functional_call(module, given, (), {"x": x}).h.sum()
+        return found
+
+    found = torch.func.grad(call)(weights)
+    assert path(module) == "torch, because torch is tracing the computation"
+    module(x=x).h.sum().backward()
+    torch.testing.assert_close(found["F.weight"], module.get_parameter("F.weight").grad)
+
+
+def test_without_a_compiler_torch_computes(tmp_path: Path) -> None:
+    code = (
+        "import torch, sqmagic\n"
+        "net = sqmagic.compile('x_t : 3\\n0 -> h_0\\ntanh(M(x_t|h_{t-1})) -> h_t')\n"
+        "net(x=torch.rand(2, 2, 3)); print(net._scans[0].report.path)\n"
+    )
+    more = {"CC": str(tmp_path / "none"), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **more}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "torch, because there is no C compiler"
+
+
+# --- the cache -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("SQMAGIC_CACHE", str(tmp_path))
+    compiler._cache.cache_clear()
+    yield tmp_path
+    compiler._cache.cache_clear()
+
+
+def test_a_page_is_compiled_once(empty_cache: Path) -> None:
+    page = small()[0]._scans[0].program.page
+    first = compiler.built(page, "float")
+    written = first.stat().st_mtime_ns
+    assert compiler.built(page, "float") == first
+    assert first.stat().st_mtime_ns == written
+    assert compiler.built(page, "double") != first
+    assert sorted(p.suffix for p in first.parent.iterdir()) == [".so", ".so"]
+
+
+def test_processes_that_compile_at_once_do_not_disturb_each_other(empty_cache: Path) -> None:
+    page = small()[0]._scans[0].program.page
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: compiler.built(page, "float"), range(4)))
+    assert len(found) == 1
+    compiler.Library(found.pop(), page.declaration, "float")
+
+
+def test_threads_may_call_one_net_at_once() -> None:
+    module, x = small(3, 33)
+    xs = [x * k for k in range(1, 9)]
+    with torch.no_grad():
+        want = [module(x=each).h for each in xs]
+
+    def run(each: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return module(x=each).h
+
+    with ThreadPoolExecutor(4) as pool:
+        for got, expected in zip(pool.map(run, xs * 4), want * 4, strict=True):
+            assert torch.equal(got, expected)
+
+
+def test_copies_and_pickles_go_on_as_c() -> None:
+    module, x = small()
+    want = module(x=x).h
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        torch.testing.assert_close(other(x=x).h, want)
+        by_c(other)
+
+
+@settings(max_examples=25)
+@hypothesis_given(example=examples(), data=st.integers(0, 1000))
+def test_generated_programs_are_computed_as_the_interpreter_does(example: Example, data: int) -> None:
+    """Every scan that kernels run, in generated systems; the rest of them by torch."""
+    order = dependence(example.system)
+    held = domains(example.system, order)
+    shapes = Shapes(example.states, example.parameters)
+    pages = kernels.scan_pages(example.system, shapes, order, held)
+    assume(pages)
+    horizon = held.horizon + 2
+    parameters, inputs = example.values(horizon, batch=3, seed=data)
+    source = emit(example.system, shapes, order, held, "net", pages)
+    module = generated.build(source, "net", {}).double()
+    module.load_state_dict({k: torch.from_numpy(v) for k, v in parameters.items()})
+    bounds = [bind(type(module), kernels.program_of(page)) for page in pages.values()]
+    names = generated.arguments(module)
+    leaves = {names[k]: torch.from_numpy(v).requires_grad_() for k, v in inputs.items()}
+    more = {"horizon": horizon} if generated.takes(module, "forward", "horizon") else {}
+    found = generated.call(module, "forward", **leaves, **more)
+    run = interpret(example.system, parameters=parameters, inputs=inputs, shapes=shapes)
+    rows = generated.rows(module)
+    total = torch.zeros((), dtype=torch.float64)
+    for bound in bounds:
+        for own in bound.program.own[: bound.program.returned]:
+            if own.state in bound.program.outside:
+                first = rows[own.state][0]
+                for k, row in enumerate(found[own.state]):
+                    want = run.value(own.state, first + k)
+                    np.testing.assert_allclose(row.detach().numpy(), want, rtol=1e-9, atol=1e-9)
+                total = total + found[own.state].sin().sum()
+    ours = (
+        torch.autograd.grad(total, [*leaves.values(), *module.parameters()], allow_unused=True)
+        if total.requires_grad
+        else ()
+    )
+    for bound in bounds:
+        setattr(type(module), bound.program.method, bound.method)
+    found = generated.call(module, "forward", **leaves, **more)
+    outside = [s for b in bounds for s in b.program.outside]
+    total = sum((found[s].sin().sum() for s in outside), torch.zeros((), dtype=torch.float64))
+    if not total.requires_grad:  # it depends on steps alone
+        return
+    theirs = torch.autograd.grad(total, [*leaves.values(), *module.parameters()], allow_unused=True)
+    for one, other in zip(ours, theirs, strict=True):
+        if one is not None or other is not None:
+            known = one if one is not None else other
+            a, b = (torch.zeros_like(known) if g is None else g for g in (one, other))
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
