@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, Read, Weight
 
 _SIGN = re.compile(
-    r" ([+−⊙·/]) | ([=≠;]) |(, )|([0-9]+(?:\.[0-9]+)?)|(∑ₜ )|(‖)|([A-Za-z_]+|σ)(′|²)?(?=\()|(\|(?:_\{[^ ]*\}|_?.)[₁-₉]?)|(.)"
+    r" ([+−⊙·/]) | ([=≠;]) |(, )|([0-9]+(?:\.[0-9]+)?)|(∑ₜ )|(‖)|([A-Za-z_]+|σ)(′|²)?(?=\()"
+    r"|(\|(?:_\{[^ ]*\}|_?.)[₁-₉]?)|(.)"
 )
 
 

@@ -213,6 +213,12 @@ def test_the_foot_says_how_far_it_was_checked() -> None:
     assert Sheet(told.derivation, told.system, checked="there is a module").text.endswith("autograd: there is a module")
 
 
+def test_a_page_can_be_read_where_nobody_trusts_it_and_mathml_loses_its_tags() -> None:
+    told = "".join(ElementTree.fromstring(made(LSTM).html).itertext()).replace("\u2009", " ").replace("\u2061", "")
+    for line in ("= tanh(c_t) ⊙ o_t", "cˆ_{t+1} ⊙ f_{t+1}", "W_Gen^⊤ δ_t^Gen", "(2)/(T n_q) (q_t − y_t)"):
+        assert line in told
+
+
 def test_html_in_a_text_is_text() -> None:
     told = made(LSTM)
     page = Sheet(told.derivation, told.system, "<b>", ((3, "<script>"),)).html

@@ -1,6 +1,8 @@
 """Formulas as MathML, which needs no script and survives in a notebook that nobody has trusted.
 
-Each state bears `data-value`, as its wires in the picture do.
+Each state bears `data-value`, as its wires in the picture do. JupyterLab takes the tags, and leaves what stands within,
+from a page that nobody has trusted: so that `h_{t−1}` does not become ht−1 there, the signs that say what is below and
+above stand within too, unseen, and spaces between tags, which are none to MathML.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def shape_mathml(shape: tuple[int, ...]) -> str:
     """`∈ ℝ^64`, to stand after an equation."""
     sizes = "<mo>×</mo>".join(f"<mn>{n}</mn>" for n in shape)
     space = _element("mo", "∈", lspace="1em")
-    return space + (f"<msup><mi>ℝ</mi><mrow>{sizes}</mrow></msup>" if shape != (1,) else "<mi>ℝ</mi>")
+    return space + (f"<msup><mi>ℝ</mi>{_told('^', sizes)}</msup>" if shape != (1,) else "<mi>ℝ</mi>")
 
 
 def write(formula: Formula, full: bool = True) -> str:
@@ -50,28 +52,39 @@ def write(formula: Formula, full: bool = True) -> str:
         case Script(Atom(text, "function"), below, above) if below or above:
             return f"<mrow>{inner(Script(Atom(text, 'word'), below, above))}{_APPLIED}</mrow>"
         case Script(base, below, above) if below and above:
-            return f"<msubsup>{inner(base)}{inner(below)}{inner(above)}</msubsup>"
+            return f"<msubsup>{inner(base)}{_told('_', inner(below))}{_told('^', inner(above))}</msubsup>"
         case Script(base, below, _) if below:
-            return f"<msub>{inner(base)}{inner(below)}</msub>"
+            return f"<msub>{inner(base)}{_told('_', inner(below))}</msub>"
         case Script(base, _, above) if above:
-            return f"<msup>{inner(base)}{inner(above)}</msup>"
+            return f"<msup>{inner(base)}{_told('^', inner(above))}</msup>"
         case Script(base):
             return inner(base)
         case Fraction(over, under, small):
             size = _FULL if full and not small else ""
-            return f"<mfrac{size}>{write(over, False)}{write(under, False)}</mfrac>"
+            return f"<mfrac{size}>{_told('(', write(over, False), ')/')}{_told('(', write(under, False), ')')}</mfrac>"
         case Root(body):
             return f"<msqrt>{inner(body)}</msqrt>"
         case Hat(body):
             return f'<mover accent="true">{inner(_dotless(body))}<mo stretchy="{_wide(body)}">ˆ</mo></mover>'
         case Brace(body, note):
             braced = f'<munder>{inner(body)}<mo stretchy="true">⏟</mo></munder>'
-            return f"<munder>{braced}{inner(note)}</munder>"
+            return f"<munder>{braced} {inner(note)}</munder>"
         case Tint(body, state, colour):
             tint = {"mathcolor": colour} if colour else {}
             return _element("mrow", inner(body), **{"data-value": state}, **tint)
         case _:
             assert_never(formula)
+
+
+def _told(before: str, part: str, after: str = "") -> str:
+    """A part with signs around it that take no room and are not seen, nor read aloud."""
+    if before in "_^" and part.count("<mi>") + part.count("<mn>") + part.count("<mo") + part.count("<mi ") > 1:
+        before, after = before + "{", "}"
+    return f"<mrow>{_unseen(before)}{part}{_unseen(after) if after else ''}</mrow>"
+
+
+def _unseen(text: str) -> str:
+    return f'<mphantom><mtext mathsize="0%">{text}</mtext></mphantom>'
 
 
 def _dotless(body: Formula) -> Formula:
@@ -102,11 +115,11 @@ def _atom(atom: Atom) -> str:
         case "number":
             return f"<mn>{text}</mn>"
         case "infix":  # also at the start of a line, where a sign would else be taken for that of a number
-            return f'<mo form="infix">{text}</mo>' if text in "+\u2212" else f"<mo>{text}</mo>"
+            return f' <mo form="infix">{text}</mo> ' if text in "+\u2212" else f" <mo>{text}</mo> "
         case "text":
             return f"<mtext>{text.replace(' ', chr(0xA0))}</mtext>"  # spaces at the ends would be lost
         case "mark" if atom.text == "\u2009":
-            return '<mspace width="0.17em"></mspace>'
+            return "<mtext>\u2009</mtext>"
         case "mark":
             return f'<mo stretchy="false" lspace="0" rspace="0">{text}</mo>'
         case _:

@@ -27,7 +27,7 @@ _ALL = 81.0
 
 _GREY = "opacity:.68;font-size:85%"
 _RULE = "border-top:1px solid rgba(128,128,128,.35)"
-_MATH = "<math style=\"font-family:'Latin Modern Math','STIX Two Math','Cambria Math','DejaVu Math TeX Gyre',math\">"
+_MATH = "<math style=\"font-family:'STIX Two Math','Cambria Math','Latin Modern Math','DejaVu Math TeX Gyre',math\">"
 _TABLE = "border-collapse:collapse;margin:.6em 0;text-align:left"
 _LINES = "display:flex;flex-wrap:wrap;column-gap:1.6em;row-gap:.3em"
 
@@ -172,7 +172,7 @@ def equation(said: Said) -> str:
 
 
 def _step(step: Step) -> str:
-    relation = f"<mo>{escape(step.relation)}</mo>" if step.relation else ""
+    relation = f"<mo>{escape(step.relation)}</mo> " if step.relation else ""
     first, *rest = step.pieces
     return " ".join([f"{_MATH}{relation}{write(first)}</math>", *map(_math, rest)])
 
