@@ -1,8 +1,9 @@
 """JupyterLab and Notebook on loopback, each with a user and a home of its own, and Chromium to look at them.
 
-Three programs are taken from the environment: SQMAGIC_LAB and SQMAGIC_OLD_LAB are the Pythons that have JupyterLab's
-newest version (with Notebook 7) and the oldest that is supported, SQMAGIC_KERNEL the one that has sqmagic.
-Pictures of what was seen are left in SQMAGIC_SEEN (build/browser unless given).
+Programs are taken from the environment: SQMAGIC_LAB and SQMAGIC_OLD_LAB are the Pythons that have JupyterLab's newest
+version (with Notebook 7) and the oldest that is supported, SQMAGIC_KERNEL the one that has sqmagic, SQMAGIC_CHROMIUM
+the browser. SQMAGIC_BUILT is a folder in which the extension was built anew (the checkout, with the bundle that it
+holds, unless given). Pictures of what was seen are left in SQMAGIC_SEEN (build/browser unless given).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 ROOT = Path(__file__).parent.parent.parent
 SEEN = Path(os.environ.get("SQMAGIC_SEEN", ROOT / "build" / "browser"))
+BUILT = Path(os.environ.get("SQMAGIC_BUILT", ROOT))
 CHROMIUM = os.environ.get("SQMAGIC_CHROMIUM", "/usr/bin/chromium")
 KERNEL = os.environ.get("SQMAGIC_KERNEL", sys.executable)
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -81,8 +83,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     news.write_text('{"fetchNews": "false"}')
     env = {**os.environ, **folders, "JUPYTER_PATH": str(work / "share"), "OMP_NUM_THREADS": "1"}
     command = [app.python, "-m", app.module, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               "--ServerApp.port_retries=0", "--expose-app-in-browser", "--IdentityProvider.token=t", f"--ServerApp.root_dir={home}",
-               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
+               "--ServerApp.port_retries=0", "--expose-app-in-browser", "--IdentityProvider.token=t",
+               f"--ServerApp.root_dir={home}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
     SEEN.mkdir(parents=True, exist_ok=True)
     with (SEEN / f"{app.name}.log").open("w") as log:
         running = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, cwd=work)
@@ -95,8 +97,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _install(share: Path) -> None:
-    """The extension as it lies in the checkout, and a kernel that has the checkout's sqmagic."""
-    shutil.copytree(ROOT / "sqmagic" / "_labextension", share / "labextensions" / "sqmagic-labextension")
+    """The extension as it was built, and a kernel that has the checkout's sqmagic."""
+    shutil.copytree(BUILT / "sqmagic" / "_labextension", share / "labextensions" / "sqmagic-labextension")
     kernel = share / "kernels" / "python3"
     kernel.mkdir(parents=True)
     spec = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import KERNEL, ROOT, Server, carry_out, errors, seen
+from conftest import BUILT, KERNEL, Server, carry_out, errors, seen
 from documents import saved
 from playwright.sync_api import Locator, Page, expect
 
-AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = BUILT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 
 
@@ -122,8 +122,9 @@ def test_the_output_can_be_read_and_used_by_everyone(page: Page, server: Server,
     assert AXE.exists(), "npm ci in labextension brings axe-core"
     page.add_script_tag(content=Path(AXE).read_text())
     seen(page, server, f"8-{theme.split()[1].lower()}")
-    found = page.evaluate("""async () => (await axe.run('.sq-view')).violations.filter(v =>
-        ['serious', 'critical'].includes(v.impact)).map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160)).slice(0, 4)])""")
+    found = page.evaluate("""async () => (await axe.run('.sq-view')).violations
+        .filter(v => ['serious', 'critical'].includes(v.impact))
+        .map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160)).slice(0, 4)])""")
     assert found == []
 
 
