@@ -84,7 +84,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     env = {**os.environ, **folders, "JUPYTER_PATH": str(work / "share"), "OMP_NUM_THREADS": "1"}
     command = [app.python, "-m", app.module, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                "--ServerApp.port_retries=0", "--expose-app-in-browser", "--IdentityProvider.token=t",
-               f"--ServerApp.root_dir={home}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
+               f"--ServerApp.root_dir={home}",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
     SEEN.mkdir(parents=True, exist_ok=True)
     with (SEEN / f"{app.name}.log").open("w") as log:
         running = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, cwd=work)
