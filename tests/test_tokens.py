@@ -29,6 +29,7 @@ EXTRA = {
     "proof": "%%seqproof gate\nfrom GRU\nassume z_t == 0\nshow h_t == h_{t-1}\n  == h_{t-1} * (1 - z_t) by line 6\n",
     "unfinished": "x --[M|so\nh_{t\nF(x\n𝒩 ; \t!\n",
     "board": "γ ⊙ hₜ₋₁′ ──[dense_{M_1}|σ]→ λ_t ⇒ y₁ $ (1 − d)·pi_t[a_t]\n",
+    "sizes": "x : x x x x3\nX : 1x28 x n\nM : 2x3 -> 4 x n\ny : class(10)\n",
     "settings": "x --[clip_grad(adam_opt(F, lr=3e-4), max_norm=0.5)|conv_K(size=3)|batch_norm_N]-> y ==[w_t*mse]=> z\n",
 }
 
@@ -115,9 +116,10 @@ def cuts_as_the_grammar_does(text: str) -> None:
 
 
 GOOD = {name: text for name, text in TEXTS.items() if name.startswith("golden")}
+GOOD |= {name: EXTRA[name] for name in ("board", "sizes", "settings")}
 
 
-@pytest.mark.parametrize("text", [*GOOD.values(), EXTRA["board"], EXTRA["settings"]], ids=[*GOOD, "board", "settings"])
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
 def test_what_is_right_is_cut_as_the_grammar_cuts_it(text: str):
     cuts_as_the_grammar_does(text)
 

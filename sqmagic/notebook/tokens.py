@@ -109,7 +109,7 @@ _SIGNS = (
     Row("bracket", r"[)\]]"),
     Row("error", "."),
 )
-_VALUES = (
+_CALLS = (
     *_BLANKS,
     Row("option", rf"{_STEM}{_SUFFIX}*(?={_BLANK}*=(?![>=]))"),
     Row("transform", f"{_words(dict.fromkeys(TRANSFORMS))}{_END}{_CALL}", "+applied"),
@@ -117,8 +117,8 @@ _VALUES = (
     Row("function", f"{_FUNCTION}{_END}{_CALL}"),
     Row("keyword", f"(?:class|action|buffer|param){_CALL}"),
     Row("layer", f"{_NAME}{_CALL}"),
-    Row("state", _STATE, "+context"),
 )
+_VALUES = (*_CALLS, Row("state", _STATE, "+context"))
 _HEADINGS = (
     Row("keyword", f"over(?={_BLANK}+[{_LETTER}])"),
     Row("keyword", f"reset(?={_BLANK}+[{_LETTER}])", "resetting"),
@@ -177,10 +177,12 @@ MODES: dict[str, tuple[Row, ...]] = {
     "heading": (Row("context", f"{_BRACES}|{_POINT}"), *_BLANKS, Row("punctuation", ":", "sizes")),
     "sizes": (
         *_BLANKS,
-        Row("operator", f"x(?={_BLANK}*[0-9]|{_BLANK}+[{_LETTER}])"),
-        *_VALUES,
+        Row("number", _NUMBER, "sized"),
+        *_CALLS,
+        Row("state", _NAME, "sized"),
         *_SIGNS,
     ),
+    "sized": (*_BLANKS, Row("operator", "x(?![A-Za-z_'′])", "sizes"), Row("", "(?=.)", "sizes")),
     "resetting": (*_BLANKS, Row("keyword", f"on{_END}(?={_BLANK})"), *_VALUES, *_SIGNS),
     "proof": (*_BLANKS, *_PROOF, Row("operator", "=="), *_VALUES, *_SIGNS),
 }
