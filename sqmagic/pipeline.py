@@ -365,7 +365,8 @@ def derived(
 
     Raises WrongForm, an internal error, if a form is not what torch.autograd computes: such a form is never shown.
     """
-    from sqmagic.checking.check import CannotCheck, check, unchecked
+    from sqmagic.checking.bench import CannotCheck
+    from sqmagic.checking.check import check, unchecked
 
     checked: tuple[int, float] | str = ""
     try:
