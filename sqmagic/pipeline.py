@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Literal
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
+from sqmagic.board.payload import MIME, payload
+from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.rewrite import Rewrite
@@ -408,11 +410,15 @@ def derived(
 
 def shown(
     name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
-) -> dict[str, str]:
+) -> dict[str, object]:
     """What a notebook shows of a program, by mime type."""
     sheet = derived(name, known, integers, page, shapes) if page.derive == "full" else None
     text, picture = show(known.program), drawn(name, known, page)
-    return bundle(picture, text, shapes, equations=page.derive != "off", derivation=sheet)
+    equations = page.derive != "off"
+    indices = [index.name for index in known.system.indices]
+    named = places(known.program, known.source, _states(known.system), indices)
+    told = payload(picture, text, shapes, named, equations=equations, derivation=sheet)
+    return {**bundle(picture, text, shapes, equations=equations, derivation=sheet), MIME: told}
 
 
 def show_as(net: Net, name: str, known: Understood, integers: Mapping[str, int], page: Page) -> None:

@@ -96,7 +96,7 @@ class Blueprint:
     elaborated: Callable[[], str]
     derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
-    bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
+    bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)
     modules: Mapping[str, nn.Module] = field(default_factory=dict)

@@ -232,14 +232,14 @@ class Net(nn.Module):
             return f"{called}, whose parameters wait for {telling.listed(self._settled.missing)}"
         return f"{called} with {sum(p.numel() for p in self.parameters()):,} parameters"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, object]:
         """What a notebook shows: the picture and the equations, with the shapes that are known."""
         return self._blueprint.bundle(self._settled.shapes)
 
     def show_as(
         self,
         diagram: Callable[[], object],
-        bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]],
+        bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]],
         derivation: Callable[[Mapping[str, Shape]], Derivation],
     ) -> None:
         """Give the net another picture, other mime types for a notebook, and another derivation, for known shapes."""
