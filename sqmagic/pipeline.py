@@ -13,6 +13,7 @@ not from the rewritten one: `kernels` says why.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,7 +38,7 @@ from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System, Weight, walk
-from sqmagic.faster import faster
+from sqmagic.faster import Rewritten, faster
 from sqmagic.kernels import ScanPage, program_of, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
@@ -47,7 +48,7 @@ from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro, Program
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
-from sqmagic.schedule.plan.facts import plan
+from sqmagic.schedule.plan.facts import Part, plan
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -139,7 +140,7 @@ class Generated:
     source: str | None
     missing: tuple[str, ...] = ()
     pages: tuple[ScanPage, ...] = ()
-    plan: str = ""
+    plan: tuple[Part, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     as_written: str = ""
 
@@ -170,9 +171,23 @@ def generate(
     rewrites = () if rewritten is None else rewritten.rewrites
     pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
     source = emit(lowered, whole, order, held, name, pages, program)
-    parts = str(plan(lowered, whole, order, held)) if kernels else ""
+    parts = _planned(plan(lowered, whole, order, held).parts, rewritten) if kernels else ()
     as_written = "" if program is None else emit(lowered, whole, order, held, name)
     return Generated(found, source, (), tuple(pages.values()), parts, rewrites, as_written)
+
+
+def _planned(parts: tuple[Part, ...], rewritten: Rewritten | None) -> tuple[Part, ...]:
+    """The parts, each recurrence with the rules that made it faster for torch."""
+    if rewritten is None:
+        return parts
+    found = []
+    for part, region in zip(parts, rewritten.program.regions, strict=True):
+        states = {s for component in region for s in component.states}
+        rules = Counter(r.rule for r in rewritten.rewrites if r.target.state in states)
+        told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+        phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
+        found.append(replace(part, phases=phases))
+    return tuple(found)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -310,7 +325,7 @@ def _updates(system: System) -> dict[str, tuple[tuple[str, dict[str, float]], ..
 
 def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, object]) -> Settled:
     """What a net asks when it is given data: the generated source, or what is missing for it."""
-    from sqmagic.runtime.blueprint import Settled
+    from sqmagic.runtime.blueprint import PlanPart, Settled
 
     if refused(known.system):
         return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
@@ -322,7 +337,7 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
         missing=made.missing,
         shapes=made.shapes.states,
         scans=tuple(program_of(page) for page in made.pages),
-        plan=made.plan,
+        plan=tuple(PlanPart(p.title, p.lines, p.flops, p.numbers, p.over_time) for p in made.plan),
         rewrites=made.rewrites,
         as_written=made.as_written,
         opened=_opened(made.rewrites),
