@@ -51,7 +51,7 @@ class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
-    says what runs where.
+    says what runs where; `stores` are the buffers.
     """
 
     source: str | None
@@ -60,6 +60,28 @@ class Settled:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     scans: tuple[ScanProgram, ...] = ()
     plan: str = ""
+    stores: Mapping[str, Store] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A buffer that a program declares: how much it holds, its settings, and what its fields are called."""
+
+    capacity: int
+    settings: Mapping[str, float] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a program must know of an environment: its name, the shape of an observation and, if that is a whole number,
+    how many values it has (else 0); how many actions there are to choose from (0: real numbers), and their shape."""
+
+    name: str
+    shape: Shape
+    values: int
+    actions: int
+    action_shape: Shape = ()
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
@@ -81,7 +103,8 @@ class Blueprint:
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
     the equations forward, in reverse and of update, with their `latex`. `refused`
-    says why the program is shown and not run, if it is.
+    says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment (None for
+    one that has none), `world` the environment that it is bound to.
     """
 
     name: str
@@ -97,3 +120,5 @@ class Blueprint:
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     horizon: int | None = None
     refused: str = ""
+    bind: Callable[[World], Blueprint] | None = None
+    world: World | None = None
