@@ -204,17 +204,26 @@ def compile(
     namespace: Mapping[str, object] | None = None,
     macros: Mapping[str, Macro] | None = None,
     like: Mapping[str, object] | None = None,
+    check: bool = True,
 ) -> Net:
     """A program as a torch module that trains.
 
     `horizon` is the number of steps where no input tells it, `width` the width of what nothing else fixes. Integers of
     `namespace` serve as sizes and torch modules as functions, by their names; `macros` are those of earlier programs;
-    `like` gives data for inputs whose shapes the program leaves open. Raises NotationError, with a place, for every
+    `like` gives data for inputs whose shapes the program leaves open; `check` says whether a derivation is held against
+    torch.autograd before it is shown. Raises NotationError, with a place, for every
     independent mistake of the program.
     """
     kernel = kernel_of(namespace or {}, macros or {}, env)
     return build(
-        understand(text, kernel), name=name, horizon=horizon, width=width, env=env, namespace=namespace, like=like
+        understand(text, kernel),
+        name=name,
+        horizon=horizon,
+        width=width,
+        env=env,
+        namespace=namespace,
+        like=like,
+        page=Page(check=check),
     )
 
 
@@ -417,7 +426,8 @@ def derived(
 
     Raises WrongForm, an internal error, if a form is not what torch.autograd computes: such a form is never shown.
     """
-    from sqmagic.checking.check import CannotCheck, check, unchecked
+    from sqmagic.checking.bench import CannotCheck
+    from sqmagic.checking.check import check, unchecked
 
     checked: tuple[int, float] | str = ""
     try:
