@@ -15,14 +15,14 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench bench-world core sanitize record pictures labextension typeset browser clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-world core sanitize record pictures labextension typeset browser clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 
 # The nets of tests and examples are so small that threads waiting for each other cost more than they give.
-demo test unit quick notebooks check record: export OMP_NUM_THREADS ?= 1
+demo test unit fuzz quick notebooks check record: export OMP_NUM_THREADS ?= 1
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
@@ -41,6 +41,9 @@ test: unit notebooks ## all tests: the rooms, the laws, and every example notebo
 
 unit: $(READY) $(CORE) ## the tests under tests/
 	$(BIN)/python -m pytest -n auto
+
+fuzz: $(READY) $(CORE) ## the same, with generated examples that no run has tried
+	$(BIN)/python -m pytest -n auto --fuzz
 
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
