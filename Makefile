@@ -15,7 +15,7 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-world core sanitize record pictures labextension typeset browser clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures labextension typeset browser clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -85,12 +85,21 @@ sanitize: $(SANITIZED) ## a million steps of every environment under the address
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 		PYTHONPATH=. $(BIN)/python tests/sanitized.py $(SANITIZED) 1000000
 
+sanitize-kernels: $(READY) ## recurrences in C under the address, undefined-behaviour and thread sanitizers: minutes
+	PYTHONPATH=. $(BIN)/python tests/sanitize.py address
+	PYTHONPATH=. $(BIN)/python tests/sanitize.py thread
+
 bench-world: $(CORE) ## environments and buffers beside those of others (installs them: Gymnasium, EnvPool, cpprb, SB3)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt envpool cpprb stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.world
 
-bench: $(READY) $(CORE) ## print how long compiling, importing and loading take
+bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.kernels
+
+bench-full: $(READY) $(CORE) ## all recurrences at all sizes, beside TorchScript and JAX (installs it) too: minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt jax
+	$(BIN)/python -m bench.kernels --full
 
 record: $(READY) $(CORE) ## run the example notebooks and keep their outputs in them
 	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
