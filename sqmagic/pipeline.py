@@ -284,6 +284,7 @@ def build(
         diagram=partial(drawn, name, known, page),
         bundle=partial(shown, name, known, integers, page),
         lines=partial(blanks, known.system),
+        system=known.system,
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,

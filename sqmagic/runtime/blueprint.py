@@ -110,7 +110,8 @@ class Blueprint:
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
-    the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks. `refused`
+    the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `system`
+    what the compiler means by them, which a net keeps for others and does not look at. `refused`
     says why the program is shown and not run, if it is.
     """
 
@@ -123,6 +124,7 @@ class Blueprint:
     diagram: Callable[[], object]
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
     lines: Callable[[], Sequence[Line]] = tuple
+    system: object = None
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)
     modules: Mapping[str, nn.Module] = field(default_factory=dict)

@@ -255,6 +255,11 @@ class Net(nn.Module):
         return self._settled.inputs
 
     @property
+    def goals(self) -> tuple[str, ...]:
+        """The losses and objectives, as they are written out."""
+        return self._blueprint.goals
+
+    @property
     def is_settled(self) -> bool:
         """Whether all shapes are known, so that there are parameters."""
         return self._code is not None
