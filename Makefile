@@ -15,7 +15,7 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures labextension typeset browser clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures labextension typeset browser wheel clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -151,6 +151,9 @@ build/lab/.ready build/old-lab/.ready build/node/.ready: Makefile
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach need,$(NEEDS),'$(need)')
 	@touch $@
+
+wheel: ## build a wheel, and use it in an environment of its own where there is no compiler and no node (minutes)
+	tests/wheel/check.sh $(PYTHON) $(CURDIR)/build/wheel
 
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) build $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
