@@ -42,10 +42,12 @@ class ScanPage:
     back: tuple[Reverse, Alone, str, Interface] | str
 
 
-def scan_pages(system: System, shapes: Shapes, order: Dependence, held: Domains) -> dict[int, ScanPage]:
-    """The scans that kernels can run, by the number of their component."""
+def scan_pages(
+    system: System, shapes: Shapes, order: Dependence, held: Domains, *, recorded: bool = False
+) -> dict[int, ScanPage]:
+    """The scans that kernels can run, by the number of their component; of a program that acts, those of learning."""
     found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
-    methods = scan_methods(system, shapes, order, held, found)
+    methods = scan_methods(system, shapes, order, held, found, recorded=recorded)
     made = {}
     for number, scan in found.items():
         if all((s.state, s.context) in methods[number].places for s in scan.stills):

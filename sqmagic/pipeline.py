@@ -16,7 +16,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
-from sqmagic.acted import generate_acted, stored
+from sqmagic.acted import Acted, generate_acted, stored
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
@@ -366,7 +366,18 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     learning = made.phases.learning
     inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
     stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
-    return Settled(made.source, inputs, (), made.shapes.states, stores=stores)
+    programs = tuple(program_of(page) for page in made.pages)
+    return Settled(made.source, inputs, (), made.shapes.states, programs, _told(made), stores)
+
+
+def _told(made: Acted) -> str:
+    """What acts and what learns, before the plan of learning."""
+    acted = sorted({t.state for e in made.phases.acting.equations for t in e.targets})
+    again = sorted({t.state for e in made.phases.learning.equations for t in e.targets if t.context} & set(acted))
+    lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
+    lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
+    lines += [f"computed again in learning, at all steps of a window: {', '.join(again)}"] * bool(again)
+    return "\n".join([*lines, "learning:", made.plan])
 
 
 def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:

@@ -192,7 +192,8 @@ def _tensor(seen: np.ndarray[Any, Any], space: Space) -> Tensor:
 
 
 def _column(values: np.ndarray[Any, Any]) -> Tensor:
-    return torch.from_numpy(values).to(torch.get_default_dtype()).unsqueeze(1)
+    real = np.float64 if torch.get_default_dtype() is torch.float64 else np.float32
+    return torch.from_numpy(values.astype(real)[:, None])
 
 
 def _actions(action: Any, space: Space, batch: int, name: str) -> np.ndarray[Any, Any]:

@@ -92,10 +92,16 @@ def emit(
 
 
 def scan_methods(
-    system: System, shapes: Shapes, dependence: Dependence, domains: Domains, scans: Collection[int]
+    system: System,
+    shapes: Shapes,
+    dependence: Dependence,
+    domains: Domains,
+    scans: Collection[int],
+    *,
+    recorded: bool = False,
 ) -> dict[int, ScanMethod]:
-    """The methods that the page has for these components."""
-    facts = gather(system, shapes, domains)
+    """The methods that the page has for these components; `recorded` says that it is that of a program that acts."""
+    facts = gather(system, shapes, domains, recorded=recorded)
     return {n: scan_method(facts, c, n) for n, c in enumerate(dependence.components) if n in scans}
 
 
