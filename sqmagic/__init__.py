@@ -54,6 +54,11 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where `jupyter labextension` and `jupyter-builder develop` find the built extension."""
+    return [{"src": "_labextension", "dest": "sqmagic-labextension"}]
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """`%load_ext sqmagic`."""
     from sqmagic.notebook import magics, world

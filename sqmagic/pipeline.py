@@ -1,10 +1,13 @@
 """The one page that joins the rooms: from text to a net that trains. The whole compiler can be read here.
 
-    text --parse--> Syntax --elaborate--> System --logits--> System --infer, settle--> System --emit--> torch source
+    text --parse--> Syntax --elaborate--> System --infer, settle--> System --logits--> System
                                             + dependence, domains, shapes: facts beside it
+    System --faster--> System, with the log --emit--> torch source   what every net runs, and where kernels do not
+    System --kernels--> scans --write--> C                           what runs a recurrence where a compiler is at hand
 
 `understand` is all that needs no shapes, `generate` what needs them, and so waits for data where the text leaves shapes
-open. `compile` binds the two to a `Net`, and is the only one that loads torch.
+open. `compile` binds the two to a `Net`, and is the only one that loads torch. The C is made from the program as it is,
+not from the rewritten one: `kernels` says why.
 """
 
 from __future__ import annotations
@@ -20,9 +23,12 @@ from sqmagic.acted import Acted, generate_acted, stored
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
+from sqmagic.board.payload import MIME, payload
+from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.phases import acts, obstacles
+from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.write import emit, refused
@@ -33,7 +39,8 @@ from sqmagic.equations.lints import lints
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
-from sqmagic.equations.system import Fixed, Point, Running, System
+from sqmagic.equations.system import Fixed, Point, Running, System, Weight, walk
+from sqmagic.faster import faster
 from sqmagic.kernels import ScanPage, program_of, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
@@ -130,13 +137,19 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them."""
+    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them.
+
+    `pages` are its recurrences in C; `rewrites` say how they were made faster for torch, and `as_written` is the source
+    without that; `plan` says what runs where.
+    """
 
     shapes: Shapes
     source: str | None
     missing: tuple[str, ...] = ()
     pages: tuple[ScanPage, ...] = ()
     plan: str = ""
+    rewrites: tuple[Rewrite, ...] = ()
+    as_written: str = ""
 
 
 def generate(
@@ -157,14 +170,17 @@ def generate(
     _refuse(found.problems, known.source)
     lowered = logits(settle(system, found))
     order = dependence(lowered, known.source)
+    held = domains(lowered, order)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
-    held = domains(lowered, order)
-    pages = scan_pages(lowered, whole, order, held) if kernels else {}
-    source = emit(lowered, whole, order, held, name, pages)
-    return Generated(
-        found, source, (), tuple(pages.values()), str(plan(lowered, whole, order, held)) if kernels else ""
-    )
+    rewritten = faster(lowered, whole, order, held)
+    program = None if rewritten is None else rewritten.program
+    rewrites = () if rewritten is None else rewritten.rewrites
+    pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
+    source = emit(lowered, whole, order, held, name, pages, program)
+    parts = str(plan(lowered, whole, order, held)) if kernels else ""
+    as_written = "" if program is None else emit(lowered, whole, order, held, name)
+    return Generated(found, source, (), tuple(pages.values()), parts, rewrites, as_written)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -352,10 +368,24 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
         return Settled(None, tuple(_inputs(known.system, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told, kernels=True)
-    programs = tuple(program_of(page) for page in made.pages)
     return Settled(
-        made.source, tuple(_inputs(known.system, made.shapes)), made.missing, made.shapes.states, programs, made.plan
+        source=made.source,
+        inputs=tuple(_inputs(known.system, made.shapes)),
+        missing=made.missing,
+        shapes=made.shapes.states,
+        scans=tuple(program_of(page) for page in made.pages),
+        plan=made.plan,
+        rewrites=made.rewrites,
+        as_written=made.as_written,
+        opened=_opened(made.rewrites),
     )
+
+
+def _opened(rewrites: Sequence[Rewrite]) -> tuple[str, ...]:
+    """The layers whose weights rewritten equations take for themselves."""
+    made = [e.value for r in rewrites for e in r.made] + [r.after for r in rewrites if r.after is not None]
+    weights = [node.parameter for expr in made for node in walk(expr) if isinstance(node, Weight)]
+    return tuple(dict.fromkeys(w.rpartition(".")[0] for w in weights if "." in w))
 
 
 def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> Settled:
@@ -367,7 +397,7 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
     stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
     programs = tuple(program_of(page) for page in made.pages)
-    return Settled(made.source, inputs, (), made.shapes.states, programs, _told(made), stores)
+    return Settled(made.source, inputs, (), made.shapes.states, programs, _told(made), stores=stores)
 
 
 def _told(made: Acted) -> str:
@@ -454,11 +484,15 @@ def derived(
 
 def shown(
     name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
-) -> dict[str, str]:
+) -> dict[str, object]:
     """What a notebook shows of a program, by mime type."""
     sheet = derived(name, known, integers, page, shapes) if page.derive == "full" else None
     text, picture = show(known.program), drawn(name, known, page)
-    return bundle(picture, text, shapes, equations=page.derive != "off", derivation=sheet)
+    equations = page.derive != "off"
+    indices = [index.name for index in known.system.indices]
+    named = places(known.program, known.source, _states(known.system), indices)
+    told = payload(picture, text, shapes, named, equations=equations, derivation=sheet)
+    return {**bundle(picture, text, shapes, equations=equations, derivation=sheet), MIME: told}
 
 
 def show_as(net: Net, name: str, known: Understood, integers: Mapping[str, int], page: Page) -> None:

@@ -112,6 +112,12 @@ def test_transforms_stand_in_the_update() -> None:
     assert chain_of(sheet, "Gen.bias", "update").relation == "<-"
 
 
+def test_the_copy_of_a_target_follows_in_the_update() -> None:
+    sheet = unchecked(understand("o : 3\no' : 3\no --[Q]-> q => target(Q, tau=0.25)(o')").system)
+    assert forms(sheet, "Q.weight.target'") == ["(1 - 0.25) * Q.weight.target + 0.25 * Q.weight.new"]
+    assert chain_of(sheet, "Q.bias.target'", "update").relation == "<-"
+
+
 def test_a_frozen_layer_has_no_update() -> None:
     sheet = unchecked(understand(PROGRAMS["frozen"]).system)
     assert chain_of(sheet, "^M_2.weight").note == "no update"

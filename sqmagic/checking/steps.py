@@ -69,7 +69,17 @@ def _by_torch(layer: Layer, bench: Bench) -> tuple[dict[str, Array], dict[str, A
         truth[name] = parameter.detach().numpy()
         for part in made.parts:
             truth |= _remembered(part, name, parameter)
+        truth |= _followed(name, layer, bench.given)
     return truth, given
+
+
+def _followed(name: str, layer: Layer, given: Arrays) -> dict[str, Array]:
+    """What torch makes of the copy of a parameter that has a target."""
+    taus = [dict(TRANSFORMS["target"]) | dict(u.settings) for u in layer.updates if u.transform == "target"]
+    if not taus:
+        return {}
+    copy, own = (torch.as_tensor(given[f"{name}.{which}"]) for which in ("target", "new"))
+    return {f"{name}.target'": torch.lerp(copy, own, float(taus[0]["tau"])).numpy()}
 
 
 def _remember(part: torch.optim.Optimizer, parameters: Parameters, owner: str, given: Arrays) -> None:

@@ -164,12 +164,19 @@ class SeqnetMagics(Magics):
 
 
 def load(shell: InteractiveShell) -> None:
-    """Registers the magics; after `%reload_ext` with the session as it was."""
+    """Registers the magics, completion and help; after `%reload_ext` with the session as it was."""
+    from sqmagic.notebook.asked import answer
+
     found = shell.magics_manager.registry.get(SeqnetMagics.__name__)
-    shell.register_magics(found if isinstance(found, SeqnetMagics) else SeqnetMagics(shell))
+    magics = found if isinstance(found, SeqnetMagics) else SeqnetMagics(shell)
+    shell.register_magics(magics)
+    answer(shell, magics.make.parser, magics.session)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Takes the magics out of the kernel and leaves nets, macros and weights where they are."""
+    """Takes the magics, completion and help out of the kernel; nets, macros and weights stay where they are."""
+    from sqmagic.notebook.asked import silent
+
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("seqnet", None)
+    silent(shell)

@@ -51,7 +51,9 @@ class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
 
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
-    says what runs where; `stores` are the buffers.
+    says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
+    `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
+    rewritten source takes the weights of and does not call. `stores` are the buffers.
     """
 
     source: str | None
@@ -60,6 +62,9 @@ class Settled:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     scans: tuple[ScanProgram, ...] = ()
     plan: str = ""
+    rewrites: tuple[object, ...] = ()
+    as_written: str = ""
+    opened: tuple[str, ...] = ()
     stores: Mapping[str, Store] = field(default_factory=dict)
 
 
@@ -114,7 +119,7 @@ class Blueprint:
     elaborated: Callable[[], str]
     derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
-    bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]]
+    bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)
     modules: Mapping[str, nn.Module] = field(default_factory=dict)

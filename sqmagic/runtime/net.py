@@ -42,6 +42,7 @@ class Net(nn.Module):
     _blueprint: Blueprint
     _settled: Settled
     _code: nn.Module | None  # not a submodule: the net shares its tables
+    _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
@@ -53,7 +54,7 @@ class Net(nn.Module):
         self._blueprint = blueprint
         self._like = torch.empty(0)
         self._kept = {}
-        self._code = None
+        self._code = self._as_written = None
         self.env, self.run = None, None
         self._settle(blueprint.settle({}))
 
@@ -247,9 +248,12 @@ class Net(nn.Module):
 
     @property
     def plan(self) -> Plan:
-        """What runs once, at all steps at once and step by step; and how each recurrence ran last, and why."""
+        """What runs once, at all steps at once and step by step, with what it costs; how each recurrence ran last, and
+        why; and `rewrites`, the rules by which torch's recurrences were made faster, step by step.
+        """
         self._settled_code()
-        return Plan(self._settled.plan, {bound.program.method: bound.report.path for bound in self._scans})
+        ran = {bound.program.method: bound.report.path for bound in self._scans}
+        return Plan(self._settled.plan, ran, self._settled.rewrites)
 
     @property
     def notation(self) -> str:
@@ -303,14 +307,14 @@ class Net(nn.Module):
             return f"{called}, whose parameters wait for {telling.listed(self._settled.missing)}"
         return f"{called} with {sum(p.numel() for p in self.parameters()):,} parameters"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, object]:
         """What a notebook shows: the picture and the equations, with the shapes that are known."""
         return self._blueprint.bundle(self._settled.shapes)
 
     def show_as(
         self,
         diagram: Callable[[], object],
-        bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]],
+        bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]],
         derivation: Callable[[Mapping[str, Shape]], Derivation],
     ) -> None:
         """Give the net another picture, other mime types for a notebook, and another derivation, for known shapes."""
@@ -345,6 +349,8 @@ class Net(nn.Module):
         super().train(mode)
         if self._code is not None:
             self._code.training = mode
+        if self._as_written is not None:
+            self._as_written.training = mode
         return self
 
     def _apply(self, *args: Any, **keywords: Any) -> Net:
@@ -377,9 +383,10 @@ class Net(nn.Module):
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
         self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
         code.to(device=self._like.device, dtype=self._like.dtype)
+        other = generated.twin(code, settled.as_written, self._blueprint.name) if settled.as_written else None
         for table in _TABLES:
             self.__dict__[table] = code.__dict__[table]
-        self.__dict__["_code"] = code
+        self.__dict__["_code"], self.__dict__["_as_written"] = code, other
         self.train(self.training)
         self._take_kept()
 
@@ -402,6 +409,10 @@ class Net(nn.Module):
             raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
             raise UnsettledError(telling.not_settled(self._settled))
+        if self._as_written is not None and (layer := generated.changed(self._code, self._settled.opened)):
+            for bound in self._scans:
+                bound.report.path = f"torch, because `{layer}` has been changed"
+            return self._as_written
         return self._code
 
     def _ready(self, given: Mapping[str, Any], lengths: Any, method: str, purpose: str) -> Data:
@@ -486,7 +497,8 @@ def _restored(
 ) -> Net:
     net = Net.__new__(Net)
     nn.Module.__init__(net)
-    net._blueprint, net._like, net._kept, net._code = blueprint, like, {}, None
+    net._blueprint, net._like, net._kept = blueprint, like, {}
+    net._code = net._as_written = None
     net.env, net.run = None, None
     net._settle(settled)
     net.train(training_mode)

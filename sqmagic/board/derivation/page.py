@@ -178,6 +178,13 @@ def _chain(said: Said) -> str:
     return f"<details><summary>…</summary>{body}</details>" if said.detail else body
 
 
+def equation(said: Said) -> str:
+    """A chain in one `<math>` element, for who lays out the rest."""
+    left = "" if said.left is None else write(said.left)
+    steps = (f"<mo>{escape(s.relation)}</mo>{write(s.whole)}" if s.relation else write(s.whole) for s in said.steps)
+    return f"<math>{left}{''.join(steps)}</math>"
+
+
 def _step(step: Step) -> str:
     relation = f"<mo>{escape(step.relation)}</mo> " if step.relation else ""
     first, *rest = step.pieces
