@@ -21,19 +21,23 @@ from sqmagic.emit.torch.write import emit
 from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.shapes import Measure, Shapes, infer, settle
 from sqmagic.equations.system import Apply, Declared, Input, Read, Size, System
+from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.problems import NotationError
 from sqmagic.notation.source import Source
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.plan.facts import plan
 
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """A program that acts: its page, the shapes of its states, and its phases."""
+    """A program that acts: its page, the shapes of its states, its phases, the scans of learning, and their plan."""
 
     source: str
     shapes: Shapes
     phases: Phases
+    pages: tuple[ScanPage, ...]
+    plan: str
 
 
 def bound(system: System, world: World) -> System:
@@ -133,8 +137,10 @@ def generate_acted(
     facts = gather(parts.acting, shapes, domains(parts.acting, dependence(parts.acting)), recorded=True)
     methods = acting(facts, Plan(parts.recorded, parts.carried, parts.behaved, shapes.integers))
     order = dependence(parts.learning, source)
-    page = emit(parts.learning, shapes, order, domains(parts.learning, order), name, acting=methods)
-    return Acted(page, shapes, parts)
+    steps = domains(parts.learning, order)
+    pages = scan_pages(parts.learning, shapes, order, steps, recorded=True)
+    page = emit(parts.learning, shapes, order, steps, name, pages, acting=methods)
+    return Acted(page, shapes, parts, tuple(pages.values()), str(plan(parts.learning, shapes, order, steps)))
 
 
 def _with_logits(system: System, shapes: Shapes) -> Shapes:

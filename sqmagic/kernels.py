@@ -52,11 +52,20 @@ class ScanPage:
 
 
 def scan_pages(
-    system: System, shapes: Shapes, order: Dependence, held: Domains, faster: Faster | None = None
+    system: System,
+    shapes: Shapes,
+    order: Dependence,
+    held: Domains,
+    faster: Faster | None = None,
+    *,
+    recorded: bool = False,
 ) -> dict[int, ScanPage]:
-    """The scans that kernels can run, by the number of their component; `faster` is the program that torch runs."""
+    """The scans that kernels can run, by the number of their component; `faster` is the program that torch runs.
+
+    Of a program that acts (`recorded`) they are those of learning.
+    """
     found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
-    methods = scan_methods(system, shapes, order, held, faster, found)
+    methods = scan_methods(system, shapes, order, held, faster, found, recorded=recorded)
     made = {}
     for number, scan in found.items():
         if _given(scan, methods[number]):

@@ -19,7 +19,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
-from sqmagic.acted import generate_acted, stored
+from sqmagic.acted import Acted, bound, generate_acted, stored
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
@@ -399,7 +399,19 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     learning = made.phases.learning
     inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
     stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
-    return Settled(made.source, inputs, (), made.shapes.states, stores=stores)
+    programs = tuple(program_of(page) for page in made.pages)
+    told = {state: shape for state, shape in made.shapes.states.items() if state not in made.phases.carried}
+    return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores)
+
+
+def _told(made: Acted) -> str:
+    """What acts and what learns, before the plan of learning."""
+    acted = sorted({t.state for e in made.phases.acting.equations for t in e.targets})
+    again = sorted({t.state for e in made.phases.learning.equations for t in e.targets if t.context} & set(acted))
+    lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
+    lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
+    lines += [f"computed again in learning, at all steps of a window: {', '.join(again)}"] * bool(again)
+    return "\n".join([*lines, "learning:", made.plan])
 
 
 def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:
@@ -432,9 +444,10 @@ def _number(point: Point) -> int:
 
 
 def elaborated_text(known: Understood, sizes: Sizes) -> str:
-    """The filled-in program; shapes that the text itself settles are among what is filled in."""
-    system = known.system
-    shapes = infer(system, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
+    """The filled-in program; shapes that the text, or the environment, settles are among what is filled in."""
+    system, world = known.system, known.kernel.world
+    whole = system if world is None else bound(system, world)
+    shapes = infer(whole, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
     declared = {d.state for d in system.declared} | {i.state for i in system.inputs if i.sizes is not None}
     index = system.indices[0].name if system.indices else ""
     running = {t.state for e in system.equations for t in e.targets if t.context} | {

@@ -398,3 +398,10 @@ def test_the_source_is_the_same_each_time() -> None:
     known = understand(A2C, Kernel(world=CARTPOLE))
     one, other = (generate_acted("net", known.system, CARTPOLE, known.source, {}, 64).source for _ in range(2))
     assert one == other
+
+
+def test_a_net_is_watched_until_its_episode_ends() -> None:
+    net = compiled(A2C)
+    film = sqmagic.environment("CartPole", 2, seed=3).watch(net, seed=3)
+    assert 8 <= len(film.frames) <= 200
+    assert film.said == f"CartPole: {len(film.frames)} steps, return {len(film.frames)}"

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from sqmagic.runtime import generated, inputs, playing, telling, training
 from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape, Store, Transforms, World
+from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.played import Played
-from sqmagic.runtime.rollout import Behaviour
+from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.telling import Plan
 from sqmagic.runtime.trace import Trace, probed, traced
@@ -199,6 +200,12 @@ class Net(nn.Module):
     ) -> list[float]:
         """The returns of whole episodes without learning; `greedy` takes the likeliest in place of what is drawn."""
         return playing.play(self, env, episodes, greedy, seed, batch)
+
+    def acted_on(self, env: Environment, seed: int | None = None) -> Iterator[list[tuple[int, float]]]:
+        """Acts on an environment by what is likeliest, a step for each item: the examples whose episode ended at it,
+        with their returns. The first item is what the reset gives."""
+        self.bind(facts(env))
+        return playing.episodes_of(self, env, True, seed)
 
     def bind(self, world: World) -> Net:
         """The program for an environment; weights of parameters that keep their shape are kept."""

@@ -66,7 +66,7 @@ class Played:
         """Returns over steps: each episode faint, the mean of the last ones strong."""
         shown = self.returns or [0.0, 1.0]
         axis, steps = Axis(min(shown), max(shown), False), max(self.steps, 1)
-        thin = max(1, len(self.episodes) // 2000)
+        thin = max(1, len(self.episodes) // 300)
         own = [axis.point(e.step, e.total, steps) for e in self.episodes[::thin]]
         means = [axis.point(at, value, steps) for at, value in self._means()[::thin]]
         middle = f'x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}" text-anchor="middle"'

@@ -198,7 +198,7 @@ def play(net: Net, source: Any, episodes: int, greedy: bool, seed: int | None, b
 
 
 def episodes_of(net: Net, env: Environment, greedy: bool, seed: int | None) -> Iterator[list[tuple[int, float]]]:
-    """Step by step, the environments whose episode has ended at it, with their returns."""
+    """After the reset and after each step, the environments whose episode has ended, with their returns."""
     with torch.random.fork_rng(enabled=seed is not None), torch.no_grad():
         if seed is not None:
             torch.manual_seed(seed)
@@ -207,6 +207,7 @@ def episodes_of(net: Net, env: Environment, greedy: bool, seed: int | None) -> I
         net.eval()
         try:
             memory = generated.call(net.code, "begin", world)
+            yield []
             while True:
                 memory, _ = generated.call(net.code, "act", world, memory, 1)
                 yield world.ended

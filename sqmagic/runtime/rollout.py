@@ -110,7 +110,11 @@ class World:
         return self._column(torch.as_tensor(self.behaviour(self._seen)))
 
     def sample(self, policy: Tensor) -> Tensor:
-        return policy.argmax(-1, keepdim=True) if self.greedy else torch.multinomial(policy, 1)
+        """An action for each row of probabilities: of exponential waiting times at these rates the shortest (which is
+        what torch.multinomial does, after tests that take longer than the draw)."""
+        if self.greedy:
+            return policy.argmax(-1, keepdim=True)
+        return (policy / torch.empty_like(policy).exponential_()).argmax(-1, keepdim=True)
 
     def eps_greedy(self, values: Tensor, eps: float) -> Tensor:
         best = values.argmax(-1, keepdim=True)

@@ -116,9 +116,11 @@ def scan_methods(
     domains: Domains,
     faster: Faster | None,
     scans: Collection[int],
+    *,
+    recorded: bool = False,
 ) -> dict[int, ScanMethod]:
-    """The methods that the page has for these components."""
-    whole, regions = _whole(gather(system, shapes, domains), dependence, faster)
+    """The methods that the page has for these components; `recorded` says that it is that of a program that acts."""
+    whole, regions = _whole(gather(system, shapes, domains, recorded=recorded), dependence, faster)
     return _apart(whole, dependence, regions, scans)
 
 

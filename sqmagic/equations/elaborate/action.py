@@ -2,7 +2,8 @@
 
 The observation at the reset is named. If the program passes no action, there is one: where exactly one state has an
 objective it is a draw from that policy, whose `log` is read as the log-probability of the action taken; where one state
-is indexed as action values, the best action by them or now and then any; else it is left to a behaviour policy.
+is indexed, or its largest component asked for, as of action values, the best action by them or now and then any; else
+it is left to a behaviour policy.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from sqmagic.equations.elaborate.lines import Line, Outcome, World
 from sqmagic.equations.elaborate.loss import last_function
 from sqmagic.equations.elaborate.names import Names, spell
-from sqmagic.equations.elaborate.trees import bottom_up, defined, over_values, parts, values
+from sqmagic.equations.elaborate.trees import bottom_up, defined, nodes, over_values, parts, values
 from sqmagic.equations.elaborate.trees import names as names_in
 from sqmagic.equations.system import Fixed, Running
 from sqmagic.notation.problems import Problem
@@ -83,7 +84,8 @@ def _choice(lines: tuple[Line, ...], names: Names) -> _Choice | None:
     """The one policy, or the one state whose component an action names."""
     policies = {names.state(p.text)[0] for line in lines for p in _raised(line)}
     if len(policies) == 1:
-        return _Choice("sample", policies.pop(), _free("a", lines, names))
+        op = "eps_greedy" if any(_ranks(line) for line in lines) else "sample"
+        return _Choice(op, policies.pop(), _free("a", lines, names))
     valued = {pair for line in lines for pair in _values_of(line, names)}
     if not policies and len(valued) == 1:
         state, action = valued.pop()
@@ -97,6 +99,16 @@ def _raised(line: Line) -> Iterator[Name]:
             yield from (p for p in parts(through) if isinstance(p, Name))
         case _:
             pass
+
+
+def _ranks(line: Line) -> bool:
+    """Whether an objective asks for the largest component: what it raises are values, and no probabilities."""
+    match line.statement:
+        case Pipeline(_, (Raise(objective),)):
+            called = [n.function for n in nodes(objective) if isinstance(n, Call)]
+            return any(isinstance(f, Name) and f.text in ("argmax", "max") for f in called)
+        case _:
+            return False
 
 
 def _values_of(line: Line, names: Names) -> Iterator[tuple[str, str]]:
