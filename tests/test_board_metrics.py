@@ -35,14 +35,12 @@ MOST_CROSSINGS = {"lstm_seed": 1, "gru_inline": 1, "gru_macro": 1, "a2c_gae": 10
 """Olah's own pictures of the LSTM and the GRU have one."""
 
 LISTED: dict[int, set[int]] = {
-    3: {11},
     60: {9},
     72: {10},
     100: {9},
     107: {9},
     112: {9},
     161: {9, 10},
-    265: {11},
     288: {9},
 }
 
