@@ -182,7 +182,15 @@ def cell_inputs(name: str, steps: int, batch: int, inputs: int, width: int) -> d
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize(
     ("steps", "batch", "inputs", "width", "threads"),
-    [(1, 1, 1, 1, 1), (2, 5, 3, 17, 2), (2, 2, 1, 33, 2), (3, 31, 2, 3, 2), (2, 33, 4, 70, 1), (5, 1, 7, 40, 2)],
+    [
+        (1, 1, 1, 1, 1),
+        (2, 5, 3, 17, 2),
+        (2, 2, 1, 33, 2),
+        (3, 31, 2, 3, 2),
+        (2, 33, 4, 70, 1),
+        (5, 1, 7, 40, 2),
+        (2, 211, 5, 107, 2),  # more rows and units than are added up at a time
+    ],
 )
 def test_any_size_and_number_of_threads(
     name: str, steps: int, batch: int, inputs: int, width: int, threads: int
@@ -459,6 +467,18 @@ def test_a_page_is_compiled_once(empty_cache: Path) -> None:
     assert first.stat().st_mtime_ns == written
     assert compiler.built(page, "double") != first
     assert sorted(p.suffix for p in first.parent.iterdir()) == [".so", ".so"]
+
+
+def test_pages_do_not_depend_on_the_number_of_steps_or_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, x = small()
+    module(x=x).h.sum().backward()
+    pages = [page for bound in module._scans for page in bound.program.pages]
+    longer = net(LSTM.format(inputs=3, width=6), width=6, horizon=4096)
+    assert [page for bound in longer._scans for page in bound.program.pages] == pages
+    monkeypatch.setattr(compiler, "_compile", lambda *_: pytest.fail("it is compiled again"))
+    module(x=torch.randn(700, 2, 3, dtype=torch.float64)).h.sum().backward()
+    module(x=torch.randn(1, 9, 3, dtype=torch.float64)).h.sum().backward()
+    by_c(module)
 
 
 def test_processes_that_compile_at_once_do_not_disturb_each_other(empty_cache: Path) -> None:
