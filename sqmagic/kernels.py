@@ -1,6 +1,13 @@
 """The recurrences of a program as compiled C: from the plan to what runs them.
 
 System --scans--> Scan --alone, adjoint, reverse--> the way back --write--> pages of C --> ScanProgram
+
+Kernels are made from the program as it is, and not as `faster` rewrites it for torch. In C, which products are computed
+together and what is multiplied for all steps beforehand is how weights lie in memory: gates on the same operands are
+panels side by side, and a projection of the inputs is taken out of the loop only for few examples, which is known when
+it runs; for many, to write its rows and read them again costs more than it saves. As torch code the same are other
+equations. So the two share nothing but what they compute: the method that kernels stand in for takes the states that
+the recurrence of the program reads, and gives its states; what rules took out of its loop stands in the method, too.
 """
 
 from __future__ import annotations
@@ -14,7 +21,7 @@ from sqmagic.emit.c.names import point
 from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
 from sqmagic.emit.torch.scans import ScanMethod
-from sqmagic.emit.torch.write import scan_methods
+from sqmagic.emit.torch.write import Faster, scan_methods
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.system import Fixed, Last, Read, Running, System, reads
 from sqmagic.schedule.dependence import Dependence, dependence
@@ -44,13 +51,24 @@ class ScanPage:
     back: tuple[Reverse, Alone, str, Interface] | str
 
 
-def scan_pages(system: System, shapes: Shapes, order: Dependence, held: Domains) -> dict[int, ScanPage]:
-    """The scans that kernels can run, by the number of their component."""
+def scan_pages(
+    system: System,
+    shapes: Shapes,
+    order: Dependence,
+    held: Domains,
+    faster: Faster | None = None,
+    *,
+    recorded: bool = False,
+) -> dict[int, ScanPage]:
+    """The scans that kernels can run, by the number of their component; `faster` is the program that torch runs.
+
+    Of a program that acts (`recorded`) they are those of learning.
+    """
     found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
-    methods = scan_methods(system, shapes, order, held, found)
+    methods = scan_methods(system, shapes, order, held, faster, found, recorded=recorded)
     made = {}
     for number, scan in found.items():
-        if all((s.state, s.context) in methods[number].places for s in scan.stills):
+        if _given(scan, methods[number]):
             outside = _outside(system, order, number)
             back: tuple[Reverse, Alone, str, Interface] | str
             try:
@@ -60,6 +78,12 @@ def scan_pages(system: System, shapes: Shapes, order: Dependence, held: Domains)
                 back = str(reason)
             made[number] = ScanPage(scan, methods[number], outside, *write_c(scan), back)
     return made
+
+
+def _given(scan: Scan, method: ScanMethod) -> bool:
+    """Whether the method is given all that the scan reads."""
+    needs = [*((s.state, s.context) for s in scan.stills), *((state, ()) for state in scan.rows)]
+    return all(each in method.places for each in needs)
 
 
 def _way_back(

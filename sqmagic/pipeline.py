@@ -1,36 +1,47 @@
 """The one page that joins the rooms: from text to a net that trains. The whole compiler can be read here.
 
-    text --parse--> Syntax --elaborate--> System --logits--> System --infer, settle--> System --emit--> torch source
+    text --parse--> Syntax --elaborate--> System --infer, settle--> System --logits--> System
                                             + dependence, domains, shapes: facts beside it
+    System --faster--> System, with the log --emit--> torch source   what every net runs, and where kernels do not
+    System --kernels--> scans --write--> C                           what runs a recurrence where a compiler is at hand
 
 `understand` is all that needs no shapes, `generate` what needs them, and so waits for data where the text leaves shapes
-open. `compile` binds the two to a `Net`, and is the only one that loads torch.
+open. `compile` binds the two to a `Net`, and is the only one that loads torch. The C is made from the program as it is,
+not from the rewritten one: `kernels` says why.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
+from sqmagic.acted import Acted, bound, generate_acted, stored
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
+from sqmagic.board.payload import MIME, payload
+from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
+from sqmagic.calculus.phases import acts, obstacles
+from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.write import emit, refused
+from sqmagic.equations.blanks import blanks
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
+from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.lints import lints
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
 from sqmagic.equations.show import show_goal, show_state
-from sqmagic.equations.system import Fixed, Point, Running, System
+from sqmagic.equations.system import Fixed, Point, Running, System, Weight, walk
+from sqmagic.faster import faster
 from sqmagic.kernels import ScanPage, program_of, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
@@ -45,7 +56,8 @@ from sqmagic.schedule.plan.facts import plan
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from sqmagic.runtime.blueprint import InputSpec, Settled
+    from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled
+    from sqmagic.runtime.blueprint import World as Facts
     from sqmagic.runtime.net import Net
 
 
@@ -53,7 +65,8 @@ if TYPE_CHECKING:
 class Understood:
     """A program whose names, time and goals are right. `warnings` do not keep it from running.
 
-    `taken` are the names of what it takes from the kernel: integers for sizes, macros, torch modules.
+    `taken` are the names of what it takes from the kernel: integers for sizes, macros, torch modules. `kernel` is what
+    it was understood with.
     """
 
     source: Source
@@ -63,6 +76,7 @@ class Understood:
     domains: Domains
     taken: tuple[str, ...]
     warnings: tuple[Problem, ...]
+    kernel: Kernel = field(default_factory=Kernel, compare=False)
 
 
 def understand(text: str, kernel: Kernel | None = None) -> Understood:
@@ -86,7 +100,9 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
     problems += [*held.problems, *check(system, source), *lints(system, source)]
     _refuse(problems, source)
     taken = (*_sizes_taken(system, kernel), *elaborated.taken)
-    return Understood(source, program, elaborated, system, held, taken, tuple(problems))
+    if kernel.world is not None and acts(system):
+        _refuse([*problems, *obstacles(system)], source)
+    return Understood(source, program, elaborated, system, held, taken, tuple(problems), kernel)
 
 
 def _refuse(problems: Sequence[Problem], source: Source) -> None:
@@ -122,13 +138,19 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them."""
+    """A program with its shapes; `source` is None while inputs that are `missing` have to tell some of them.
+
+    `pages` are its recurrences in C; `rewrites` say how they were made faster for torch, and `as_written` is the source
+    without that; `plan` says what runs where.
+    """
 
     shapes: Shapes
     source: str | None
     missing: tuple[str, ...] = ()
     pages: tuple[ScanPage, ...] = ()
     plan: str = ""
+    rewrites: tuple[Rewrite, ...] = ()
+    as_written: str = ""
 
 
 def generate(
@@ -149,14 +171,17 @@ def generate(
     _refuse(found.problems, known.source)
     lowered = logits(settle(system, found))
     order = dependence(lowered, known.source)
+    held = domains(lowered, order)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in _states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
-    held = domains(lowered, order)
-    pages = scan_pages(lowered, whole, order, held) if kernels else {}
-    source = emit(lowered, whole, order, held, name, pages)
-    return Generated(
-        found, source, (), tuple(pages.values()), str(plan(lowered, whole, order, held)) if kernels else ""
-    )
+    rewritten = faster(lowered, whole, order, held)
+    program = None if rewritten is None else rewritten.program
+    rewrites = () if rewritten is None else rewritten.rewrites
+    pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
+    source = emit(lowered, whole, order, held, name, pages, program)
+    parts = str(plan(lowered, whole, order, held)) if kernels else ""
+    as_written = "" if program is None else emit(lowered, whole, order, held, name)
+    return Generated(found, source, (), tuple(pages.values()), parts, rewrites, as_written)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:
@@ -196,24 +221,42 @@ def compile(
     namespace: Mapping[str, object] | None = None,
     macros: Mapping[str, Macro] | None = None,
     like: Mapping[str, object] | None = None,
+    check: bool = True,
 ) -> Net:
     """A program as a torch module that trains.
 
     `horizon` is the number of steps where no input tells it, `width` the width of what nothing else fixes. Integers of
     `namespace` serve as sizes and torch modules as functions, by their names; `macros` are those of earlier programs;
-    `like` gives data for inputs whose shapes the program leaves open. Raises NotationError, with a place, for every
+    `like` gives data for inputs whose shapes the program leaves open; `check` says whether a derivation is held against
+    torch.autograd before it is shown. Raises NotationError, with a place, for every
     independent mistake of the program.
     """
-    kernel = kernel_of(namespace or {}, macros or {})
+    kernel = kernel_of(namespace or {}, macros or {}, env)
     return build(
-        understand(text, kernel), name=name, horizon=horizon, width=width, env=env, namespace=namespace, like=like
+        understand(text, kernel),
+        name=name,
+        horizon=horizon,
+        width=width,
+        env=env,
+        namespace=namespace,
+        like=like,
+        page=Page(check=check),
     )
 
 
-def kernel_of(namespace: Mapping[str, object], macros: Mapping[str, Macro]) -> Kernel:
-    """What a program may take from a namespace: its integers, its torch modules, and macros."""
+def kernel_of(namespace: Mapping[str, object], macros: Mapping[str, Macro], env: object = None) -> Kernel:
+    """What a program may take from a namespace: its integers, its torch modules, and macros; and its environment."""
     integers = {n: int(v) for n, v in namespace.items() if isinstance(v, int) and not isinstance(v, bool)}
-    return Kernel(macros, frozenset(_modules(namespace)), integers)
+    return Kernel(macros, frozenset(_modules(namespace)), integers, None if env is None else _world(env))
+
+
+def _world(env: object) -> World:
+    """What a program must know of an environment, or of what names one."""
+    from sqmagic.runtime.environments import environment
+    from sqmagic.runtime.rollout import facts
+
+    told = facts(environment(env))
+    return World(told.name, told.shape, told.values, told.actions, told.action_shape)
 
 
 def _modules(namespace: Mapping[str, object]) -> dict[str, Module]:
@@ -238,17 +281,23 @@ def build(
     page: Page = PAGE,
 ) -> Net:
     """The net of a program that is understood, which shows itself as `page` says; see `compile`."""
-    from sqmagic.runtime.blueprint import Blueprint
-    from sqmagic.runtime.errors import UnsupportedError
-    from sqmagic.runtime.measure import given_shape
     from sqmagic.runtime.net import Net
 
-    if env is not None:
-        raise UnsupportedError("an environment cannot be bound to a program yet")
+    net = Net(_blueprint(known, name=name, horizon=horizon, width=width, namespace=namespace or {}, page=page))
+    net.env = env
+    return net.settle(like) if like else net
+
+
+def _blueprint(
+    known: Understood, *, name: str, horizon: int | None, width: int, namespace: Mapping[str, object], page: Page
+) -> Blueprint:
+    from sqmagic.runtime.blueprint import Blueprint
+    from sqmagic.runtime.measure import given_shape
+
     taken = {n: m for n, m in _modules(namespace or {}).items() if n in known.taken}
     integers = kernel_of(namespace or {}, {}).integers
     sizes = Sizes(integers, width, partial(given_shape, taken) if taken else None)
-    blueprint = Blueprint(
+    return Blueprint(
         name=name,
         names={state: python_name(state) for state in _states(known.system)},
         settle=partial(_settle, name, known, sizes),
@@ -257,14 +306,43 @@ def build(
         derivation=partial(derived, name, known, integers, page),
         diagram=partial(drawn, name, known, page),
         bundle=partial(shown, name, known, integers, page),
+        lines=partial(blanks, known.system),
+        system=known.system,
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
         horizon=horizon,
-        refused="; ".join(problem.message for problem in refused(known.system)),
+        refused=_why_refused(known),
+        bind=partial(_bound, known, name, horizon, width, dict(namespace or {}), page) if acts(known.system) else None,
+        world=_facts(known.kernel.world),
     )
-    net = Net(blueprint)
-    return net.settle(like) if like else net
+
+
+def _facts(world: World | None) -> Facts | None:
+    from sqmagic.runtime.blueprint import World as Facts
+
+    return None if world is None else Facts(*astuple(world))
+
+
+def _bound(
+    known: Understood,
+    name: str,
+    horizon: int | None,
+    width: int,
+    namespace: Mapping[str, object],
+    page: Page,
+    to: Facts,
+) -> Blueprint:
+    """The blueprint of the same text, for another environment."""
+    world = World(to.name, to.shape, to.values, to.actions, to.action_shape)
+    again = understand(known.source.text, replace(known.kernel, world=world))
+    return _blueprint(again, name=name, horizon=horizon, width=width, namespace=namespace, page=page)
+
+
+def _why_refused(known: Understood) -> str:
+    if known.kernel.world is not None and acts(known.system):
+        return ""
+    return "; ".join(problem.message for problem in refused(known.system))
 
 
 def _states(system: System) -> list[str]:
@@ -287,22 +365,61 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
     """What a net asks when it is given data: the generated source, or what is missing for it."""
     from sqmagic.runtime.blueprint import Settled
 
+    if known.kernel.world is not None and acts(known.system):
+        return _settled_acted(name, known, sizes, known.kernel.world)
     if refused(known.system):
-        return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
+        return Settled(None, tuple(_inputs(known.system, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told, kernels=True)
-    programs = tuple(program_of(page) for page in made.pages)
     return Settled(
-        made.source, tuple(_inputs(known, made.shapes)), made.missing, made.shapes.states, programs, made.plan
+        source=made.source,
+        inputs=tuple(_inputs(known.system, made.shapes)),
+        missing=made.missing,
+        shapes=made.shapes.states,
+        scans=tuple(program_of(page) for page in made.pages),
+        plan=made.plan,
+        rewrites=made.rewrites,
+        as_written=made.as_written,
+        opened=_opened(made.rewrites),
     )
 
 
-def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:
+def _opened(rewrites: Sequence[Rewrite]) -> tuple[str, ...]:
+    """The layers whose weights rewritten equations take for themselves."""
+    made = [e.value for r in rewrites for e in r.made] + [r.after for r in rewrites if r.after is not None]
+    weights = [node.parameter for expr in made for node in walk(expr) if isinstance(node, Weight)]
+    return tuple(dict.fromkeys(w.rpartition(".")[0] for w in weights if "." in w))
+
+
+def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> Settled:
+    """The source of a program that acts; its inputs are what acting records."""
+    from sqmagic.runtime.blueprint import Settled, Store
+
+    made = generate_acted(name, known.system, world, known.source, sizes.integers, sizes.width, sizes.measure)
+    learning = made.phases.learning
+    inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
+    stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
+    programs = tuple(program_of(page) for page in made.pages)
+    told = {state: shape for state, shape in made.shapes.states.items() if state not in made.phases.carried}
+    return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores)
+
+
+def _told(made: Acted) -> str:
+    """What acts and what learns, before the plan of learning."""
+    acted = sorted({t.state for e in made.phases.acting.equations for t in e.targets})
+    again = sorted({t.state for e in made.phases.learning.equations for t in e.targets if t.context} & set(acted))
+    lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
+    lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
+    lines += [f"computed again in learning, at all steps of a window: {', '.join(again)}"] * bool(again)
+    return "\n".join([*lines, "learning:", made.plan])
+
+
+def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:
     from sqmagic.runtime.blueprint import InputSpec
 
-    optional = optional_inputs(known.system)
-    for item in known.system.inputs:
-        context = (Running(known.system.indices[0].name),) if item.indexed else ()
+    optional = optional_inputs(system)
+    for item in system.inputs:
+        context = (Running(system.indices[0].name),) if item.indexed else ()
         yield InputSpec(
             state=item.state,
             name=python_name(item.state),
@@ -327,9 +444,10 @@ def _number(point: Point) -> int:
 
 
 def elaborated_text(known: Understood, sizes: Sizes) -> str:
-    """The filled-in program; shapes that the text itself settles are among what is filled in."""
-    system = known.system
-    shapes = infer(system, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
+    """The filled-in program; shapes that the text, or the environment, settles are among what is filled in."""
+    system, world = known.system, known.kernel.world
+    whole = system if world is None else bound(system, world)
+    shapes = infer(whole, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
     declared = {d.state for d in system.declared} | {i.state for i in system.inputs if i.sizes is not None}
     index = system.indices[0].name if system.indices else ""
     running = {t.state for e in system.equations for t in e.targets if t.context} | {
@@ -354,7 +472,8 @@ def derived(
 
     Raises WrongForm, an internal error, if a form is not what torch.autograd computes: such a form is never shown.
     """
-    from sqmagic.checking.check import CannotCheck, check, unchecked
+    from sqmagic.checking.bench import CannotCheck
+    from sqmagic.checking.check import check, unchecked
 
     checked: tuple[int, float] | str = ""
     try:
@@ -370,11 +489,15 @@ def derived(
 
 def shown(
     name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
-) -> dict[str, str]:
+) -> dict[str, object]:
     """What a notebook shows of a program, by mime type."""
     sheet = derived(name, known, integers, page, shapes) if page.derive == "full" else None
     text, picture = show(known.program), drawn(name, known, page)
-    return bundle(picture, text, shapes, equations=page.derive != "off", derivation=sheet)
+    equations = page.derive != "off"
+    indices = [index.name for index in known.system.indices]
+    named = places(known.program, known.source, _states(known.system), indices)
+    told = payload(picture, text, shapes, named, equations=equations, derivation=sheet)
+    return {**bundle(picture, text, shapes, equations=equations, derivation=sheet), MIME: told}
 
 
 def show_as(net: Net, name: str, known: Understood, integers: Mapping[str, int], page: Page) -> None:

@@ -45,7 +45,7 @@ def agree(
     training: bool = False,
     **more: Any,
 ) -> None:
-    """Asserts that the generated code computes what the judge does."""
+    """Asserts that the generated code computes what the judge does, with kernels and by torch alone."""
     made = emitted(text)
     given = random_inputs(made, steps, batch)
     module = net(text).settle(given)
@@ -53,6 +53,28 @@ def agree(
     module.train(training)
     run = judged(made, module, given, lengths, training=training, **more)
     horizon = {"horizon": more["horizon"]} if "horizon" in more else {}
+    _agrees(made, module, given, run, lengths, horizon, text)
+    if module._scans:
+        unbound(module)
+        _agrees(made, module, given, run, lengths, horizon, text)
+
+
+def unbound(module: Net) -> Net:
+    """The net with its scans as torch computes them."""
+    for bound in module._scans:
+        setattr(type(module._code), bound.program.method, bound.method)
+    return module
+
+
+def _agrees(
+    made: Emitted,
+    module: Net,
+    given: Mapping[str, torch.Tensor],
+    run: Run,
+    lengths: Sequence[int] | None,
+    horizon: Mapping[str, int],
+    text: str,
+) -> None:
     out = module(given, lengths=lengths, **horizon)
     expected = run.states()
     for state, value in expected.items():

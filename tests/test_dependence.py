@@ -355,8 +355,15 @@ def test_a_recurrence_that_looks_both_ways_has_no_first_step() -> None:
     assert refused(given("h", 0), over("h", op("add", at("h", -1), at("h", 1)))) == [
         ("SQ404", "`h_t` looks back at `h_{t-1}` and it looks ahead at `h_{t+1}`: there is no step to begin with")
     ]
-    assert refused(given("h", 0), over("h", at("A", -1)), over("A", at("h", 2))) == [
-        ("SQ404", "`h_t` looks back at `A_{t-1}` and `A_t` looks ahead at `h_{t+2}`: there is no step to begin with")
+    both = op("add", at("A", 1), at("A", -3))
+    assert refused(given("h", 0), over("h", both), over("A", at("h"))) == [
+        ("SQ404", "`h_t` looks back at `A_{t-3}` and it looks ahead at `A_{t+1}`: there is no step to begin with")
+    ]
+
+
+def test_a_way_round_that_leads_nowhere_is_said_step_by_step() -> None:
+    assert refused(given("h", 0), over("h", at("A", -1)), over("A", at("h", 1))) == [
+        ("SQ404", "`h_t` is defined by itself: `h_t` reads `A_{t-1}`, `A_{t-1}` reads `h_t`")
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from against import random_inputs
+from against import random_inputs, unbound
 from emitted import emitted, net, randomised
 from hypothesis import assume, settings
 from hypothesis import given as hypothesis_given
@@ -99,13 +99,6 @@ tanh(M(x_t|b_{{t+1}})) -> b_t
 b_t : {width}
 """
 CELLS = {"lstm": LSTM, "gru": GRU, "seed": SEED_GRU, "peepholes": PEEPHOLES, "mixed": MIXED, "backwards": BACKWARDS}
-
-
-def unbound(module: Net) -> Net:
-    """The net with its scans as torch computes them."""
-    for bound in module._scans:
-        setattr(type(module._code), bound.program.method, bound.method)
-    return module
 
 
 def pair(

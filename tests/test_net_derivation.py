@@ -52,6 +52,7 @@ def test_a_form_that_fails_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
     for show in (lambda: net.derivation, lambda: net.latex):
         with pytest.raises(WrongForm, match="sqmagic is wrong"):
             show()
+    assert compile(RNN, check=False).derivation.foot == "not checked against torch.autograd"
     known = understand(RNN)
     whole = build(known, page=Page(derive="full"))
     with pytest.raises(WrongForm):

@@ -18,6 +18,7 @@ from programs import PROGRAMS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from sqmagic.pipeline import compile as compiled
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.net import Net
@@ -572,3 +573,44 @@ def test_any_losses_can_be_drawn(losses: list[float]) -> None:
     for loss in losses:
         history.add(loss, 1)
     assert "nan" not in history.svg() and "inf" not in history.svg()
+
+
+# --- layers that were changed --------------------------------------------------------------------
+
+RECURRENT = "x_t : 3\n0 -> h_0\nh_{t-1}|x_t --[A|tanh]-> h_t\nh_t --[C]-> p_t\np_t : 2"
+
+
+def test_hooks_on_a_layer_of_a_recurrence_are_called() -> None:
+    module, x, calls = compiled(RECURRENT), torch.randn(4, 2, 3), []
+    before = module(x=x).h
+    handle = module.get_submodule("A").register_forward_hook(lambda *_: calls.append(1))
+    torch.testing.assert_close(module(x=x).h, before)
+    assert len(calls) == 4
+    assert "torch, because `A` has been changed" in str(module.plan)
+    handle.remove()
+    torch.testing.assert_close(module(x=x).h, before)
+    assert len(calls) == 4
+
+
+def test_a_layer_of_a_recurrence_may_be_replaced() -> None:
+    module, x = compiled(RECURRENT), torch.randn(4, 2, 3)
+    layer = module.get_submodule("A")
+    module.A = nn.Sequential(layer, nn.Flatten())
+    twice = copy.deepcopy(module)
+    layer.weight.data.zero_()
+    want = torch.tanh(layer.bias).expand(4, 2, -1)
+    torch.testing.assert_close(module(x=x).h, want)
+    assert not torch.allclose(twice(x=x).h, want)
+    parametrized = compiled(RECURRENT)
+    nn.utils.parametrizations.weight_norm(parametrized.get_submodule("A"))
+    parametrized(x=x).h.sum().backward()
+    assert parametrized.get_parameter("A.parametrizations.weight.original0").grad is not None
+
+
+def test_code_without_rewrites_draws_no_numbers() -> None:
+    torch.manual_seed(0)
+    compiled(RECURRENT)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    nn.Linear(67, 64), nn.Linear(64, 2)
+    assert torch.equal(torch.rand(1), after)

@@ -42,7 +42,8 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What the printer knows of a system: bare numbers and other scalars, which states carry gradient (see `facts`),
-    who owns parameters, each state's colour. `linear` writes quotients and roots on one line.
+    who owns parameters, each state's colour. `linear` writes quotients and roots on one line; `fractional` is what
+    stands in a fraction, where a quotient is written on one line too, since a fraction in one is too small to read.
 
     For a derivation also: which layer's delta or activation a state is, the parameters, and in `shapes` those of all
     states, whose sums over components are then written as products.
@@ -54,6 +55,7 @@ class Notes:
     layers: frozenset[str] = frozenset()
     colours: Mapping[str, str] = field(default_factory=dict)
     linear: bool = False
+    fractional: bool = False
     deltas: Mapping[str, str] = field(default_factory=dict)
     activations: Mapping[str, str] = field(default_factory=dict)
     parameters: frozenset[str] = frozenset()

@@ -78,6 +78,11 @@ class Diagram:
         owners = dict.fromkeys(a.parameter for a in about.values() if a.parameter)
         return self._finished(style(f"#{self.prefix}", self.theme, values, owners))
 
+    @property
+    def bare(self) -> str:
+        """The same without a style sheet: for pages that have one, and for converters that read none."""
+        return self._finished("")
+
     def _finished(self, styles: str) -> str:
         painted = paint(self._drawing.text, self.painter)
         return finished(painted, self._drawing, self.prefix, self.title, self.prose, styles)
@@ -132,9 +137,9 @@ class Diagram:
             case ".svg":
                 return self.svg.encode()
             case ".pdf":
-                return pdf(self._finished(""), self._palette.paper, self.title)
+                return pdf(self.bare, self._palette.paper, self.title)
             case ".png":
-                return png(self._finished(""), self._palette.paper)
+                return png(self.bare, self._palette.paper)
             case _:
                 return self._drawing.text.encode()
 

@@ -24,7 +24,7 @@ from sqmagic.equations.system import Context
 
 _PART = re.compile(r"(.+)\.(\d+)")
 _POINT = re.compile(r"(.+)_\{?(-?\d+|[A-Z](?:[+-]\d+)?)\}?")
-_KEPT = re.compile(r"(.+)\.(m|v|step)'?")
+_KEPT = re.compile(r"(.+)\.(m|v|step|target|new)'?")
 
 
 def owner(state: str, known: Notes) -> str:
@@ -82,14 +82,14 @@ def _of_layer(base: str, layer: str, context: Context) -> Formula:
 # --- parameters, and what optimisers keep of them ------------------------------------------------
 
 
-def parameter(state: str, hat: bool = False) -> Formula:
-    """`F`, `b_F`, or `b` by itself; with a `hat`, its adjoint."""
+def parameter(state: str, hat: bool = False, slow: bool = False) -> Formula:
+    """`F`, `b_F`, or `b` by itself; with a `hat`, its adjoint; `slow` is a target's copy."""
     layer, dot, part = state.rpartition(".")
     match part:
         case "weight" if dot:
-            return matrix(layer, hat=hat)
+            return matrix(layer, slow, hat)
         case "bias" if dot:
-            return bias(layer, hat=hat)
+            return bias(layer, slow, hat)
         case _:
             return set_name(name(state), hat)
 
@@ -110,6 +110,8 @@ def _parameters_own(state: str, known: Notes) -> Formula | None:
             return Script(letter("k"), set_name(name(mine)))
         case (str(mine), ("m" | "v") as base) if mine in known.parameters:
             return _moment(str(base), mine)
+        case (str(mine), ("target" | "new") as which) if mine in known.parameters:
+            return parameter(mine, slow=which == "target")
         case _:
             return None
 

@@ -7,6 +7,7 @@ targets that carry no gradient anyway are shown without `sg`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from sqmagic.board import derived, losses
@@ -101,11 +102,12 @@ def _product(expr: Apply, known: Notes) -> Bound:
 def _quotient(expr: Apply, known: Notes) -> Bound:
     left, right = expr.args
     counted = _is_count(left) and _is_count(right)
-    if known.linear:
+    if known.linear or (known.fractional and not counted):
         sign = mark("/") if counted else Atom("/", "infix")
         quotient = row(formula(left, known, PRODUCT), sign, formula(right, known, TIGHT))
         return Bound(fence(quotient)) if counted else Bound(quotient, PRODUCT)
-    return Bound(Fraction(formula(left, known), formula(right, known), counted))
+    within = replace(known, fractional=True)
+    return Bound(Fraction(formula(left, within), formula(right, within), counted))
 
 
 def _is_count(expr: Expr) -> bool:

@@ -79,7 +79,7 @@ def html(system: System, drawn: Diagram, rows: Sequence[tuple[int, str]], shapes
     body = "".join(
         f"<tr><td>{entry.number}</td><td{left}><code>{escape(entry.text)}</code></td>"
         f"<td{left}>{'<br>'.join(entry.equations)}</td></tr>"
-        for entry in _entries(system, dict(rows), shapes)
+        for entry in entries(system, dict(rows), shapes)
     )
     image, width = _image(drawn)
     between = f"</td></tr><tr><td{middle}>" if width > _SIDE else f"</td><td{middle}>"
@@ -95,7 +95,7 @@ def _image(drawn: Diagram) -> tuple[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """A row of the sheet; `number` is empty where a rule made the equations."""
 
     number: str
@@ -103,7 +103,7 @@ class _Entry:
     equations: tuple[str, ...]
 
 
-def _entries(system: System, texts: Mapping[int, str], shapes: Shapes) -> Iterator[_Entry]:
+def entries(system: System, texts: Mapping[int, str], shapes: Shapes) -> Iterator[Entry]:
     told = lines(system, notes(system, shapes))
     words = lines(system, notes(system, shapes, linear=True))
     run: list[tuple[Line, Line]] = []
@@ -116,8 +116,8 @@ def _entries(system: System, texts: Mapping[int, str], shapes: Shapes) -> Iterat
         yield _entry(run, texts, shapes)
 
 
-def _entry(run: Sequence[tuple[Line, Line]], texts: Mapping[int, str], shapes: Shapes) -> _Entry:
+def _entry(run: Sequence[tuple[Line, Line]], texts: Mapping[int, str], shapes: Shapes) -> Entry:
     number = run[0][0].line
     text = texts.get(number, "").strip() if number else ""
     equations = tuple(line_mathml(line, shapes.get(line.state) if line.state else None) for line, _ in run)
-    return _Entry(str(number) if text else "", text or "\n".join(line_plain(word) for _, word in run), equations)
+    return Entry(str(number) if text else "", text or "\n".join(line_plain(word) for _, word in run), equations)

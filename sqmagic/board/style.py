@@ -19,7 +19,7 @@ def style(scope: str, theme: Theme, values: Mapping[str, str], parameters: Itera
     colours = [_variables(scope, "light" if theme == "auto" else theme)]
     if theme == "auto":
         colours.append(f"@media (prefers-color-scheme:dark){{{_variables(scope, 'dark')}}}")
-    return "".join([*colours, *(f"{scope} {rule}" for rule in _RULES), *lights(scope, values, parameters)])
+    return "".join([*colours, *(f"{scope} {rule}" for rule in RULES), *lights(scope, values, parameters)])
 
 
 def lights(scope: str, values: Mapping[str, str], parameters: Iterable[str] = ()) -> Iterator[str]:
@@ -68,4 +68,4 @@ def _rules() -> Iterator[str]:
     yield from (f".s{i} text{{fill:var(--s{i})}}" for i in range(len(PALETTES["light"].states)))
 
 
-_RULES = tuple(_rules())
+RULES = tuple(_rules())

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sqmagic.calculus.derivation.forms import Chain
+from sqmagic.checking.bench import Bench
+from sqmagic.checking.error import difference
 from sqmagic.equations.interpret import interpret
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.system import Equation, Expr, Input, Layer, Read, System, Target, Weight
 from sqmagic.runtime.optimisers import optimiser
-
-if TYPE_CHECKING:
-    from sqmagic.checking.check import Bench
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, Array]
@@ -26,8 +24,6 @@ Parameters = Mapping[str, torch.nn.Parameter]
 
 def stepped(chain: Chain, exprs: Sequence[Expr], bench: Bench) -> list[float]:
     """The error of each right side of an update, by what torch's optimiser does with the same gradients."""
-    from sqmagic.checking.check import difference
-
     (left,) = chain.left
     name = left.parameter if isinstance(left, Weight) else left.state if isinstance(left, Read) else ""
     truth, given = _by_torch(_owner(name, bench), bench)
@@ -73,7 +69,17 @@ def _by_torch(layer: Layer, bench: Bench) -> tuple[dict[str, Array], dict[str, A
         truth[name] = parameter.detach().numpy()
         for part in made.parts:
             truth |= _remembered(part, name, parameter)
+        truth |= _followed(name, layer, bench.given)
     return truth, given
+
+
+def _followed(name: str, layer: Layer, given: Arrays) -> dict[str, Array]:
+    """What torch makes of the copy of a parameter that has a target."""
+    taus = [dict(TRANSFORMS["target"]) | dict(u.settings) for u in layer.updates if u.transform == "target"]
+    if not taus:
+        return {}
+    copy, own = (torch.as_tensor(given[f"{name}.{which}"]) for which in ("target", "new"))
+    return {f"{name}.target'": torch.lerp(copy, own, float(taus[0]["tau"])).numpy()}
 
 
 def _remember(part: torch.optim.Optimizer, parameters: Parameters, owner: str, given: Arrays) -> None:

@@ -140,6 +140,9 @@ def _apply(expr: Apply) -> tuple[str, int]:
             return " | ".join(_show(a, SUM) for a in args), BAR
         case Apply("index", (operand, number)):
             return f"{_show(operand, ATOM)}[{show(number)}]", ATOM
+        case Apply("transpose", (Apply("slice", (Apply("transpose", (operand,)),)) as rows,)):
+            start, stop = rows.attribute("start", 0), rows.attribute("stop", 0)
+            return f"{_show(operand, ATOM)}[:, {start}:{stop}]", ATOM
         case Apply("slice", (operand,)):
             start, stop = expr.attribute("start", 0), expr.attribute("stop", 0)
             return f"{_show(operand, ATOM)}[{start}:{stop}]", ATOM

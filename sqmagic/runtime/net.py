@@ -7,7 +7,7 @@ of the notation (`F.weight`), and nothing that a program names can shadow a meth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,14 +15,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, telling, training
-from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape
+from sqmagic.runtime import generated, inputs, playing, telling, training
+from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape, Store, Transforms, World
+from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
+from sqmagic.runtime.played import Played
+from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.telling import Plan
+from sqmagic.runtime.trace import Trace, probed, traced
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -40,16 +44,20 @@ class Net(nn.Module):
     _blueprint: Blueprint
     _settled: Settled
     _code: nn.Module | None  # not a submodule: the net shares its tables
+    _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
+    env: Any  # the environment that the program is compiled for, or what names it
+    run: playing.Run | None  # where training on an environment is
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
         self._blueprint = blueprint
         self._like = torch.empty(0)
         self._kept = {}
-        self._code = None
+        self._code = self._as_written = None
+        self.env, self.run = None, None
         self._settle(blueprint.settle({}))
 
     # --- calling ---------------------------------------------------------------------------------
@@ -150,6 +158,122 @@ class Net(nn.Module):
             raise InputError("a loader brings all inputs: nothing else can be given besides")
         return training.train(self, source, lengths, validation, settings)
 
+    # --- with an environment ---------------------------------------------------------------------
+
+    def train_on(
+        self,
+        env: Any = None,
+        *,
+        steps: int,
+        batch: int | None = None,
+        horizon: int | None = None,
+        lr: float | Callable[[float], float] = 1e-3,
+        optimizer: Any = None,
+        epochs: int = 1,
+        warmup: int = 0,
+        policy: Behaviour | None = None,
+        seed: int | None = None,
+        until: float | None = None,
+        progress: bool = True,
+    ) -> Played:
+        """Acts on an environment and learns, window by window, for `steps` steps of all its examples together.
+
+        `env` is whatever `sqmagic.environment` takes, `batch` how many of it there are; without `env` it is the one
+        that the net was compiled for, and a run that was begun goes on. `horizon` is the length of a window. `lr` may
+        be a function of the share of the steps that is done. `policy` gives the actions that the program leaves open,
+        from observations; by itself they are random. Before `warmup` steps nothing is learned; `until` is a mean return
+        of 100 episodes at which to stop. Ctrl-C, or the stop button, ends it and keeps the weights.
+        """
+        self._must_have_goals()
+        length = horizon or self._blueprint.horizon or 16
+        settings = playing.Settings(steps, batch, length, lr, optimizer, epochs, warmup, policy, seed, progress, until)
+        return playing.train_on(self, env, settings)
+
+    def play(
+        self,
+        env: Any = None,
+        *,
+        episodes: int = 100,
+        greedy: bool = True,
+        seed: int | None = None,
+        batch: int | None = None,
+    ) -> list[float]:
+        """The returns of whole episodes without learning; `greedy` takes the likeliest in place of what is drawn."""
+        return playing.play(self, env, episodes, greedy, seed, batch)
+
+    def acted_on(self, env: Environment, seed: int | None = None) -> Iterator[list[tuple[int, float]]]:
+        """Acts on an environment by what is likeliest, a step for each item: the examples whose episode ended at it,
+        with their returns. The first item is what the reset gives."""
+        self.bind(facts(env))
+        return playing.episodes_of(self, env, True, seed)
+
+    def bind(self, world: World) -> Net:
+        """The program for an environment; weights of parameters that keep their shape are kept."""
+        if self._blueprint.bind is None:
+            raise UnsupportedError("this program has no environment: no line of it calls `step`")
+        if self._blueprint.world != world:
+            weights = {**self._kept, **(dict(self.state_dict()) if self.is_settled else {})}
+            self._blueprint = self._blueprint.bind(world)
+            self._kept = {name: value.detach().clone() for name, value in weights.items()}
+            self._settle(self._blueprint.settle({}))
+        self._settled_code()
+        return self
+
+    @property
+    def code(self) -> nn.Module:
+        """The generated module, which shares its parameters with the net."""
+        return self._settled_code()
+
+    @property
+    def stores(self) -> Mapping[str, Store]:
+        """The buffers that the program declares."""
+        return self._settled.stores
+
+    @property
+    def updates(self) -> Mapping[str, Transforms]:
+        """The transforms of each layer's update."""
+        return self._blueprint.updates
+
+    # --- looking inside ---------------------------------------------------------------------------
+
+    def probe(
+        self,
+        state: str,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Tensor:
+        """The values of one state on data, as a call gives them but without gradient: `net.probe("z_t", x=x)`.
+
+        The state is named as it is written (`z_t`, `z`, a macro's own `Enc.r`, a base case `h_0`) and is [time, batch,
+        *shape], or [batch, *shape] for one that is not over time. Raises KeyError where there is none.
+        """
+        with torch.no_grad():
+            return probed(self(data, lengths=lengths, horizon=horizon, **given), state)
+
+    def trace(
+        self,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        steps: int = 4,
+        example: int = 0,
+        only: Sequence[str] = (),
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Trace:
+        """The first steps of one example in numbers: every equation with values in place of its states, and shapes.
+
+        `only` are the states whose lines are told; without it all are. A notebook shows a table.
+        """
+        with torch.no_grad():
+            states = self(data, lengths=lengths, horizon=horizon, **given)
+        return traced(self._blueprint.lines(), states, steps, example, only)
+
     # --- about itself ----------------------------------------------------------------------------
 
     @property
@@ -172,9 +296,12 @@ class Net(nn.Module):
 
     @property
     def plan(self) -> Plan:
-        """What runs once, at all steps at once and step by step; and how each recurrence ran last, and why."""
+        """What runs once, at all steps at once and step by step, with what it costs; how each recurrence ran last, and
+        why; and `rewrites`, the rules by which torch's recurrences were made faster, step by step.
+        """
         self._settled_code()
-        return Plan(self._settled.plan, {bound.program.method: bound.report.path for bound in self._scans})
+        ran = {bound.program.method: bound.report.path for bound in self._scans}
+        return Plan(self._settled.plan, ran, self._settled.rewrites)
 
     @property
     def notation(self) -> str:
@@ -210,6 +337,11 @@ class Net(nn.Module):
         return self._settled.inputs
 
     @property
+    def goals(self) -> tuple[str, ...]:
+        """The losses and objectives, as they are written out."""
+        return self._blueprint.goals
+
+    @property
     def is_settled(self) -> bool:
         """Whether all shapes are known, so that there are parameters."""
         return self._code is not None
@@ -228,14 +360,14 @@ class Net(nn.Module):
             return f"{called}, whose parameters wait for {telling.listed(self._settled.missing)}"
         return f"{called} with {sum(p.numel() for p in self.parameters()):,} parameters"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, object]:
         """What a notebook shows: the picture and the equations, with the shapes that are known."""
         return self._blueprint.bundle(self._settled.shapes)
 
     def show_as(
         self,
         diagram: Callable[[], object],
-        bundle: Callable[[Mapping[str, Shape]], Mapping[str, str]],
+        bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]],
         derivation: Callable[[Mapping[str, Shape]], Derivation],
     ) -> None:
         """Give the net another picture, other mime types for a notebook, and another derivation, for known shapes."""
@@ -270,6 +402,8 @@ class Net(nn.Module):
         super().train(mode)
         if self._code is not None:
             self._code.training = mode
+        if self._as_written is not None:
+            self._as_written.training = mode
         return self
 
     def _apply(self, *args: Any, **keywords: Any) -> Net:
@@ -282,7 +416,10 @@ class Net(nn.Module):
         other = Net.__new__(Net)
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            other.__dict__[key] = value if key in ("_blueprint", "_settled", "_scans") else deepcopy(value, memo)
+            if key in ("_blueprint", "_settled", "_scans", "env"):
+                other.__dict__[key] = value
+            else:
+                other.__dict__[key] = None if key == "run" else deepcopy(value, memo)
         return other
 
     def __reduce__(self) -> Any:
@@ -299,9 +436,10 @@ class Net(nn.Module):
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
         self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
         code.to(device=self._like.device, dtype=self._like.dtype)
+        other = generated.twin(code, settled.as_written, self._blueprint.name) if settled.as_written else None
         for table in _TABLES:
             self.__dict__[table] = code.__dict__[table]
-        self.__dict__["_code"] = code
+        self.__dict__["_code"], self.__dict__["_as_written"] = code, other
         self.train(self.training)
         self._take_kept()
 
@@ -324,6 +462,10 @@ class Net(nn.Module):
             raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
             raise UnsettledError(telling.not_settled(self._settled))
+        if self._as_written is not None and (layer := generated.changed(self._code, self._settled.opened)):
+            for bound in self._scans:
+                bound.report.path = f"torch, because `{layer}` has been changed"
+            return self._as_written
         return self._code
 
     def _ready(self, given: Mapping[str, Any], lengths: Any, method: str, purpose: str) -> Data:
@@ -408,7 +550,9 @@ def _restored(
 ) -> Net:
     net = Net.__new__(Net)
     nn.Module.__init__(net)
-    net._blueprint, net._like, net._kept, net._code = blueprint, like, {}, None
+    net._blueprint, net._like, net._kept = blueprint, like, {}
+    net._code = net._as_written = None
+    net.env, net.run = None, None
     net._settle(settled)
     net.train(training_mode)
     if weights:

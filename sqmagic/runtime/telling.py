@@ -10,14 +10,19 @@ from sqmagic.runtime.blueprint import InputSpec, Settled
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What runs where, as text; `scans` says how each recurrence ran last, by the name of its method."""
+    """What runs where, as text; `scans` says how each recurrence ran last, by the name of its method; `rewrites` are
+    the steps by which recurrences were made faster for torch, each by a rule.
+    """
 
     text: str
     scans: Mapping[str, str]
+    rewrites: tuple[object, ...] = ()
 
     def __str__(self) -> str:
         ran = [f"{name}: {path}" for name, path in self.scans.items()]
-        return "\n".join([self.text, *ran])
+        rules = len(self.rewrites)
+        rewritten = [f"rewritten for torch in {rules} steps, each by a rule: see `plan.rewrites`"] * bool(rules)
+        return "\n".join([self.text, *rewritten, *ran])
 
     __repr__ = __str__
 

@@ -132,7 +132,7 @@ def missing_bases(
     needed: dict[str, set[int]] = {state: set() for state in found}
     for reading in (r for rs in internal.values() for r in rs if r.read.state in needed):
         needed[reading.read.state].update(_needs(reading))
-    return [_no_base(n, r, sorted(needed[state]), system, known, source) for state, (n, r) in found.items()]
+    return [_no_base(n, r, sorted(needed[state]) or [0], system, known, source) for state, (n, r) in found.items()]
 
 
 def _no_base(

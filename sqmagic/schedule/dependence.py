@@ -7,19 +7,20 @@ It does not ask at which steps an equation holds (`domains`). Time is linear in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show, show_state
-from sqmagic.equations.system import Apply, Expr, System, reads, walk
+from sqmagic.equations.system import Apply, Expr, Running, System, reads, walk
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Source
 from sqmagic.schedule.bases import missing_bases
 from sqmagic.schedule.cycles import cycles, same_step
 from sqmagic.schedule.graph import stable_order, strong_components
 from sqmagic.schedule.readings import Definers, Reading, definers, readings, runs
+from sqmagic.schedule.retiming import Retiming, Standstill, retiming
 
 Kind: TypeAlias = Literal["once", "parallel", "forward scan", "reverse scan", "fault"]
 """How a component is computed: once for an example (bare states and points), for all steps at once, in a loop over
@@ -37,7 +38,8 @@ class Component:
     that the recurrence looks back (forward scan) or ahead (reverse scan), sorted; of a range without bound
     (`k_{1:t-1}`) the nearest. `growing` says that an equation stacks a range whose length changes with t
     (`k_{1:t}`), so that it needs a loop over t even where it is no recurrence. `effects` says that it acts on the
-    outside. `cycle` are the equations of a fault's cycle within a step.
+    outside. `cycle` are the equations of a fault's cycle within a step. `shifts` are there where equations look both
+    ways: by how many steps each runs ahead of the loop (then `distances` are those between the shifted equations).
     """
 
     states: tuple[str, ...]
@@ -47,6 +49,7 @@ class Component:
     growing: bool = False
     effects: bool = False
     cycle: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ def dependence(system: System, source: Source | None = None) -> Dependence:
     """How the equations of a System depend on one another.
 
     Problems: SQ401 a cycle within a step, SQ402 a recurrence without a base case, SQ403 one whose base cases do not
-    suffice, SQ404 one that looks back and ahead, SQ407 two running indices. With `source`, the text of the program,
-    repairs are whole statements.
+    suffice, SQ404 one that looks back and ahead so that no step could be the first, SQ407 two running indices. With
+    `source`, the text of the program, repairs are whole statements.
     """
     known = definers(system)
     found = tuple(readings(e.value, known) for e in system.equations)
@@ -108,6 +111,7 @@ def _classified(
     step = same_step(internal, inside)
     knots = cycles(step, members)
     problems: Sequence[Problem] = ()
+    shifts: Mapping[int, int] = {}
     if not any(internal.values()):
         kind: Kind = "parallel" if runs(system.equations[members[0]]) else "once"
     elif knots:
@@ -116,33 +120,72 @@ def _classified(
             [knot.problem(system, internal, source, offer=n < offers) for n, knot in enumerate(knots)],
         )
     else:
-        kind, problems = _scan(system, internal, known, source)
+        kind, shifts, problems = _scan(system, internal, known, source)
+        step = _within_shifted(internal, inside, shifts) if shifts else step
+    ordered = tuple(members if knots else _step_order(step, members))
     equations = [system.equations[m] for m in members]
     component = Component(
         states=tuple(dict.fromkeys(t.state for e in equations for t in e.targets)),
-        equations=tuple(members if knots else _step_order(step, members)),
+        equations=ordered,
         kind=kind,
-        distances=() if kind == "fault" else _distances(internal),
+        distances=() if kind == "fault" else _distances(internal, shifts),
         growing=any(r.growing for m in members for r in found[m]),
         effects=any(has_effect(e.value) for e in equations),
         cycle=knots[0].equations if knots else (),
+        shifts=tuple(shifts[n] for n in ordered) if shifts else (),
     )
     return component, problems
 
 
 def _scan(
     system: System, internal: Mapping[int, list[Reading]], known: Definers, source: Source | None
-) -> tuple[Kind, Sequence[Problem]]:
-    """Which way a recurrence runs."""
+) -> tuple[Kind, Mapping[int, int], Sequence[Problem]]:
+    """Which way a recurrence runs; where it looks both ways, by how much its equations are shifted."""
     back = next(((m, r) for m, rs in internal.items() for r in rs if r.looks_back), None)
     ahead = next(((m, r) for m, rs in internal.items() for r in rs if r.looks_ahead), None)
+    shifts: Mapping[int, int] = {}
     if back and ahead:
-        return "fault", [_both_ways(system, back, ahead)]
+        match retiming(internal, internal):
+            case Retiming(backward, found):
+                shifts, ahead = found, ahead if backward else None
+            case Standstill(equations):
+                return "fault", {}, [_needs_itself(system, equations, internal)]
+            case None:
+                return "fault", {}, [_both_ways(system, back, ahead)]
     if ahead:
-        return "reverse scan", ()
+        return "reverse scan", shifts, ()
     must = {m: [r for r in rs if r.must] for m, rs in internal.items()}
     problems = missing_bases(system, must, known, source)
-    return "fault" if problems else "forward scan", problems
+    return ("fault", {}, problems) if problems else ("forward scan", shifts, ())
+
+
+def _within_shifted(
+    internal: Mapping[int, list[Reading]], inside: Collection[int], shifts: Mapping[int, int]
+) -> dict[int, list[int]]:
+    """For each member, the members that it needs in the same turn of the loop."""
+    found: dict[int, list[int]] = {m: [] for m in inside}
+    for m, reads_of in internal.items():
+        for r in reads_of:
+            assert r.first is not None and r.last is not None, "what looks both ways reads at distances"
+            for d in r.definers:
+                if d in inside and r.first <= shifts[d] - shifts[m] <= r.last:
+                    found[m].append(d)
+    return found
+
+
+def _needs_itself(system: System, cycle: tuple[int, ...], internal: Mapping[int, list[Reading]]) -> Problem:
+    """SQ404: a way round whose distances add up to nothing, each step of it said at its own index."""
+    said, at = [], 0
+    index = system.indices[0].name
+    for number, other in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
+        read = next(r.read for r in internal[number] if other in r.definers)
+        context = tuple(i for i in read.context if isinstance(i, Running))
+        offset = context[0].offset if context else 0
+        own = show_state(system.equations[number].targets[0].state, (Running(index, at),))
+        at += offset
+        said.append(f"`{own}` reads `{show_state(read.state, (Running(index, at),))}`")
+    message = f"`{_name(system, cycle[0])}` is defined by itself: {', '.join(said)}"
+    return Problem("SQ404", message, system.equations[cycle[0]].span)
 
 
 def _both_ways(system: System, back: tuple[int, Reading], ahead: tuple[int, Reading]) -> Problem:
@@ -168,13 +211,14 @@ def _step_order(step: Mapping[int, list[int]], members: list[int]) -> list[int]:
     return [members[n] for n in order]
 
 
-def _distances(internal: Mapping[int, list[Reading]]) -> tuple[int, ...]:
+def _distances(internal: Mapping[int, list[Reading]], shifts: Mapping[int, int]) -> tuple[int, ...]:
     found: set[int] = set()
-    for reading in (r for rs in internal.values() for r in rs):
+    for m, reading in ((m, r) for m, rs in internal.items() for r in rs):
         near_first = reading.last if reading.first is None else reading.first
         near_last = reading.first if reading.last is None else reading.last
         assert near_first is not None and near_last is not None, "a recurrence within the whole sequence is a fault"
-        found.update(abs(offset) for offset in range(near_first, near_last + 1))
+        moved = {shifts[m] - shifts[d] for d in reading.definers if d in shifts and m in shifts} or {0}
+        found.update(abs(offset + by) for offset in range(near_first, near_last + 1) for by in moved)
     return tuple(sorted(found - {0}))
 
 

@@ -89,13 +89,14 @@ def stable_order(graph: Graph, rank: Callable[[int], tuple[int, ...]]) -> list[i
 def least(
     values: Mapping[int, int], edges: Mapping[int, Sequence[tuple[int, Label]]], along: Callable[[Label, int], int]
 ) -> dict[int, int]:
-    """The least value that reaches each node: its own, or another's carried along edges that never lessen it."""
+    """The least value that reaches each node: its own, or another's carried along edges, of which a single one may
+    lessen it, but no way round."""
     waiting = [(value, node) for node, value in values.items()]
     heapify(waiting)
     found: dict[int, int] = {}
     while waiting:
         value, node = heappop(waiting)
-        if node not in found:
+        if node not in found or value < found[node]:
             found[node] = value
             for other, label in edges[node]:
                 heappush(waiting, (along(label, value), other))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every LaTeX form of the tests' programs through KaTeX and MathJax, and through TeX where there is one.
-# Run by `make latex`, with the Python of the environment as its argument.
+# Run by `make typeset`, with the Python of the environment as its argument.
 set -euo pipefail
 python=$(realpath --no-symlinks "$1")
 cd "$(dirname "$0")"

@@ -1,12 +1,14 @@
 """The sheet as an HTML table with MathML: no script, no style sheet, nothing from outside.
 
 A row has its number and, beside each other, the text of the line and its three columns. These are as wide as what
-stands in them; where the page is too narrow they go below one another, each row for itself. Grey is ink that shines
-through, so that it is grey on any ground.
+stands in them. Where the page is too narrow for all, the adjoints and the update go below the text and its equation,
+in every row alike; where it is narrower still, each goes below the other. Grey is ink that shines through, so that it
+is grey on any ground.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -22,14 +24,16 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """The heading of each column, and how it is read."""
 
-_ALL = 81.0
-"""In em: what 1,200 pixels hold. Columns that would be wider together are narrowed, and their longest lines break."""
+_ALL = 70.0
+"""In em: what a notebook holds on a screen of 1,200 pixels. Columns that would be wider together are narrowed, and
+their longest lines break."""
 
 _GREY = "opacity:.68;font-size:85%"
 _RULE = "border-top:1px solid rgba(128,128,128,.35)"
 _MATH = "<math style=\"font-family:'STIX Two Math','Cambria Math','Latin Modern Math','DejaVu Math TeX Gyre',math\">"
 _TABLE = "border-collapse:collapse;margin:.6em 0;text-align:left"
 _LINES = "display:flex;flex-wrap:wrap;column-gap:1.6em;row-gap:.3em"
+_BASELINE = f"{_LINES};align-items:baseline"
 
 
 def page(
@@ -82,7 +86,7 @@ def _wanted(name: str, entry: Entry) -> float:
 
 def _least(name: str, entry: Entry) -> float:
     if name == "text":
-        longest = max(map(len, entry.text.split(" ")))
+        longest = max(map(len, _words(entry.text)))
         return min(max(15.0, 0.62 * longest + 0.5), 0.62 * len(entry.text) + 0.5)
     said: Sequence[Said] = getattr(entry, name)
     return max((_left(each) + max(map(width, step.pieces)) + 1.4 for each in said for step in each.steps), default=0.0)
@@ -120,8 +124,7 @@ def _heading(shown: Sequence[str], widths: Mapping[str, float]) -> str:
         cells.append(_cell(f'{heading} <span style="{_GREY}">{how}</span>' if how else heading, widths[name]))
     return (
         '<tr style="background:none"><th style="padding:0 .6em"></th>'
-        f'<th style="text-align:left;font-weight:normal;padding:.2em .6em"><div style="{_LINES}">{"".join(cells)}</div>'
-        "</th></tr>"
+        f'<th style="text-align:left;font-weight:normal;padding:.2em .6em">{_beside(cells)}</th></tr>'
     )
 
 
@@ -132,16 +135,27 @@ def _row(entry: Entry, shown: Sequence[str], widths: Mapping[str, float], colour
         cells.append(_cell("".join(_chain(each) for each in getattr(entry, name)), widths[name]))
     return (
         f'<tr style="{_RULE};background:none">'
-        f'<td style="text-align:right;vertical-align:middle;padding:.35em .5em;{_GREY}">{entry.line or ""}</td>'
-        f'<td style="text-align:left;vertical-align:middle;padding:.35em .6em;border-left:4px solid {colour}">'
-        f'<div style="{_LINES};align-items:center">{"".join(cells)}</div></td></tr>'
+        f'<td style="text-align:right;vertical-align:baseline;padding:.35em .5em;{_GREY}">{entry.line or ""}</td>'
+        f'<td style="text-align:left;vertical-align:baseline;padding:.35em .6em;border-left:4px solid {colour}">'
+        f"{_beside(cells)}</td></tr>"
     )
 
 
+def _beside(cells: Sequence[str]) -> str:
+    """All in a line, or the first two above the others, or one above the other, as there is room."""
+    halves = [f'<div style="{_BASELINE}">{"".join(half)}</div>' for half in (cells[:2], cells[2:]) if half]
+    return f'<div style="{_BASELINE}">{"".join(halves)}</div>'
+
+
 def _code(text: str) -> str:
-    """A line of the notation; an arrow does not break."""
-    words = [f'<span style="white-space:nowrap">{escape(w)}</span>' if "-" in w else escape(w) for w in text.split(" ")]
-    return f'<code style="white-space:pre-wrap;background:none;padding:0">{" ".join(words)}</code>'
+    """A line of the notation; it does not break in an arrow, nor between an arrow and the name that it leads to."""
+    spans = [f'<span style="white-space:nowrap">{escape(w)}</span>' if "-" in w else escape(w) for w in _words(text)]
+    return f'<code style="white-space:pre-wrap;background:none;padding:0">{" ".join(spans)}</code>'
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """What a line may break between."""
+    return tuple(re.split(r"(?<![-=]>) ", text))
 
 
 def _cell(body: str, em: float) -> str:
@@ -162,6 +176,13 @@ def _chain(said: Said) -> str:
         right = f"<div>{''.join(spaced)}</div>"
     body = f'<div style="display:flex;align-items:baseline;column-gap:.3em;margin:.15em 0">{left}{right}</div>'
     return f"<details><summary>…</summary>{body}</details>" if said.detail else body
+
+
+def equation(said: Said) -> str:
+    """A chain in one `<math>` element, for who lays out the rest."""
+    left = "" if said.left is None else write(said.left)
+    steps = (f"<mo>{escape(s.relation)}</mo>{write(s.whole)}" if s.relation else write(s.whole) for s in said.steps)
+    return f"<math>{left}{''.join(steps)}</math>"
 
 
 def _step(step: Step) -> str:

@@ -10,7 +10,7 @@ from typing import assert_never
 from sqmagic.board.binding import Notes
 from sqmagic.board.derivation.chains import Entry, entries, known_of
 from sqmagic.board.derivation.head import conventions
-from sqmagic.board.derivation.page import COLUMNS, page
+from sqmagic.board.derivation.page import COLUMNS, equation, page
 from sqmagic.board.derivation.paper import aligned, paper
 from sqmagic.board.derivation.text import text
 from sqmagic.board.formula import Formula
@@ -92,6 +92,11 @@ class Sheet:
             "text/html": self.html,
             "text/latex": f"$$\n{aligned(self._paper, 'aligned')}\n$$",
         }
+
+    def rows(self) -> tuple[tuple[Entry, tuple[str, ...]], ...]:
+        """Each row with what it says in reverse and of update, as MathML."""
+        told = self._entries(known_of(self.derivation, self.system))
+        return tuple((row, tuple(equation(said) for said in (*row.backward, *row.update))) for row in told)
 
     @property
     def _paper(self) -> str:

@@ -50,6 +50,16 @@ def copied(expr: Expr, call: Call, i: int = 0) -> Expr:
     return expr if call.shapes[i] == SCALAR else op("expand_as", expr, call.args[i])
 
 
+def beside(call: Call, shape: Shape | None = None) -> Expr:
+    """g as a factor beside something of this shape (of the value's own, unless it is told): if that is the value's own,
+    a scalar that was copied to it may stand alone."""
+    match call.g:
+        case Apply("expand_as", (scalar, _)) if len(call.shape) == 1 and (shape or call.shape) == call.shape:
+            return scalar
+        case _:
+            return call.g
+
+
 def share(factor: float, shape: Shape, of: Expr) -> Expr:
     """A factor over how many components there are."""
     return Const(factor) if shape == SCALAR else over(Const(factor), op("size", of))
@@ -69,16 +79,16 @@ def pointwise(*slopes: Callable[[Call], Expr]) -> Rule:
 
 def _times_slope(slope: Callable[[Expr], Expr]) -> Rule:
     """A function of one argument, its slope told from that."""
-    return pointwise(lambda c: times(c.g, slope(c.args[0])))
+    return pointwise(lambda c: times(beside(c), slope(c.args[0])))
 
 
 def _of_value(slope: Callable[[Expr], Expr]) -> Rule:
     """The same, the slope told from the function's value."""
-    return pointwise(lambda c: times(c.g, slope(c.out)))
+    return pointwise(lambda c: times(beside(c), slope(c.out)))
 
 
 def _sigmoid(call: Call, i: int) -> Expr:
-    return times(times(call.g, call.out), less(ONE, call.out))
+    return times(times(beside(call), call.out), less(ONE, call.out))
 
 
 def _gelu_slope(x: Expr) -> Expr:
@@ -318,8 +328,12 @@ def _log_odds(p: Expr) -> Expr:
 RULES: dict[str, Rule] = {
     "add": pointwise(lambda c: c.g, lambda c: c.g),
     "sub": pointwise(lambda c: c.g, lambda c: minus(c.g)),
-    "mul": pointwise(lambda c: times(c.g, c.args[1]), lambda c: times(c.g, c.args[0])),
-    "div": pointwise(lambda c: over(c.g, c.args[1]), lambda c: minus(over(times(c.g, c.out), c.args[1]))),
+    "mul": pointwise(
+        lambda c: times(beside(c, c.shapes[1]), c.args[1]), lambda c: times(beside(c, c.shapes[0]), c.args[0])
+    ),
+    "div": pointwise(
+        lambda c: over(beside(c, c.shapes[1]), c.args[1]), lambda c: minus(over(times(beside(c), c.out), c.args[1]))
+    ),
     "neg": pointwise(lambda c: minus(c.g)),
     "matmul": _matmul,
     "concat": _concat,
@@ -329,8 +343,8 @@ RULES: dict[str, Rule] = {
     "outer": _outer,
     "flatten": _unflatten,
     "exp": _of_value(lambda y: y),
-    "log": pointwise(lambda c: over(c.g, c.args[0])),
-    "sqrt": pointwise(lambda c: over(c.g, times(Const(2.0), c.out))),
+    "log": pointwise(lambda c: over(beside(c), c.args[0])),
+    "sqrt": pointwise(lambda c: over(beside(c), times(Const(2.0), c.out))),
     "square": _times_slope(lambda x: times(Const(2.0), x)),
     "abs": _times_slope(lambda x: op("sign", x)),
     "sin": _times_slope(lambda x: op("cos", x)),

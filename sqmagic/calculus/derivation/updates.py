@@ -1,7 +1,9 @@
-"""What the transforms on a layer make of its update: `clip_grad` and the optimisers, by the equations that run.
+"""What the transforms on a layer make of its update: `clip_grad`, the optimisers and `target`, by the equations that
+run.
 
 The moments of an optimiser and the number of its step are inputs (`F.weight.m`, `F.step`); what they become stands as
-an update too. A layer without an optimiser of its own is left to the one that is given to `fit`.
+an update too. A layer without an optimiser of its own is left to the one that is given to `fit`. A target's copy
+(`F.weight.target`) follows what the parameter has become (`F.weight.new`), by whichever optimiser.
 """
 
 from __future__ import annotations
@@ -40,6 +42,11 @@ def updates(
                 more, needed = rule(layer.name, name, g, _settings(update), shapes[name], line)
                 chains += more
                 given |= needed
+    for update in layer.updates:
+        if update.transform == "target":
+            for name in names:
+                chains.append(_followed(name, _settings(update)["tau"], shapes[name], line))
+                given |= {f"{name}.target": shapes[name], f"{name}.new": shapes[name]}
     return chains, given
 
 
@@ -95,6 +102,13 @@ def _sgd(owner: str, name: str, g: Expr, own: Mapping[str, float], shape: Shape,
         Chain("update", (Weight(name),), "<-", (Form(weight, "sgd_opt"),), shape, line=line),
     ]
     return chains, {f"{name}.m": shape}
+
+
+def _followed(name: str, tau: float, shape: Shape, line: int) -> Chain:
+    """The copy comes nearer, by a share `tau` of what is between them."""
+    copy, own = Read(f"{name}.target"), Read(f"{name}.new")
+    value = total([times(_rest(tau), copy), times(Const(tau), own)]) if tau != 1.0 else own
+    return Chain("update", (Read(f"{name}.target'"),), "<-", (Form(value, "target"),), shape, line=line)
 
 
 def _rest(beta: float) -> Expr:

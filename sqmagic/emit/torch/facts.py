@@ -43,7 +43,8 @@ class Facts:
     """`computed` are the steps that a state's equation gives, `stored` all its rows. `numbers` are bare states that are
     Python numbers (`gamma`), `integers` inputs of whole numbers, `optional` inputs that no prediction needs, `needs`
     which of them a state is made from, `given` the points that have equations of their own. `like` is a tensor of the
-    right dtype and device. `masked` says that examples may end before the window.
+    right dtype and device. `masked` says that examples may end before the window. `made` are names that rules have
+    given, which no result shows; `weights` those of them that parameters alone make, the same for all examples.
     """
 
     system: System
@@ -61,16 +62,21 @@ class Facts:
     given: frozenset[tuple[str, Context]]
     like: str
     masked: bool
+    made: frozenset[str]
+    weights: frozenset[str]
 
     def name(self, state: str, context: Context = ()) -> str:
         return self.variables[state, context]
 
 
-def gather(system: System, shapes: Shapes, domains: Domains) -> Facts:
+def gather(
+    system: System, shapes: Shapes, domains: Domains, made: frozenset[str] = frozenset(), *, recorded: bool = False
+) -> Facts:
+    """The facts. Of what was `recorded` every input is there, and every example is as long as the window."""
     numbers = frozenset(_numbers(system, shapes.states))
     names = variables(system)
     computed = _computed(system, domains)
-    optional = optional_inputs(system)
+    optional = frozenset() if recorded else optional_inputs(system)
     return Facts(
         system=system,
         shapes=shapes.states,
@@ -86,8 +92,20 @@ def gather(system: System, shapes: Shapes, domains: Domains) -> Facts:
         needs=_needs(system, optional),
         given=frozenset((t.state, t.context) for e in system.equations for t in e.targets if fixed(t.context)),
         like=_like(system, names, optional, shapes.integers),
-        masked=bool(system.indices) and not to_the_end(system),
+        masked=not recorded and bool(system.indices) and not to_the_end(system),
+        made=made,
+        weights=frozenset(_weights(system, made)),
     )
+
+
+def _weights(system: System, made: frozenset[str]) -> set[str]:
+    """Names that parameters alone make."""
+    found: set[str] = set()
+    for equation in system.equations:
+        (state, *_) = [t.state for t in equation.targets] or [""]
+        if state in made and not equation.targets[0].context and all(r.state in found for r in reads(equation.value)):
+            found.add(state)
+    return found
 
 
 def fixed(context: Context) -> bool:

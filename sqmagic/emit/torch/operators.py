@@ -150,7 +150,7 @@ def whole(code: Code, place: Place) -> str:
 
 def _concat(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
     """Along the first axis, that of features: components of vectors, rows of matrices, channels of images."""
-    full = [_joined(a, place, max(1, *(b.lead for b in args))) for a in args]
+    full = [_joined(a, place, max(min(1, place.lead), *(b.lead for b in args))) for a in args]
     rank = max(len(a.shape) for a in full)
     shape = (sum(a.shape[0] for a in full), *full[0].shape[1:])
     return Code(f"torch.cat([{', '.join(a.text for a in full)}], dim=-{rank})", full[0].lead, shape)

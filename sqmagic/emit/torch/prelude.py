@@ -26,6 +26,41 @@ PRELUDE: dict[str, str] = {
     deviation = torch.sqrt(x.var(-1, unbiased=False, keepdim=True) + eps)
     scaled = (x - x.mean(-1, keepdim=True)) / deviation
     return (g - g.mean(-1, keepdim=True) - scaled * (g * scaled).mean(-1, keepdim=True)) / deviation''',
+    "recurrence": '''def recurrence(factor, term, start, backward=False):
+    """s[t] = factor[t] * s[t - 1] + term[t] for all t, from s[-1] = start; or backward, from s[T] = start.
+
+    In blocks of about sqrt(T) steps: from 0 within all blocks at a time, then from block to block. What is computed at
+    once should stay in cache: of longer rows there are fewer blocks, and long ones go step by step.
+    """
+    if backward:
+        return recurrence(factor.flip(0), term.flip(0), start).flip(0)
+    most = (2**14 if term.device.type == "cpu" else 2**22) // max(1, start.numel())
+    blocks = min(int(len(term) ** 0.5), most)
+    if blocks < 3 or most < 16:
+        return one_by_one(factor, term, start)
+    size = -(-len(term) // blocks)
+    blocks = -(-len(term) // size)
+    more = (0, 0) * (term.dim() - 1) + (0, blocks * size - len(term))
+    factors, terms = (nn.functional.pad(x, more).unflatten(0, (blocks, size)).unbind(1) for x in (factor, term))
+    products, sums = [factors[0]], [terms[0]]
+    for a, b in zip(factors[1:], terms[1:]):
+        products.append(a * products[-1])
+        sums.append(a * sums[-1] + b)
+    if not (products[-1].isfinite().all() and sums[-1].isfinite().all()):
+        return one_by_one(factor, term, start)
+    starts = [start]
+    for a, b in zip(products[-1], sums[-1]):
+        starts.append(a * starts[-1] + b)
+    first = torch.stack(starts)[:-1, None]
+    return (torch.stack(sums, 1) + torch.stack(products, 1) * first).flatten(0, 1)[: len(term)]
+
+
+def one_by_one(factor, term, start):
+    """The same step by step: products over many steps may overflow where no step does."""
+    rows = [start]
+    for a, b in zip(factor, term):
+        rows.append(a * rows[-1] + b)
+    return torch.stack(rows)[1:]''',
     "row": '''def row(rows, place):
     """The row at a place, or of each example that at its own place."""
     return rows[place] if isinstance(place, int) else rows[place, torch.arange(len(place), device=place.device)]''',

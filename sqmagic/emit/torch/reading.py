@@ -7,6 +7,7 @@ computes is held by index, `h[t - 1]`, and what was computed before it comes row
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
@@ -25,6 +26,11 @@ def bare(facts: Facts) -> Place:
         return still(facts, r)
 
     return _place(facts, ("batch",), read, lambda p: _position(facts, p))
+
+
+def alike(facts: Facts) -> Place:
+    """Once for all examples: parameters, and what is made of them."""
+    return replace(bare(facts), sizes=())
 
 
 def window(facts: Facts, steps: Interval) -> Place:
@@ -104,6 +110,8 @@ def still(facts: Facts, r: Read) -> Code:
         case ():
             if r.state in facts.numbers:
                 return Code(facts.name(r.state), 0, SCALAR, "number")
+            if r.state in facts.weights:
+                return Code(facts.name(r.state), 0, facts.shapes[r.state])
             return _value(facts, r.state, facts.name(r.state), 1)
         case (Fixed() | Last(),) if (r.state, r.context) in facts.given:
             return _value(facts, r.state, facts.name(r.state, r.context), 1)

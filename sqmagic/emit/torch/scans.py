@@ -6,7 +6,7 @@ The method is the loop that would otherwise stand in `forward`; what it takes is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases, fixed
@@ -39,11 +39,12 @@ class ScanMethod:
         return self.arguments.index(name) if name in self.arguments else None
 
 
-def scan_method(facts: Facts, component: Component, number: int) -> ScanMethod:
-    """The method of a recurrence, the component of this number."""
-    lines = statements(facts, component)
-    states = component.states
-    own = {facts.name(s) for s in states}
+def scan_method(facts: Facts, states: Sequence[str], region: Sequence[Component], number: int) -> ScanMethod:
+    """The method of a recurrence, the component of this number; `region` are the components that compute its states,
+    what rules have taken out of the loop among them.
+    """
+    lines = [line for component in region for line in statements(facts, component)]
+    own = {facts.name(t.state) for c in region for n in c.equations for t in facts.system.equations[n].targets}
     known = {n: key for key, n in facts.variables.items() if (not key[1] or fixed(key[1])) and n not in own}
     taken = {name.partition(".")[2].partition(".")[0].partition("[")[0] for name in facts.owners.values()}
     name = f"scan_{number}"
@@ -55,7 +56,7 @@ def scan_method(facts: Facts, component: Component, number: int) -> ScanMethod:
         name=name,
         arguments=(*used, *window),
         places={known[n]: place for place, n in enumerate(used)},
-        states=states,
+        states=tuple(states),
         before={s: tuple(context for _, context in base_cases(facts, s)) for s in states},
         after={s: tuple(context for _, context in end_cases(facts, s)) for s in states},
         lines=tuple(lines),

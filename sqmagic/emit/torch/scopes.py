@@ -1,5 +1,5 @@
 """What is computed at another place than it stands at: sums over the window, means over the batch, and what is 0
-outside of some steps.
+outside of some steps; and forms that torch has one function for.
 
 The gradient of a dense layer's weights, the mean over the batch of a sum over steps of outer products, is one product
 of matrices.
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from sqmagic.emit.torch.code import ATOM, PRODUCT, Code, led, spread, within
 from sqmagic.emit.torch.place import Place, Rule, tensor, translate
-from sqmagic.equations.system import Apply, Expr, Fixed, Last, Position, Running
+from sqmagic.equations.system import Apply, Expr, Fixed, Last, Position, Read, Running, Weight
 from sqmagic.schedule.domains import Interval
 
 Rules = Mapping[str, Rule]
@@ -87,4 +87,75 @@ def _padded(body: Expr, place: Place, rules: Rules, first: object, last: object,
     return Code(f"padded({code.text}, {before}, {after})", 2, code.shape) if before or after else code
 
 
-SCOPES: dict[str, Scope] = {"window_sum": _window_sum, "batch_mean": _batch_mean, "during": _during}
+# --- forms that torch has one function for -------------------------------------------------------
+
+
+def _columns(node: Apply, place: Place, rules: Rules) -> Code:
+    """Columns of a matrix, which are rows of the transposed matrix."""
+    match node.args[0]:
+        case Apply("slice", (Apply("transpose", (matrix,)),)) as rows:
+            code = tensor(translate(matrix, place, rules), place)
+            start, stop = int(rows.attribute("start", 0)), int(rows.attribute("stop", 0))
+            before = ":, " if len(code.shape) == 2 and not code.lead else "..., "
+            last = "" if stop == code.shape[-1] else stop
+            text = f"{within(code, ATOM)}[{before}{start or ''}:{last}]"
+            return Code(text, code.lead, (*code.shape[:-1], stop - start))
+        case inner:
+            return rules["transpose"](node, (translate(inner, place, rules),), place)
+
+
+def _sum(node: Apply, place: Place, rules: Rules) -> Code:
+    """Products of weights with rows, and what is added to them."""
+    terms = _terms(node)
+    products = [t for t in terms if isinstance(t, Apply) and t.op == "matmul" and _is_matrix(t.args[0], place, rules)]
+    rest = [t for t in terms if t not in products]
+    if not products or not rest or len(products) + len(rest) < len(terms):
+        return _plain_sum(node, place, rules)
+    added = rest[0]
+    for term in rest[1:]:
+        added = Apply("add", (added, term))
+    base = translate(added, place, rules)
+    for product in products:
+        matrix, row = (translate(a, place, rules) for a in product.args)
+        row = tensor(row, place)
+        if len(row.shape) != 1 or base.shape != matrix.shape[:1] or base.kind != "real":
+            return _plain_sum(node, place, rules)
+        if base.lead == 0:
+            text = f"nn.functional.linear({row.text}, {matrix.text}, {base.text})"
+        elif row.lead == base.lead == 1:
+            text = f"torch.addmm({base.text}, {row.text}, {within(matrix, ATOM)}.T)"
+        else:
+            return _plain_sum(node, place, rules)
+        base = Code(text, row.lead, base.shape)
+    return base
+
+
+def _plain_sum(node: Apply, place: Place, rules: Rules) -> Code:
+    return rules["add"](node, tuple(translate(a, place, rules) for a in node.args), place)
+
+
+def _terms(expr: Expr) -> tuple[Expr, ...]:
+    match expr:
+        case Apply("add", (left, right)):
+            return (*_terms(left), *_terms(right))
+        case _:
+            return (expr,)
+
+
+def _is_matrix(expr: Expr, place: Place, rules: Rules) -> bool:
+    """Whether something is the same matrix for all examples: a parameter, or made of parameters."""
+    match expr:
+        case Weight() | Read(_, ()):
+            code = translate(expr, place, rules)
+            return code.lead == 0 and len(code.shape) == 2
+        case _:
+            return False
+
+
+SCOPES: dict[str, Scope] = {
+    "window_sum": _window_sum,
+    "batch_mean": _batch_mean,
+    "during": _during,
+    "transpose": _columns,
+    "add": _sum,
+}

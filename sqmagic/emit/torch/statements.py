@@ -7,16 +7,17 @@ rows; base cases before and end cases after the rows that its equation gives are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from sqmagic.emit.torch.code import SCALAR, Code
+from sqmagic.emit.torch.code import SCALAR, Code, ranked, spread
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
-from sqmagic.emit.torch.place import Place, filled, translate
-from sqmagic.emit.torch.reading import bare, end, may_be_filled, signed, step, window
-from sqmagic.equations.show import show_equation
-from sqmagic.equations.system import Apply, Equation, Expr, Read, Running, reads
+from sqmagic.emit.torch.place import Place, filled, real, translate
+from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, moved, signed, step, window
+from sqmagic.equations.show import show_equation, show_target
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads, shift
+from sqmagic.schedule.affine import Affine, affine
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
 
@@ -29,8 +30,11 @@ def statements(facts: Facts, component: Component) -> list[str]:
             return once(facts, equations[0])
         case "parallel" if not component.growing:
             return _at_once(facts, equations[0])
+        case "forward scan" | "reverse scan" if (form := _affine(facts, component)) is not None:
+            return _in_blocks(facts, equations[0], form)
         case "parallel" | "forward scan" | "reverse scan":
-            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan"))
+            shifts = component.shifts or (0,) * len(equations)
+            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan", shifts))
         case "fault":
             raise AssertionError("a program with a fault is not emitted")
 
@@ -41,7 +45,8 @@ def statements(facts: Facts, component: Component) -> list[str]:
 def once(facts: Facts, equation: Equation) -> list[str]:
     """A bare state, or a point of a sequence."""
     names = [facts.name(t.state, t.context) for t in equation.targets]
-    return assigned(facts, equation, bare(facts), names)
+    made_of_weights = any(t.state in facts.weights for t in equation.targets)
+    return assigned(facts, equation, alike(facts) if made_of_weights else bare(facts), names)
 
 
 def _at_once(facts: Facts, equation: Equation) -> list[str]:
@@ -52,11 +57,14 @@ def _at_once(facts: Facts, equation: Equation) -> list[str]:
 
 def _with_cases(facts: Facts, state: str) -> list[str]:
     """Base and end cases put to the rows of a state that no loop computes."""
+    return _put_to(facts, state) + _at_own_end(facts, state)
+
+
+def _put_to(facts: Facts, state: str) -> list[str]:
     before = [f"{facts.name(state, c)}[None]" for _, c in base_cases(facts, state)]
     after = [f"{facts.name(state, c)}[None]" for _, c in end_cases(facts, state)]
     name = facts.name(state)
-    lines = [f"{name} = torch.cat([{', '.join([*before, name, *after])}])"] if before or after else []
-    return lines + _at_own_end(facts, state)
+    return [f"{name} = torch.cat([{', '.join([*before, name, *after])}])"] if before or after else []
 
 
 def _at_own_end(facts: Facts, state: str) -> list[str]:
@@ -72,9 +80,11 @@ def _at_own_end(facts: Facts, state: str) -> list[str]:
     return lines
 
 
-def assigned(facts: Facts, equation: Equation, place: Place, names: Sequence[str]) -> list[str]:
-    """The equation's values given to Python names (or places, as `h[t]`)."""
-    comment = show_equation(equation)
+def assigned(
+    facts: Facts, equation: Equation, place: Place, names: Sequence[str], said: str | None = None
+) -> list[str]:
+    """The equation's values given to Python names (or places, as `h[t]`); `said` is the equation as it is written."""
+    comment = said or show_equation(equation)
     if len(names) == 1:
         value = _state_value(facts, equation.targets[0].state, equation.value, place)
         return beside(f"{names[0]} = {value.text}", comment)
@@ -84,7 +94,7 @@ def assigned(facts: Facts, equation: Equation, place: Place, names: Sequence[str
 def _state_value(facts: Facts, state: str, value: Expr, place: Place) -> Code:
     """What a state holds: a number for a constant, else all axes and exactly its shape."""
     code = translate(value, place, RULES)
-    if state in facts.numbers:
+    if state in facts.numbers or state in facts.weights:
         return code
     if isinstance(value, Apply) and value.op == "module":
         return code
@@ -102,27 +112,118 @@ def _several(facts: Facts, equation: Equation, place: Place) -> str:
     return f"({each.text} for part in {code.text})"
 
 
+# --- recurrences in blocks ------------------------------------------------------------------------
+
+
+def _affine(facts: Facts, component: Component) -> Affine | None:
+    """The form of a recurrence that goes in blocks of steps: from one row, whatever the examples' ends."""
+    form = affine(facts.system, component)
+    if form is None:
+        return None
+    several_ends = form.ahead and facts.masked and len(end_cases(facts, form.state)) > 1
+    return None if several_ends or form.state in facts.made else form
+
+
+def _in_blocks(facts: Facts, equation: Equation, form: Affine) -> list[str]:
+    """`h = recurrence(0.9 * a, b, h_0)`"""
+    name, steps, shape = facts.name(form.state), facts.computed[form.state], facts.shapes[form.state]
+    place = window(facts, steps)
+    factor, term = (translate(e, place, RULES) for e in (form.factor, form.term))
+    if factor.kind == "number":
+        a = filled(factor, place, (1,) * len(shape))
+    else:
+        wide = ranked(real(factor, place), len(shape))
+        a = spread(wide, place.sizes, wide.shape)
+    b = filled(term, place, shape)
+    lines, start = _start_row(facts, form, steps)
+    if form.ahead and facts.masked:
+        axes = ", None" * len(shape)
+        own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)[...{axes}]"
+        names = [_free_name(facts, f"{name}_{word}") for word in ("factor", "term")]
+        lines += [f"{names[0]} = {a.text}", f"{names[1]} = {b.text}", "if lengths is not None:"]
+        lines += [f"    {names[0]} = torch.where({own}, {names[0]}, 0)"]
+        lines += [f"    {names[1]} = torch.where({own}, {names[1]}, {start})"]
+        a, b = replace(a, text=names[0]), replace(b, text=names[1])
+    call = f"{name} = recurrence({a.text}, {b.text}, {start}{', backward=True' * form.ahead})"
+    lines += beside(call, show_equation(equation)) + _put_to(facts, form.state)
+    return lines if form.ahead else lines + _at_own_end(facts, form.state)
+
+
+def _start_row(facts: Facts, form: Affine, steps: Interval) -> tuple[list[str], str]:
+    """The row that a recurrence starts from: a base or end case, or zero past the last step."""
+    if not form.ahead:
+        return [], facts.name(form.state, (Fixed(steps.first - 1),))
+    ends = dict(end_cases(facts, form.state))
+    if steps.last + 1 in ends:
+        return [], facts.name(form.state, ends[steps.last + 1])
+    row = f"{facts.name(form.state)}_end"
+    sizes = ", ".join(["batch", *map(str, facts.shapes[form.state])])
+    return beside(f"{row} = {facts.like}.new_zeros({sizes})", f"{form.state} is 0 past its last step"), row
+
+
+def _free_name(facts: Facts, name: str) -> str:
+    return name if name not in facts.variables.values() else _free_name(facts, f"{name}_")
+
+
 # --- loops ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Loop:
-    """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header."""
+    """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header; `passing` are
+    names that rules have given, which each step makes for itself. `shifts` say by how many steps an equation runs ahead
+    of the loop, and `steps` are the loop's own.
+    """
 
     equations: tuple[Equation, ...]
     held: tuple[str, ...]
     steps: Interval
     rows: Mapping[Read, str]
     backward: bool
+    passing: Mapping[Read, str] = field(default_factory=dict)
+    shifts: Mapping[Equation, int] = field(default_factory=dict)
 
 
-def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool) -> _Loop:
-    held = tuple(t.state for e in equations for t in e.targets)
-    intervals = [facts.computed[s] for s in held]
+def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool, shifts: tuple[int, ...]) -> _Loop:
+    every = tuple(t.state for e in equations for t in e.targets)
+    by = dict(zip(equations, shifts, strict=True))
+    intervals = [_moved(facts.computed[t.state], -by[e]) for e in equations for t in e.targets]
     steps = Interval(min(i.first for i in intervals), max(i.last for i in intervals))
-    found = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in held)
-    rows = {r: facts.name(r.state, r.context) for r in found if _in_every_step(facts, r, steps)}
-    return _Loop(equations, held, steps, rows, backward)
+    found = dict.fromkeys(r for e in equations for r in reads(shift(e.value, by[e])) if r.state not in every)
+    rows = {r: _row_name(facts, r) for r in found if _in_every_step(facts, r, steps)}
+    passing = {} if any(shifts) else _passing(facts, equations)
+    held = tuple(s for s in every if s not in {r.state for r in passing})
+    return _Loop(equations, held, steps, rows, backward, passing, by)
+
+
+def _moved(steps: Interval, by: int) -> Interval:
+    return Interval(steps.first + by, steps.last + by)
+
+
+def _row_name(facts: Facts, read: Read) -> str:
+    """The name of a row in a loop; one that no line of the program reads, for its equation is shifted, gets its own."""
+    known = facts.variables.get((read.state, read.context))
+    offset = next(i.offset for i in read.context if isinstance(i, Running))
+    own = f"{facts.name(read.state)}_t{'p' if offset > 0 else 'm'}{abs(offset)}"
+    return known if known is not None else _free_name(facts, own)
+
+
+def _passing(facts: Facts, equations: tuple[Equation, ...]) -> dict[Read, str]:
+    """The names that rules have given in a loop, and that are read at their own step there and nowhere else."""
+    inside = {t.state for e in equations for t in e.targets if t.state in facts.made}
+    found = {r: facts.name(r.state) for e in equations for r in reads(e.value) if r.state in inside}
+    others = [e.value for e in facts.system.equations if e not in equations] + [g.value for g in facts.system.goals]
+    outside = {r.state for e in others for r in reads(e)}
+    apart = {r.state for r in found if not _at_this_step(r)} | outside
+    return {r: name for r, name in found.items() if r.state not in apart}
+
+
+def _at_this_step(read: Read) -> bool:
+    match read.context:
+        case (Running(_, 0),):
+            return True
+        case _:
+            return False
 
 
 def _in_every_step(facts: Facts, read: Read, steps: Interval) -> bool:
@@ -146,8 +247,12 @@ def _loop(facts: Facts, loop: _Loop) -> list[str]:
     if empty:
         lines.append(f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}")
     lines += _header(facts, loop)
+    done: set[Equation] = set()
     for equation in loop.equations:
-        lines += [f"    {line}" for line in _in_loop(facts, loop, equation)]
+        parts = _parts(facts, loop, equation)
+        made = _in_parts(facts, loop, parts) if len(parts) > 1 else _in_loop(facts, loop, equation)
+        lines += [f"    {line}" for line in made if equation not in done]
+        done.update(parts)
     lines += [line for s in loop.held for line in _collected(facts, s)]
     return lines + [line for s in loop.held if not loop.backward for line in _at_own_end(facts, s)]
 
@@ -216,20 +321,62 @@ def _reach(loop: _Loop, state: str) -> int:
 
 def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
     own = facts.computed[equation.targets[0].state]
-    place = step(facts, frozenset(loop.held), loop.rows, own)
-    lines = assigned(facts, equation, place, [f"{facts.name(t.state)}[t]" for t in equation.targets])
+    by = loop.shifts[equation]
+    own, at = _moved(own, -by), moved("t", by)
+    place = step(facts, frozenset(loop.held), {**loop.rows, **loop.passing}, own)
+    names = [facts.name(t.state) + f"[{at}]" * (t.state in loop.held) for t in equation.targets]
+    lines = assigned(facts, replace(equation, value=shift(equation.value, by)), place, names, show_equation(equation))
     if loop.backward and facts.masked:
-        lines += [line for t in equation.targets for line in _past_own_end(facts, loop, t.state)]
+        held = [t.state for t in equation.targets if t.state in loop.held]
+        lines += [line for state in held for line in _past_own_end(facts, loop, state, at)]
     guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
     guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
 
 
-def _past_own_end(facts: Facts, loop: _Loop, state: str) -> list[str]:
+def _parts(facts: Facts, loop: _Loop, equation: Equation) -> list[Equation]:
+    """The equations of a loop that take what each step makes apart, this one among them, if they take all of it."""
+    source = _cut(loop, equation)
+    if source is None or (loop.backward and facts.masked):
+        return []
+    found = sorted((e for e in loop.equations if _cut(loop, e) == source), key=_start)
+    ends = [_start(e) for e in found] + [facts.shapes[source.state][0]]
+    wide = [facts.shapes[e.targets[0].state][0] for e in found]
+    whole = all(a + n == b for a, b, n in zip(ends, ends[1:], wide, strict=False))
+    own = {facts.computed[e.targets[0].state] for e in found}
+    return found if whole and _start(found[0]) == 0 and own == {loop.steps} else []
+
+
+def _cut(loop: _Loop, equation: Equation) -> Read | None:
+    match equation:
+        case Equation((_,), Apply("slice", (Read() as source,))) if source in loop.passing:
+            return source
+        case _:
+            return None
+
+
+def _start(equation: Equation) -> int:
+    assert isinstance(equation.value, Apply)
+    return int(equation.value.attribute("start", 0))
+
+
+def _in_parts(facts: Facts, loop: _Loop, parts: list[Equation]) -> list[str]:
+    """`f[t], i[t] = gates.chunk(2, dim=-1)`"""
+    source = _cut(loop, parts[0])
+    assert source is not None, "parts have a whole"
+    names = ", ".join(f"{facts.name(e.targets[0].state)}[t]" for e in parts)
+    wide = [facts.shapes[e.targets[0].state][0] for e in parts]
+    how = f"chunk({len(wide)}, dim=-1)" if len(set(wide)) == 1 else f"split({wide}, dim=-1)"
+    said = ", ".join(show_target(e.targets[0]) for e in parts)
+    whole = show_target(Target(source.state, source.context))
+    return beside(f"{names} = {loop.passing[source]}.{how}", f"{said} = parts of {whole}")
+
+
+def _past_own_end(facts: Facts, loop: _Loop, state: str, at: str = "t") -> list[str]:
     """Of examples that end before the window, the boundary stands at their own end."""
     name, axes = facts.name(state), ", None" * len(facts.shapes[state])
     lines = [
-        f"    {name}[t] = torch.where((t < lengths{signed(k)})[:{axes}], {name}[t], {row})"
+        f"    {name}[{at}] = torch.where(({at} < lengths{signed(k)})[:{axes}], {name}[{at}], {row})"
         for k, row in _after(facts, loop, state)
     ]
     return ["if lengths is not None:", *lines] if lines else []

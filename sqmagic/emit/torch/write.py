@@ -7,8 +7,11 @@ domains are known and in which no operator needs inference (`settle`). After: te
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
+from sqmagic.emit.torch.acting import copying
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
 from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
 from sqmagic.emit.torch.layers import argument, making
@@ -25,10 +28,23 @@ from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Apply, Equation, Expr, Goal, Input, System, reads, runs, walk
 from sqmagic.notation.problems import Problem
-from sqmagic.schedule.dependence import Dependence
+from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
 
 INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Faster:
+    """The same program rewritten so that it runs faster. `regions` are its components, together those that compute what
+    a component of the program computes, in the order of those; `made` are the names that the program does not know.
+    """
+
+    system: System
+    shapes: Shapes
+    domains: Domains
+    regions: tuple[tuple[Component, ...], ...]
+    made: frozenset[str]
 
 
 def refused(system: System) -> tuple[Problem, ...]:
@@ -68,17 +84,22 @@ def emit(
     domains: Domains,
     name: str = "net",
     scans: Collection[int] = (),
+    faster: Faster | None = None,
+    acting: Sequence[list[str]] | None = None,
 ) -> str:
     """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem.
 
     The components in `scans` (by number) become methods of their own, `scan_2`, that compiled code may stand in for.
+    With `faster`, whole sequences are computed as that says, and single steps as the system says. `acting` are the
+    methods of a program that acts; its examples are all as long as the window.
     """
-    facts = gather(system, shapes, domains)
-    apart = {n: scan_method(facts, c, n) for n, c in enumerate(dependence.components) if n in scans}
-    methods = [_init(facts), _forward(facts, dependence, apart)]
-    methods += [written(facts, method) for method in apart.values()]
+    facts = gather(system, shapes, domains, recorded=acting is not None)
+    whole, regions = _whole(facts, dependence, faster)
+    apart = _apart(whole, dependence, regions, scans)
+    methods = [_init(facts), _forward(whole, regions, apart)]
+    methods += [written(whole, method) for method in apart.values()]
     methods += [_loss(facts)] if system.goals else []
-    methods += stepping(facts, dependence)
+    methods += stepping(facts, dependence) if acting is None else acting
     body = [line for method in methods for line in ["", *method]]
     page = [f"class {class_name(name)}(nn.Module):", *_indented([*_doc(facts, name), *_tables(facts), *body])]
     brought = [
@@ -89,11 +110,38 @@ def emit(
 
 
 def scan_methods(
-    system: System, shapes: Shapes, dependence: Dependence, domains: Domains, scans: Collection[int]
+    system: System,
+    shapes: Shapes,
+    dependence: Dependence,
+    domains: Domains,
+    faster: Faster | None,
+    scans: Collection[int],
+    *,
+    recorded: bool = False,
 ) -> dict[int, ScanMethod]:
-    """The methods that the page has for these components."""
-    facts = gather(system, shapes, domains)
-    return {n: scan_method(facts, c, n) for n, c in enumerate(dependence.components) if n in scans}
+    """The methods that the page has for these components; `recorded` says that it is that of a program that acts."""
+    whole, regions = _whole(gather(system, shapes, domains, recorded=recorded), dependence, faster)
+    return _apart(whole, dependence, regions, scans)
+
+
+Regions: TypeAlias = Sequence[tuple[Component, ...]]
+
+
+def _whole(facts: Facts, dependence: Dependence, faster: Faster | None) -> tuple[Facts, Regions]:
+    """What whole sequences are computed from: the program's components as they are, or rewritten."""
+    if faster is None:
+        return facts, [(c,) for c in dependence.components]
+    return gather(faster.system, faster.shapes, faster.domains, faster.made), faster.regions
+
+
+def _apart(facts: Facts, dependence: Dependence, regions: Regions, scans: Collection[int]) -> dict[int, ScanMethod]:
+    """What of the program stands in methods of its own; what rules have taken out of a loop stands in there, too."""
+    parts = zip(dependence.components, regions, strict=True)
+    return {n: scan_method(facts, c.states, region, n) for n, (c, region) in enumerate(parts) if n in scans}
+
+
+def _computed(facts: Facts, region: tuple[Component, ...]) -> list[str]:
+    return [line for component in region for line in statements(facts, component)]
 
 
 def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
@@ -137,7 +185,7 @@ def _tables(facts: Facts) -> list[str]:
 
 def _init(facts: Facts) -> list[str]:
     modules = [argument(layer) for layer in facts.system.layers if layer.function == "module"]
-    lines = ["super().__init__()", *making(facts.system, facts.parameters)]
+    lines = ["super().__init__()", *making(facts.system, facts.parameters), *copying(facts)]
     if facts.like == SAMPLE:
         lines.append('self.register_buffer("_sample", torch.empty(0), persistent=False)')
     return [f"def __init__({', '.join(['self', *modules])}):", *_indented(lines)]
@@ -161,7 +209,7 @@ def _asks_horizon(facts: Facts) -> bool:
     )
 
 
-def _forward(facts: Facts, dependence: Dependence, apart: Mapping[int, ScanMethod]) -> list[str]:
+def _forward(facts: Facts, regions: Regions, apart: Mapping[int, ScanMethod]) -> list[str]:
     """Components that every call computes, and after them those that need an input which may be left out."""
     required = frozenset(i.state for i in facts.system.inputs) - facts.optional
     always: list[str] = []
@@ -174,11 +222,11 @@ def _forward(facts: Facts, dependence: Dependence, apart: Mapping[int, ScanMetho
             results |= found
         else:
             later[frozenset((item.state,))] = (lines, found)
-    for number, component in enumerate(dependence.components):
-        equations = [facts.system.equations[n] for n in component.equations]
+    for number, region in enumerate(regions):
+        equations = [facts.system.equations[n] for n in sorted(n for c in region for n in c.equations)]
         needs = frozenset().union(*(facts.needs.get(t.state, frozenset()) for e in equations for t in e.targets))
         lines, found = later.setdefault(needs, ([], {})) if needs else (always, results)
-        made = call(facts, apart[number]) if number in apart else statements(facts, component)
+        made = call(facts, apart[number]) if number in apart else _computed(facts, region)
         lines += ["", *made, ""] if len(made) > 2 else made
         found |= _results(facts, equations)
     lines = [*always, "", *f"states = {dictionary(results)}".split("\n")]
@@ -202,7 +250,7 @@ def _shaped(facts: Facts, item: Input) -> list[str]:
 
 def _results(facts: Facts, equations: Iterable[Equation]) -> dict[str, str]:
     found = {}
-    for target in (t for e in equations for t in e.targets):
+    for target in (t for e in equations for t in e.targets if t.state not in facts.made):
         over_time = bool(target.context) and not fixed(target.context)
         name = facts.name(target.state, () if over_time else target.context)
         key = target.state if over_time else show_state(target.state, target.context)

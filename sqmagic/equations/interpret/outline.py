@@ -185,11 +185,37 @@ def _ahead(
         for read in formula.every:
             if _reaches_ahead(read) and read.state in running and number not in found:
                 members = _walked(running[read.state][0], needs) & _walked(number, needed_by)
-                if number in members:
+                if number in members and not _all_ways_lead_back(members, formulas, running):
                     states = frozenset(t.state for m in members for t in equations[m].targets)
                     recurrence = Recurrence(min(members), tuple(sorted(members)), states)
                     found |= dict.fromkeys(members, recurrence)
     return found
+
+
+def _all_ways_lead_back(
+    members: set[int], formulas: tuple[Formula, ...], running: Mapping[str, tuple[int, int]]
+) -> bool:
+    """Whether what equations read ahead in one another is made from the past: no way round is as long as 0 or longer.
+
+    `f_t = g_{t+1}`, `g_t = f_{t-2}` is such a recurrence: it looks ahead on paper alone.
+    """
+    longest: dict[tuple[int, int], int] = {}
+    for number in members:
+        for read in formulas[number].every:
+            if read.state in running and running[read.state][0] in members and read_runs(read):
+                match read.context:
+                    case (Running(_, offset),):
+                        pair = number, running[read.state][0]
+                        longest[pair] = max(offset, longest.get(pair, offset))
+                    case _:
+                        return False
+    for middle in members:
+        for one in members:
+            for other in members:
+                ways = longest.get((one, middle)), longest.get((middle, other))
+                if ways[0] is not None and ways[1] is not None:
+                    longest[one, other] = max(ways[0] + ways[1], longest.get((one, other), ways[0] + ways[1]))
+    return all(longest.get((member, member), -1) < 0 for member in members)
 
 
 def _walked(start: int, graph: list[set[int]]) -> set[int]:

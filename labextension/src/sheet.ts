@@ -1,0 +1,51 @@
+/** The table beside the picture: each line of the program with its equations. */
+
+import { cleanMath } from './clean';
+import type { Payload, Row } from './payload';
+
+/** `beside` are further columns: equations by the numbers of lines. */
+export function sheet(rows: Row[], told: Payload, beside: Map<number, string[]> = new Map()): HTMLElement {
+  const table = document.createElement('table');
+  table.className = 'sq-sheet';
+  const source = new Map(told.source);
+  for (const row of rows) {
+    const line = table.insertRow();
+    line.dataset.line = String(row.line);
+    line.insertCell().textContent = row.line ? String(row.line) : '';
+    line.insertCell().append(code(row, source.get(row.line), told));
+    for (const texts of beside.size ? [row.equations, beside.get(row.line) ?? []] : [row.equations]) {
+      line.insertCell().append(...texts.map(equation));
+    }
+  }
+  return table;
+}
+
+function equation(text: string): HTMLElement {
+  const element = document.createElement('div');
+  element.append(cleanMath(text) ?? '');
+  return element;
+}
+
+/** The text of a line, each state in it marked as its wires in the picture are. */
+function code(row: Row, whole: string | undefined, told: Payload): HTMLElement {
+  const element = document.createElement('code');
+  if (!row.line || whole === undefined) {
+    element.textContent = row.text;
+    return element;
+  }
+  const places = Object.entries(told.states)
+    .flatMap(([state, { places }]) => places.filter(([line]) => line === row.line).map(p => ({ state, at: p })))
+    .sort((a, b) => a.at[1] - b.at[1]);
+  let done = whole.length - whole.trimStart().length;
+  for (const { state, at } of places) {
+    if (at[1] >= done) {
+      const name = document.createElement('span');
+      name.dataset.value = state;
+      name.textContent = whole.slice(at[1], at[2]);
+      element.append(whole.slice(done, at[1]), name);
+      done = at[2];
+    }
+  }
+  element.append(whole.slice(done).trimEnd());
+  return element;
+}

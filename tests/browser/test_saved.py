@@ -1,0 +1,132 @@
+"""Outputs that were saved elsewhere, in a notebook that nobody has trusted and whose kernel knows nothing of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import BUILT, KERNEL, Server, carry_out, errors, seen
+from documents import saved
+from playwright.sync_api import Locator, Page, expect
+
+AXE = BUILT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+
+
+@pytest.fixture(scope="module")
+def page(blank: Page, server: Server) -> Page:
+    (server.home / "saved.ipynb").write_text(saved(KERNEL))
+    blank.goto(server.url("saved.ipynb"))
+    expect(blank.locator(".sq-picture svg").first).to_be_visible()
+    return blank
+
+
+def output(page: Page, name: str) -> Locator:
+    content = page.locator(".cm-content", has_text=f"%%seqnet {name}")
+    return page.locator(".jp-CodeCell").filter(has=content).locator(".sq-view").first
+
+
+def picture(shown: Locator) -> str:
+    return shown.locator(".sq-picture").inner_html()
+
+
+def test_the_output_is_shown_though_nobody_trusts_it(page: Page, server: Server):
+    shown = output(page, "gru")
+    expect(shown.locator(".sq-sheet math").first).to_be_visible()
+    seen(page, server, "5-saved")
+
+
+def test_each_view_can_be_switched_to(page: Page, server: Server):
+    shown = output(page, "gru")
+    known = {picture(shown)}
+    for number, view in enumerate(("single", "ghost", "rolled", "chain"), 1):
+        shown.get_by_role("radio", name=view, exact=True).check(force=True)
+        expect(shown.get_by_role("radio", name=view, exact=True)).to_be_checked()
+        page.wait_for_timeout(300)
+        assert (picture(shown) in known) == (view == "chain")
+        known.add(picture(shown))
+        assert len(known) == min(number + 1, 4)
+        seen(page, server, f"6-{view}")
+
+
+def test_macros_can_be_unfolded(page: Page, server: Server):
+    shown = output(page, "gru")
+    expect(shown.locator(".sq-picture svg g.macro").first).to_be_attached()
+    shown.get_by_role("radio", name="unfolded", exact=True).check(force=True)
+    expect(shown.locator(".sq-picture svg g.macro")).to_have_count(0)
+    expect(shown.locator(".sq-picture svg [data-value='Enc.r']").first).to_be_attached()
+    shown.locator(".sq-sheet code [data-value='Enc.r']").first.hover()
+    expect(shown.locator(".sq-picture svg .edge[data-value='Enc.r'].sq-lit").first).to_be_attached()
+    seen(page, server, "7-unfolded")
+    shown.get_by_role("radio", name="folded", exact=True).check(force=True)
+    expect(shown.locator(".sq-picture svg g.macro").first).to_be_attached()
+
+
+def test_the_arrow_keys_switch_and_do_not_leave_the_cell(page: Page):
+    shown = output(page, "gru")
+    shown.get_by_role("radio", name="chain", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(shown.get_by_role("radio", name="single", exact=True)).to_be_checked()
+    page.keyboard.press("ArrowLeft")
+    expect(shown.get_by_role("radio", name="chain", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "chalkboard", "colour-blind", "print", "auto"])
+def test_each_theme_changes_the_ground(page: Page, theme: str):
+    shown = output(page, "gru")
+    shown.get_by_label("Theme").select_option(theme)
+    ground = shown.locator(".sq-picture svg .page").first
+    wanted = {"dark": "rgb(31, 42, 42)", "chalkboard": "rgb(29, 59, 48)", "print": "none"}.get(
+        theme, "rgb(255, 255, 255)"
+    )
+    expect(ground).to_have_css("fill", wanted)
+
+
+def test_the_derivation_is_read_up_where_there_is_one(page: Page, server: Server):
+    assert output(page, "gru").get_by_role("radio", name="backward", exact=True).count() == 0
+    shown = output(page, "other")
+    expect(shown.get_by_role("radio", name="both", exact=True)).to_be_checked()
+    both = shown.locator(".sq-sheet math").count()
+    shown.get_by_role("radio", name="backward", exact=True).check(force=True)
+    expect(shown.locator(".sq-sheet")).to_contain_text("\u02c6")
+    up = shown.locator(".sq-sheet math").count()
+    shown.get_by_role("radio", name="forward", exact=True).check(force=True)
+    expect(shown.locator(".sq-sheet")).not_to_contain_text("\u02c6")
+    assert up + shown.locator(".sq-sheet math").count() == both
+    shown.get_by_role("radio", name="both", exact=True).check(force=True)
+    seen(page, server, "9-derivation")
+
+
+def test_an_output_cannot_get_at_the_page(page: Page):
+    shown = output(page, "bad")
+    expect(shown.locator(".sq-picture svg text").first).to_be_visible()
+    shown.locator(".sq-picture svg text").first.hover()
+    assert page.evaluate("window.caught") is None
+    left = shown.evaluate("""view => [...view.querySelectorAll('.sq-both *')].flatMap(e =>
+        [e.localName, ...[...e.attributes].map(a => a.name + '=' + a.value)])""")
+    assert not {"script", "style", "foreignObject", "a", "img", "b"} & set(left)
+    assert not [text for text in left if text.startswith("on") or "javascript" in text or "url(" in text]
+    assert "id=x" not in left
+
+
+def test_a_payload_of_a_later_version_is_shown_as_text(page: Page):
+    expect(output(page, "later")).to_have_text("a later version")
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_the_output_can_be_read_and_used_by_everyone(page: Page, server: Server, theme: str):
+    """axe-core finds nothing serious in the output, in either theme of the page and any of the picture."""
+    carry_out(page, "apputils:change-theme", theme=theme)
+    page.wait_for_selector(f"body[data-jp-theme-light={'true' if theme == LIGHT else 'false'}]", state="attached")
+    page.wait_for_timeout(1000)
+    assert AXE.exists(), "npm ci in labextension brings axe-core"
+    page.add_script_tag(content=Path(AXE).read_text())
+    seen(page, server, f"8-{theme.split()[1].lower()}")
+    found = page.evaluate("""async () => (await axe.run('.sq-view')).violations
+        .filter(v => ['serious', 'critical'].includes(v.impact))
+        .map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160)).slice(0, 4)])""")
+    assert found == []
+
+
+def test_nothing_went_wrong_in_the_console(page: Page, server: Server):
+    assert errors(server) == []
