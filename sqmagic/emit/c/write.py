@@ -23,7 +23,7 @@ WIDE = 120
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a page's scan takes. `declaration` is its struct and functions as cffi reads them; `own`, `rows`, `stills`
+    """What a page's scan takes. `declaration` is its struct and functions; `own`, `rows`, `stills`
     and `parameters` give the names of its members by state, by (state, point) and by parameter; `between` the values
     in between that must have memory, with their widths; `bases` the rows beside the steps by state and number;
     `gradients` those of parameters and inputs.

@@ -89,7 +89,7 @@ def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], bl
     values = [0] * len(places)
     for member, value in (("steps", size.steps), ("batch", size.batch), ("threads", threads)):
         values[places[member]] = value
-    room = _aligned(caller.library.functions.scan_memory(size.steps, size.batch, threads))
+    room = _aligned(caller.library.memory(size.steps, size.batch, threads))
     edge = any(state.single and state.state in apart for state in caller.own)
     within, together, own, length = [(places["memory"], 0)], {}, [], 0
     for state in caller.own:
