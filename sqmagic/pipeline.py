@@ -32,6 +32,7 @@ from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.write import emit, refused
+from sqmagic.equations.blanks import blanks
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.elaborate.lines import World
@@ -305,6 +306,8 @@ def _blueprint(
         derivation=partial(derived, name, known, integers, page),
         diagram=partial(drawn, name, known, page),
         bundle=partial(shown, name, known, integers, page),
+        lines=partial(blanks, known.system),
+        system=known.system,
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,

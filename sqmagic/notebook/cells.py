@@ -9,6 +9,8 @@ from torch.nn import Module
 
 from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
+from sqmagic.grading.check import check
+from sqmagic.grading.verdict import Verdict
 from sqmagic.notation.problems import NotationError, describe
 from sqmagic.notation.show import show_statement
 from sqmagic.notebook.refusal import Refusal, refuse_name
@@ -73,6 +75,22 @@ def drawn_despite(
         return diagram if diagram is not None and diagram.svg else None
     except PictureError:
         return None
+
+
+def reference_of(name: str, namespace: Mapping[str, object]) -> Net | str:
+    """What an exercise is held against: a net of the kernel, or a text that is a program. Raises Refusal."""
+    found = namespace.get(name)
+    if isinstance(found, Net | str):
+        return found
+    what = "there is no such name in the kernel" if name not in namespace else f"it is a {type(found).__name__}"
+    raise Refusal(f"--exercise {name}: {what}; it names a net, or a text that is a program")
+
+
+def graded(net: Net, reference: Net | str, wish: Wish) -> Verdict:
+    """Whether the net of a cell is what was asked for; a text is compiled with the width of the cell."""
+    if isinstance(reference, str):
+        reference = build(understand(reference), name="reference", horizon=wish.horizon, width=wish.width)
+    return check(net, reference)
 
 
 def _taken(known: Understood, namespace: Mapping[str, object], session: Session) -> str:

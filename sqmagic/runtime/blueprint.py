@@ -6,7 +6,7 @@ functions without arguments. If all of them can be pickled (`functools.partial` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -89,6 +89,31 @@ class World:
     action_shape: Shape = ()
 
 
+class Blank(Protocol):
+    """A state as an equation reads it: at the step (`base` "t"), counted from 0 ("0") or from the last step ("T"), or,
+    not over time, without a point ("")."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def base(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+
+
+class Line(Protocol):
+    """An equation as text; `parts` are its right side with blanks for what it reads."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def targets(self) -> Sequence[Blank]: ...
+    @property
+    def parts(self) -> Sequence[str | Blank]: ...
+
+
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
 
 
@@ -107,7 +132,8 @@ class Blueprint:
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
-    the equations forward, in reverse and of update, with their `latex`. `refused`
+    the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `system`
+    what the compiler means by them, which a net keeps for others and does not look at. `refused`
     says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment (None for
     one that has none), `world` the environment that it is bound to.
     """
@@ -120,6 +146,8 @@ class Blueprint:
     derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
+    lines: Callable[[], Sequence[Line]] = tuple
+    system: object = None
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)
     modules: Mapping[str, nn.Module] = field(default_factory=dict)

@@ -7,7 +7,7 @@ of the notation (`F.weight`), and nothing that a program names can shadow a meth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.telling import Plan
+from sqmagic.runtime.trace import Trace, probed, traced
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -233,6 +234,46 @@ class Net(nn.Module):
         """The transforms of each layer's update."""
         return self._blueprint.updates
 
+    # --- looking inside ---------------------------------------------------------------------------
+
+    def probe(
+        self,
+        state: str,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Tensor:
+        """The values of one state on data, as a call gives them but without gradient: `net.probe("z_t", x=x)`.
+
+        The state is named as it is written (`z_t`, `z`, a macro's own `Enc.r`, a base case `h_0`) and is [time, batch,
+        *shape], or [batch, *shape] for one that is not over time. Raises KeyError where there is none.
+        """
+        with torch.no_grad():
+            return probed(self(data, lengths=lengths, horizon=horizon, **given), state)
+
+    def trace(
+        self,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        steps: int = 4,
+        example: int = 0,
+        only: Sequence[str] = (),
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Trace:
+        """The first steps of one example in numbers: every equation with values in place of its states, and shapes.
+
+        `only` are the states whose lines are told; without it all are. A notebook shows a table.
+        """
+        with torch.no_grad():
+            states = self(data, lengths=lengths, horizon=horizon, **given)
+        return traced(self._blueprint.lines(), states, steps, example, only)
+
     # --- about itself ----------------------------------------------------------------------------
 
     @property
@@ -294,6 +335,11 @@ class Net(nn.Module):
     def inputs(self) -> tuple[InputSpec, ...]:
         """What the program takes, as far as it is known."""
         return self._settled.inputs
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """The losses and objectives, as they are written out."""
+        return self._blueprint.goals
 
     @property
     def is_settled(self) -> bool:
