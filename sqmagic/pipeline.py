@@ -27,7 +27,7 @@ from sqmagic.board.payload import MIME, payload
 from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
-from sqmagic.calculus.phases import acts, obstacles
+from sqmagic.calculus.phases import acts, obstacles, opaque
 from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
@@ -400,7 +400,8 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
     stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
     programs = tuple(program_of(page) for page in made.pages)
-    told = {state: shape for state, shape in made.shapes.states.items() if state not in made.phases.carried}
+    untold = {*made.phases.carried, *opaque(known.system)}
+    told = {state: shape for state, shape in made.shapes.states.items() if state not in untold}
     return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores)
 
 
@@ -449,6 +450,7 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
     whole = system if world is None else bound(system, world)
     shapes = infer(whole, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
     declared = {d.state for d in system.declared} | {i.state for i in system.inputs if i.sizes is not None}
+    declared |= opaque(system)
     index = system.indices[0].name if system.indices else ""
     running = {t.state for e in system.equations for t in e.targets if t.context} | {
         i.state for i in system.inputs if i.indexed
