@@ -117,5 +117,6 @@ def _keys(number: int, count: int) -> str:
     start, stop, fade = 100 * number / count, 100 * (number + 1) / count, 100 * _SHARE / count
     last = 100 - fade
     keys = {0.0: float(number == 0), start: float(number == 0), min(start + fade, 100.0): 1.0}
+    keys |= {last: float(number == count - 1)} if number in (0, count - 1) else {}
     keys |= {min(stop, last): 1.0, min(stop + fade, 100.0): 0.0, 100.0: float(number == 0)}
     return "".join(f"{at:g}%{{opacity:{value:g}}}" for at, value in sorted(keys.items()))

@@ -59,7 +59,7 @@ def test_another_state_can_be_chosen_in_the_list_and_in_the_picture(shown: Locat
     expect(shown.locator(".sq-x-name")).to_contain_text("h_t = ")
     expect(shown.locator(".sq-x-picture [data-value=h].sq-x-lit").first).to_be_attached()
     seen(page, server, "22-state")
-    shown.locator(".sq-x-picture g.value[data-value=p] text").first.click()
+    shown.locator(".sq-x-picture g.node[data-value=p] text").first.click()
     expect(shown.locator(".sq-x-state")).to_have_value("p")
     expect(shown.locator(".sq-x-name")).to_contain_text(": 10 x 24")
 

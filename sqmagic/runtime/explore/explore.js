@@ -41,6 +41,8 @@ function render({ model, el }) {
       send(name, value);
     });
   }
+  // Keys are for these, and not for the notebook around them, which would go to another cell.
+  el.querySelector(".sq-x-controls").addEventListener("keydown", (e) => e.stopPropagation());
   const names = new Set(model.get("choices").map((c) => c.name));
   at("picture").addEventListener("click", (e) => {
     const name = e.target.closest("[data-value]")?.dataset.value;
@@ -71,12 +73,12 @@ function render({ model, el }) {
     at("told").textContent = seen.told[step - 1] ?? "";
     light(el, model.get("state"));
   };
-  const changes = "change:seen change:step change:said change:state change:horizon change:example change:picture";
-  model.on(changes, draw);
+  const changes = ["seen", "step", "said", "state", "horizon", "example"].map((name) => `change:${name}`);
+  changes.forEach((change) => model.on(change, draw));
   const observer = new ResizeObserver(draw);
   observer.observe(at("map"));
   draw();
-  return () => { observer.disconnect(); model.off(changes, draw); };
+  return () => { observer.disconnect(); changes.forEach((change) => model.off(change, draw)); };
 }
 
 const columns = (model) => Math.max(1, model.get("seen").rows[0]?.length ?? 1);
