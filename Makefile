@@ -15,14 +15,14 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench bench-world core sanitize record pictures labextension typeset browser wheel clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures labextension typeset browser wheel clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 
 # The nets of tests and examples are so small that threads waiting for each other cost more than they give.
-demo test unit quick notebooks check record: export OMP_NUM_THREADS ?= 1
+demo test unit fuzz quick notebooks check record: export OMP_NUM_THREADS ?= 1
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
@@ -41,6 +41,9 @@ test: unit notebooks ## all tests: the rooms, the laws, and every notebook
 
 unit: $(READY) $(CORE) ## the tests under tests/
 	$(BIN)/python -m pytest -n auto
+
+fuzz: $(READY) $(CORE) ## the same, with generated examples that no run has tried
+	$(BIN)/python -m pytest -n auto --fuzz
 
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
@@ -82,12 +85,21 @@ sanitize: $(SANITIZED) ## a million steps of every environment under the address
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 		PYTHONPATH=. $(BIN)/python tests/sanitized.py $(SANITIZED) 1000000
 
+sanitize-kernels: $(READY) ## recurrences in C under the address, undefined-behaviour and thread sanitizers: minutes
+	PYTHONPATH=. $(BIN)/python tests/sanitize.py address
+	PYTHONPATH=. $(BIN)/python tests/sanitize.py thread
+
 bench-world: $(CORE) ## environments and buffers beside those of others (installs them: Gymnasium, EnvPool, cpprb, SB3)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt envpool cpprb stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.world
 
-bench: $(READY) $(CORE) ## print how long compiling, importing and loading take
+bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.kernels
+
+bench-full: $(READY) $(CORE) ## all recurrences at all sizes, beside TorchScript and JAX (installs it) too: minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt jax
+	$(BIN)/python -m bench.kernels --full
 
 RUN := examples/*.ipynb docs/tour.ipynb docs/reference.ipynb docs/extending.ipynb
 

@@ -71,6 +71,7 @@ class SeqnetMagics(Magics):
     @argument("--horizon", type=_positive, help="How many steps a window has: as many as the data unless given.")
     @argument("--width", type=_positive, default=64, help="The width of what nothing else fixes: 64 unless given.")
     @argument("--like", type=_like, default={}, help="X,y or X=pixels,y=labels: inputs shaped as data of the kernel.")
+    @argument("--env", help="The environment: one of the kernel by its name, or the name of ours or of Gymnasium's.")
     @argument("--view", choices=VIEWS, default=VIEWS[0], help="How steps are seen: in a chain of three unless given.")
     @argument(
         "--theme", choices=THEMES, default=THEMES[0], help="The colours: auto (as the reader has them) unless given."
@@ -98,12 +99,22 @@ class SeqnetMagics(Magics):
         from sqmagic.board.diagram import Look
         from sqmagic.notation.problems import NotationError
         from sqmagic.notebook.cells import Wish, carry_out, reference_of
+        from sqmagic.notebook.live import offer
         from sqmagic.pipeline import Page
 
         options = parse_argstring(self.make, line)
         look = Look(options.view, options.theme, options.expand, not options.no_legend)
         page = Page(look, options.derive, not options.no_check)
-        wish = Wish(options.name, options.horizon, options.width, options.like, options.force, options.fresh, page)
+        wish = Wish(
+            options.name,
+            options.horizon,
+            options.width,
+            options.like,
+            options.force,
+            options.fresh,
+            page,
+            options.env,
+        )
         namespace = self.shell.user_ns if local_ns is None else local_ns
         try:
             reference = None if options.exercise is None else reference_of(options.exercise, namespace)
@@ -116,6 +127,7 @@ class SeqnetMagics(Magics):
             print(warning, file=sys.stderr)
         if done.net is not None:
             self.shell.push({options.name: done.net}, interactive=True)
+        offer()
         if done.net is not None and reference is not None:
             self._grade(done.net, reference, wish)
         if options.quiet:

@@ -53,7 +53,7 @@ class Settled:
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
-    rewritten source takes the weights of and does not call.
+    rewritten source takes the weights of and does not call. `stores` are the buffers.
     """
 
     source: str | None
@@ -65,6 +65,28 @@ class Settled:
     rewrites: tuple[object, ...] = ()
     as_written: str = ""
     opened: tuple[str, ...] = ()
+    stores: Mapping[str, Store] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A buffer that a program declares: how much it holds, its settings, and what its fields are called."""
+
+    capacity: int
+    settings: Mapping[str, float] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a program must know of an environment: its name, the shape of an observation and, if that is a whole number,
+    how many values it has (else 0); how many actions there are to choose from (0: real numbers), and their shape."""
+
+    name: str
+    shape: Shape
+    values: int
+    actions: int
+    action_shape: Shape = ()
 
 
 class Blank(Protocol):
@@ -112,7 +134,8 @@ class Blueprint:
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
     the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `system`
     what the compiler means by them, which a net keeps for others and does not look at. `refused`
-    says why the program is shown and not run, if it is.
+    says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment (None for
+    one that has none), `world` the environment that it is bound to.
     """
 
     name: str
@@ -130,3 +153,5 @@ class Blueprint:
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     horizon: int | None = None
     refused: str = ""
+    bind: Callable[[World], Blueprint] | None = None
+    world: World | None = None

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, telling, training
-from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape
+from sqmagic.runtime import generated, inputs, playing, telling, training
+from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape, Store, Transforms, World
+from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
+from sqmagic.runtime.played import Played
+from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.telling import Plan
 from sqmagic.runtime.trace import Trace, probed, traced
@@ -48,6 +51,8 @@ class Net(nn.Module):
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
+    env: Any  # the environment that the program is compiled for, or what names it
+    run: playing.Run | None  # where training on an environment is
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
@@ -55,6 +60,7 @@ class Net(nn.Module):
         self._like = torch.empty(0)
         self._kept = {}
         self._code = self._as_written = None
+        self.env, self.run = None, None
         self._settle(blueprint.settle({}))
 
     # --- calling ---------------------------------------------------------------------------------
@@ -154,6 +160,82 @@ class Net(nn.Module):
         if source is data and given:
             raise InputError("a loader brings all inputs: nothing else can be given besides")
         return training.train(self, source, lengths, validation, settings)
+
+    # --- with an environment ---------------------------------------------------------------------
+
+    def train_on(
+        self,
+        env: Any = None,
+        *,
+        steps: int,
+        batch: int | None = None,
+        horizon: int | None = None,
+        lr: float | Callable[[float], float] = 1e-3,
+        optimizer: Any = None,
+        epochs: int = 1,
+        warmup: int = 0,
+        policy: Behaviour | None = None,
+        seed: int | None = None,
+        until: float | None = None,
+        progress: bool = True,
+    ) -> Played:
+        """Acts on an environment and learns, window by window, for `steps` steps of all its examples together.
+
+        `env` is whatever `sqmagic.environment` takes, `batch` how many of it there are; without `env` it is the one
+        that the net was compiled for, and a run that was begun goes on. `horizon` is the length of a window. `lr` may
+        be a function of the share of the steps that is done. `policy` gives the actions that the program leaves open,
+        from observations; by itself they are random. Before `warmup` steps nothing is learned; `until` is a mean return
+        of 100 episodes at which to stop. Ctrl-C, or the stop button, ends it and keeps the weights.
+        """
+        self._must_have_goals()
+        length = horizon or self._blueprint.horizon or 16
+        settings = playing.Settings(steps, batch, length, lr, optimizer, epochs, warmup, policy, seed, progress, until)
+        return playing.train_on(self, env, settings)
+
+    def play(
+        self,
+        env: Any = None,
+        *,
+        episodes: int = 100,
+        greedy: bool = True,
+        seed: int | None = None,
+        batch: int | None = None,
+    ) -> list[float]:
+        """The returns of whole episodes without learning; `greedy` takes the likeliest in place of what is drawn."""
+        return playing.play(self, env, episodes, greedy, seed, batch)
+
+    def acted_on(self, env: Environment, seed: int | None = None) -> Iterator[list[tuple[int, float]]]:
+        """Acts on an environment by what is likeliest, a step for each item: the examples whose episode ended at it,
+        with their returns. The first item is what the reset gives."""
+        self.bind(facts(env))
+        return playing.episodes_of(self, env, True, seed)
+
+    def bind(self, world: World) -> Net:
+        """The program for an environment; weights of parameters that keep their shape are kept."""
+        if self._blueprint.bind is None:
+            raise UnsupportedError("this program has no environment: no line of it calls `step`")
+        if self._blueprint.world != world:
+            weights = {**self._kept, **(dict(self.state_dict()) if self.is_settled else {})}
+            self._blueprint = self._blueprint.bind(world)
+            self._kept = {name: value.detach().clone() for name, value in weights.items()}
+            self._settle(self._blueprint.settle({}))
+        self._settled_code()
+        return self
+
+    @property
+    def code(self) -> nn.Module:
+        """The generated module, which shares its parameters with the net."""
+        return self._settled_code()
+
+    @property
+    def stores(self) -> Mapping[str, Store]:
+        """The buffers that the program declares."""
+        return self._settled.stores
+
+    @property
+    def updates(self) -> Mapping[str, Transforms]:
+        """The transforms of each layer's update."""
+        return self._blueprint.updates
 
     # --- looking inside ---------------------------------------------------------------------------
 
@@ -350,7 +432,10 @@ class Net(nn.Module):
         other = Net.__new__(Net)
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            other.__dict__[key] = value if key in ("_blueprint", "_settled", "_scans") else deepcopy(value, memo)
+            if key in ("_blueprint", "_settled", "_scans", "env"):
+                other.__dict__[key] = value
+            else:
+                other.__dict__[key] = None if key == "run" else deepcopy(value, memo)
         return other
 
     def __reduce__(self) -> Any:
@@ -483,6 +568,7 @@ def _restored(
     nn.Module.__init__(net)
     net._blueprint, net._like, net._kept = blueprint, like, {}
     net._code = net._as_written = None
+    net.env, net.run = None, None
     net._settle(settled)
     net.train(training_mode)
     if weights:

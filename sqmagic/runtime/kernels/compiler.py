@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
@@ -38,22 +38,23 @@ class CannotCompile(Exception):
 
 
 class Library:
-    """A page that is loaded: its functions, and how what they take is laid out."""
+    """A page that is loaded: its functions, and how what they take is laid out. `places` are the struct's members by
+    name, in the order in which `run` takes their values."""
 
     def __init__(self, path: Path, declaration: str, real: str) -> None:
         self._ffi = FFI()
         self._ffi.cdef(f"typedef {real} real;\n{declaration}")
         self.functions: Any = self._ffi.dlopen(str(path))
+        self._run = self.functions.run
         fields = self._ffi.typeof("scan").fields
-        self._names = [name for name, _ in fields]
-        self._layout = Struct("@" + "".join(_LETTERS.get(f.type.cname, "P") for _, f in fields))
+        self.places = {name: place for place, (name, _) in enumerate(fields)}
+        self._pack = Struct("@" + "".join(_LETTERS.get(f.type.cname, "P") for _, f in fields)).pack
+        self._scan = self._ffi.typeof("scan *")
 
-    def run(self, values: Mapping[str, int]) -> None:
-        """Calls the scan; members that have no value are 0."""
-        call = self._ffi.new("scan *")
-        packed = self._layout.pack(*[values.get(name, 0) for name in self._names])
-        self._ffi.buffer(call)[: len(packed)] = packed
-        self.functions.run(call)
+    def run(self, values: Sequence[int]) -> None:
+        """Calls the scan with a value for each member."""
+        packed = self._pack(*values)
+        self._run(self._ffi.from_buffer(self._scan, packed))
 
 
 _LETTERS = {"long": "l", "int": "i"}
@@ -96,7 +97,7 @@ def built(page: Page, real: str) -> Path:
     """The shared object of a page, compiled unless the cache has it."""
     compiler, version = _compiler()
     flags = (*FLAGS, *_threads(compiler), *TYPES[real])
-    parts = (page.text, page.header, version, " ".join(flags), _processor())
+    parts = (page.text, *(text for _, text in page.headers), version, " ".join(flags), _processor())
     name = sha256("\0".join(parts).encode()).hexdigest()[:32]
     place = _cache() / f"{name}.so"
     if not place.exists():
@@ -107,9 +108,9 @@ def built(page: Page, real: str) -> Path:
 def _compile(page: Page, command: tuple[str, ...], place: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-            source, header, made = (Path(folder) / name for name in ("scan.c", "engine.h", "scan.so"))
-            source.write_text(page.text, encoding="utf-8")
-            header.write_text(page.header, encoding="utf-8")
+            source, made = (Path(folder) / name for name in ("scan.c", "scan.so"))
+            for name, text in (("scan.c", page.text), *page.headers):
+                (Path(folder) / name).write_text(text, encoding="utf-8")
             done = _run((*command, str(source), "-o", str(made), "-lm"), 120)
             if done.returncode:
                 raise CannotCompile(f"the C compiler refused the code: {done.stderr.strip()[:500]}")
