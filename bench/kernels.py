@@ -1,12 +1,17 @@
-"""`python -m bench.kernels [--full] [--threads N]`: compiled recurrences beside torch's, interleaved in one process.
+"""`python -m bench.kernels [--full] [--threads N] [--cells A,B]`: compiled recurrences beside others', interleaved.
 
-Each figure is the median over rounds of the other's time by ours: above 1 ours is the faster. In training all
-gradients are taken; with "dx" that of the input too.
+Each figure is the median over rounds of the other's time by ours: above 1 ours is the faster; in brackets the aim.
+In training all gradients are taken, with "dx" that of the input too. The share is of the peak of fused multiplications
+and additions, measured here as well. With `--full` all shapes, TorchScript, JAX's scan where JAX is installed, and the
+same with an allocator that keeps its pages, which libraries gain by.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
@@ -15,57 +20,84 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from bench.cells import CELLS, Loop, scripted
+from bench.aims import aim
+from bench.cells import CELLS, RANDOM, Loop, random_cell, scripted
+from bench.peak import peak
 from sqmagic.pipeline import compile as compiled
 
 SHAPES = ((64, 32, 64), (128, 64, 256), (256, 16, 512), (512, 1, 128))
 """Steps, examples, width."""
 
+KEEPING = {
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "2147483648",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+"""What tells glibc's allocator to keep its pages."""
+
+Run = Callable[[Tensor, Tensor | None], object]
+"""One pass over an input; with a gradient of the result, there and back."""
+
 
 @dataclass(frozen=True)
 class Contest:
-    """A cell at a shape: what is timed, by name; ours first."""
+    """A cell at a shape: what is timed, by name, ours first; `flops` are those forward."""
 
     cell: str
     shape: tuple[int, int, int]
-    gradient_of_input: bool
-    runs: dict[str, Callable[[Tensor], Tensor]]
+    flops: int
+    runs: dict[str, Run]
 
 
-def contests(full: bool) -> Iterator[Contest]:
-    shapes = SHAPES if full else SHAPES[:1]
-    for name, cell in CELLS.items():
-        for shape in shapes:
-            for dx in (False, True) if full else (True,):
-                yield Contest(name, shape, dx, dict(_runs(name, shape, cell.text, full)))
-
-
-def _runs(
-    name: str, shape: tuple[int, int, int], text: str, full: bool
-) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
-    _, _, width = shape
+def contest(name: str, shape: tuple[int, int, int], full: bool) -> Contest:
+    steps, batch, width = shape
+    text = CELLS[name].text if name in CELLS else random_cell(name)
     net = compiled(text.format(width=width), width=width).settle()
-    yield "ours", lambda x: net(x=x).h
-    library = nn.LSTM(width, width) if "lstm" in name else nn.GRU(width, width)
-    yield "nn.LSTM" if "lstm" in name else "nn.GRU", lambda x: library(x)[0]
-    yield "naive", Loop(CELLS[name].module(width))
-    if full and CELLS[name].script:
-        yield "script", scripted(CELLS[name].module(width))
+    runs: dict[str, Run] = {"ours": _torch(lambda x: net(x=x).h)}
+    if name in CELLS:
+        library = nn.LSTM(width, width) if "lstm" in name else nn.GRU(width, width)
+        runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = _torch(lambda x: library(x)[0])
+        runs["naive"] = _torch(Loop(CELLS[name].module(width)))
+        if full:
+            runs["script"] = _torch(scripted(CELLS[name].module(width)))
+    else:
+        plain = compiled(text.format(width=width), width=width).settle()
+        for bound in plain._scans:  # as its page for torch has it
+            setattr(type(plain._code), bound.program.method, bound.method)
+        runs["naive"] = _torch(lambda x: plain(x=x).h)
+    if full and name in ("lstm", "gru"):
+        runs |= _jax(name, shape)
+    weights = sum(p.numel() for p in net.parameters() if p.dim() == 2)
+    return Contest(name, shape, 2 * steps * batch * weights, runs)
 
 
-def rounds(contest: Contest, training: bool, seconds: float) -> dict[str, float]:
-    """For each other, the median of its time by ours."""
-    steps, batch, width = contest.shape
-    x = torch.randn(steps, batch, width, requires_grad=contest.gradient_of_input and training)
-    given = torch.randn(steps, batch, width)
-
-    def once(run: Callable[[Tensor], Tensor]) -> float:
-        start = perf_counter()
-        if training:
-            torch.autograd.backward(run(x), given)
-        else:
+def _torch(forward: Callable[[Tensor], Tensor]) -> Run:
+    def run(x: Tensor, given: Tensor | None) -> object:
+        if given is None:
             with torch.no_grad():
-                run(x)
+                return forward(x)
+        torch.autograd.backward(forward(x), given)
+        return None
+
+    return run
+
+
+def _jax(name: str, shape: tuple[int, int, int]) -> dict[str, Run]:
+    try:
+        from bench.jaxcells import scan
+    except ImportError:
+        return {}
+    return {"jax": scan(name, shape)}
+
+
+def rounds(contest: Contest, training: bool, dx: bool, seconds: float) -> dict[str, float]:
+    """Our milliseconds, and for each other the median of its time by ours."""
+    x = torch.randn(contest.shape, requires_grad=dx)
+    given = torch.randn(contest.shape) if training else None
+
+    def once(run: Run) -> float:
+        start = perf_counter()
+        run(x, given)
         return perf_counter() - start
 
     for run in contest.runs.values():
@@ -80,23 +112,49 @@ def rounds(contest: Contest, training: bool, seconds: float) -> dict[str, float]
     return {"ms": ours} | {names[k]: median(row[k] / row[0] for row in times) for k in range(1, len(names))}
 
 
+def lines(name: str, shape: tuple[int, int, int], full: bool, seconds: float, keeping: bool) -> Iterator[str]:
+    found = contest(name, shape, full and not keeping)
+    top = peak(torch.get_num_threads())
+    modes = [(True, True), (True, False), (False, False)] if full and not keeping else [(True, True), (False, False)]
+    steps, batch, width = shape
+    for training, dx in modes:
+        figures = rounds(found, training, dx, seconds)
+        what = ("training dx" if dx else "training") if training else "inference"
+        label = f"{name} T{steps} B{batch} H{width} {what}{' keeping pages' * keeping}"
+        told = [
+            f"{other} {value:.2f}{aim(name, other, training, dx, SHAPES.index(shape), keeping)}"
+            for other, value in figures.items()
+            if other != "ms"
+        ]
+        flops = found.flops * (3 if dx else 2.5 if training else 1)
+        share = (
+            f"{flops / figures['ms'] / 1e6 / top:.0%}{aim(name, 'share', training, dx, SHAPES.index(shape), keeping)}"
+        )
+        yield f"{label:<52}{figures['ms']:>9.2f} ms  {share:>10} of peak   {'   '.join(told)}"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all shapes, and TorchScript: minutes")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="all cells, shapes and others: minutes")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, help="for each figure")
+    parser.add_argument("--cells", help="some of them, by name, with commas between")
+    parser.add_argument("--shapes", default="", help="some of them, by number from 0")
+    parser.add_argument("--keeping", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    seconds = 4.0 if options.full else 0.5
-    for contest in contests(options.full):
-        for training in (True, False):
-            if contest.gradient_of_input and not training and options.full:
-                continue
-            steps, batch, width = contest.shape
-            what = f"{'training' if training else 'inference'}{' dx' * (training and contest.gradient_of_input)}"
-            found = rounds(contest, training, seconds)
-            figures = "  ".join(f"{name} {value:.2f}" for name, value in found.items() if name != "ms")
-            label = f"{contest.cell} T{steps} B{batch} H{width} {what}"
-            print(f"{label:<46}{found['ms']:>9.2f} ms   {figures}", flush=True)
+    print(f"{options.threads} threads; peak {peak(options.threads):.0f} GF/s; (…) is what we aim at", flush=True)
+    some = ("lstm",) if options.keeping else (*CELLS, *RANDOM) if options.full else ("lstm", "gru", RANDOM[0])
+    cells = options.cells.split(",") if options.cells else some
+    shapes = [SHAPES[int(n)] for n in options.shapes] or (SHAPES if options.full else (SHAPES[0], SHAPES[3]))
+    seconds = options.seconds or (4.0 if options.full else 0.5)
+    for name in cells:
+        for shape in shapes:
+            for line in lines(name, shape, options.full, seconds, options.keeping):
+                print(line, flush=True)
+    if options.full and not options.keeping and sys.platform == "linux":
+        command = [sys.executable, "-m", "bench.kernels", *sys.argv[1:], "--keeping"]
+        subprocess.run(command, env={**os.environ, **KEEPING}, check=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sqmagic.grading.check import check as check
     from sqmagic.notation.problems import NotationError as NotationError
     from sqmagic.pipeline import compile as compile
     from sqmagic.runtime.environments import environment as environment
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "check": "sqmagic.grading.check",
     "compile": "sqmagic.pipeline",
     "Net": "sqmagic.runtime.net",
     "NotationError": "sqmagic.notation.problems",
@@ -35,6 +37,7 @@ __all__ = [
     "Net",
     "NotationError",
     "__version__",
+    "check",
     "compile",
     "environment",
     "load_ipython_extension",

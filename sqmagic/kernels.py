@@ -28,11 +28,13 @@ from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
 from sqmagic.schedule.plan.lower import NotForKernels
-from sqmagic.schedule.plan.reverse import Gradient, Reverse, Rows, reverse
-from sqmagic.schedule.plan.scans import Scan, scans
+from sqmagic.schedule.plan.reverse import Reverse, reverse
+from sqmagic.schedule.plan.scans import Held, Scan, scans
 
 if TYPE_CHECKING:
-    from sqmagic.runtime.kernels.program import Backward, ScanProgram
+    from collections.abc import Collection
+
+    from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,20 @@ class ScanPage:
 
 
 def scan_pages(
-    system: System, shapes: Shapes, order: Dependence, held: Domains, faster: Faster | None = None
+    system: System,
+    shapes: Shapes,
+    order: Dependence,
+    held: Domains,
+    faster: Faster | None = None,
+    *,
+    recorded: bool = False,
 ) -> dict[int, ScanPage]:
-    """The scans that kernels can run, by the number of their component; `faster` is the program that torch runs."""
+    """The scans that kernels can run, by the number of their component; `faster` is the program that torch runs.
+
+    Of a program that acts (`recorded`) they are those of learning.
+    """
     found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
-    methods = scan_methods(system, shapes, order, held, faster, found)
+    methods = scan_methods(system, shapes, order, held, faster, found, recorded=recorded)
     made = {}
     for number, scan in found.items():
         if _given(scan, methods[number]):
@@ -62,7 +73,7 @@ def scan_pages(
             back: tuple[Reverse, Alone, str, Interface] | str
             try:
                 way, apart = _way_back(system, shapes, held, scan, outside)
-                back, scan = (way, apart, *write_c(way.backward)), way.forward
+                back, scan = (way, apart, *write_c(way.backward, way)), way.forward
             except NotForKernels as reason:
                 back = str(reason)
             made[number] = ScanPage(scan, methods[number], outside, *write_c(scan), back)
@@ -109,17 +120,11 @@ def program_of(page: ScanPage) -> ScanProgram:
 
     scan, method, interface = page.scan, page.method, page.interface
     needed = {plane.name for plane in scan.phases.planes if plane.needed}
-    own = []
+    own, bases = [], []
     for state in (*method.states, *(s for s in scan.held if s not in method.states)):
-        held = scan.held[state]
-        before = [method.places[state, c] for c in method.before.get(state, ())]
-        after: list[int | None] = [method.places[state, c] for c in method.after.get(state, ())]
-        after += [None] * (held.after - len(after))
-        own.append(
-            kernel.OwnState(
-                state, interface.own[state], held.width, tuple(before), tuple(after), held.reach, state in needed
-            )
-        )
+        own.append(_own(state, scan.held[state], interface, needed))
+        beside = [*method.before.get(state, ()), *method.after.get(state, ())]
+        bases += [kernel.Base(interface.bases[state, k], method.places[state, point]) for k, point in enumerate(beside)]
     given = [kernel.Given(member, method.places[state, ()], True) for state, member in interface.rows.items()]
     given += [
         kernel.Given(interface.stills[s.state, point(s.context)], method.places[s.state, s.context], False)
@@ -129,6 +134,7 @@ def program_of(page: ScanPage) -> ScanProgram:
         method=method.name,
         page=kernel.Page(page.page, engine(), interface.declaration),
         own=tuple(own),
+        bases=tuple(bases),
         returned=len(method.states),
         outside=page.outside,
         horizon=method.arguments.index("T"),
@@ -139,6 +145,15 @@ def program_of(page: ScanPage) -> ScanProgram:
         weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
         backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
     )
+
+
+def _own(
+    state: str, held: Held, interface: Interface, needed: Collection[str], single: Collection[str] = ()
+) -> OwnState:
+    from sqmagic.runtime.kernels.program import OwnState
+
+    member, memory = interface.own[state], state in needed
+    return OwnState(state, member, held.width, held.before, held.after, held.ends, held.reach, memory, state in single)
 
 
 def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: Interface) -> Backward:
@@ -160,26 +175,8 @@ def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: 
             return "state", state, forward.held[state].first
         return "argument", arguments[state], forward.rows.get(state, scan.steps.first)
 
-    def rows(each: Rows) -> kernel.Rows:
-        if each.own:
-            return kernel.Rows("own", each.state, each.offset, each.start, each.width)
-        kind, name, first = source(each.state)
-        skip = 0 if each.still else scan.steps.first + each.offset - first
-        return kernel.Rows(kind, name, skip, each.start, each.width, each.still)
-
-    def gradient(each: Gradient, first: int = 0) -> kernel.Gradient:
-        """`first` is the index of the first row of what it is the gradient of."""
-        return kernel.Gradient(
-            outers=tuple(kernel.Outer(rows(o.left), rows(o.right), o.column) for o in each.outers),
-            sums=tuple(map(rows, each.sums)),
-            throughs=tuple(
-                kernel.Through(
-                    rows(r), t.weight, t.unit, t.component, width, t.transposed, scan.steps.first - offset - first
-                )
-                for r, t, offset, width in each.throughs
-            ),
-            adds=tuple((rows(r), scan.steps.first - offset - first) for r, offset in each.rows),
-        )
+    def into(state: str, some: bool) -> str:
+        return interface.gradients[state] if some else ""
 
     taken = []
     for state, member in interface.rows.items():
@@ -197,27 +194,18 @@ def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: 
             bases.append((place, f"^{name}", state if state in page.outside else "", row))
     return kernel.Backward(
         page=kernel.Page(text, engine(), interface.declaration),
-        own=tuple(
-            kernel.OwnState(
-                state,
-                interface.own[state],
-                held.width,
-                (None,) * held.before,
-                (None,) * held.after,
-                held.reach,
-                state in needed,
-            )
-            for state, held in scan.held.items()
-        ),
+        own=tuple(_own(state, held, interface, needed, edge) for state, held in scan.held.items()),
         kept=way.kept,
-        full=tuple(sorted(way.full)),
+        full=way.full,
         between=tuple(interface.between.items()),
         taken=tuple(taken),
         weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
-        parameters=tuple((name, gradient(g)) for name, g in way.parameters.items()),
+        parameters=tuple(
+            (name, interface.gradients[name] if g.outers or g.sums else "") for name, g in way.parameters.items()
+        ),
         arguments=(
-            *((arguments[s], gradient(g, forward.rows[s]), False) for s, g in way.inputs.items()),
-            *((arguments[s], gradient(g), True) for s, g in way.stills.items()),
+            *((arguments[s], into(s, bool(g.throughs or g.rows)), True) for s, g in way.inputs.items()),
+            *((arguments[s], into(s, bool(g.sums)), False) for s, g in way.stills.items()),
         ),
         bases=tuple(bases),
     )

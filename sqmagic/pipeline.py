@@ -15,11 +15,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
+from sqmagic.acted import Acted, bound, generate_acted, stored
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
@@ -27,12 +28,15 @@ from sqmagic.board.payload import MIME, payload
 from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.logits import SUFFIX, logits
+from sqmagic.calculus.phases import acts, obstacles, opaque
 from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
 from sqmagic.emit.torch.write import emit, refused
+from sqmagic.equations.blanks import blanks
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
+from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.lints import lints
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Measure, Shape, Shapes, infer, settle
@@ -53,7 +57,8 @@ from sqmagic.schedule.plan.facts import Part, plan
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from sqmagic.runtime.blueprint import InputSpec, Settled
+    from sqmagic.runtime.blueprint import Blueprint, InputSpec, PlanPart, Settled
+    from sqmagic.runtime.blueprint import World as Facts
     from sqmagic.runtime.net import Net
 
 
@@ -61,7 +66,8 @@ if TYPE_CHECKING:
 class Understood:
     """A program whose names, time and goals are right. `warnings` do not keep it from running.
 
-    `taken` are the names of what it takes from the kernel: integers for sizes, macros, torch modules.
+    `taken` are the names of what it takes from the kernel: integers for sizes, macros, torch modules. `kernel` is what
+    it was understood with.
     """
 
     source: Source
@@ -71,6 +77,7 @@ class Understood:
     domains: Domains
     taken: tuple[str, ...]
     warnings: tuple[Problem, ...]
+    kernel: Kernel = field(default_factory=Kernel, compare=False)
 
 
 def understand(text: str, kernel: Kernel | None = None) -> Understood:
@@ -94,7 +101,9 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
     problems += [*held.problems, *check(system, source), *lints(system, source)]
     _refuse(problems, source)
     taken = (*_sizes_taken(system, kernel), *elaborated.taken)
-    return Understood(source, program, elaborated, system, held, taken, tuple(problems))
+    if kernel.world is not None and acts(system):
+        _refuse([*problems, *obstacles(system)], source)
+    return Understood(source, program, elaborated, system, held, taken, tuple(problems), kernel)
 
 
 def _refuse(problems: Sequence[Problem], source: Source) -> None:
@@ -237,7 +246,7 @@ def compile(
     torch.autograd before it is shown. Raises NotationError, with a place, for every
     independent mistake of the program.
     """
-    kernel = kernel_of(namespace or {}, macros or {})
+    kernel = kernel_of(namespace or {}, macros or {}, env)
     return build(
         understand(text, kernel),
         name=name,
@@ -250,10 +259,19 @@ def compile(
     )
 
 
-def kernel_of(namespace: Mapping[str, object], macros: Mapping[str, Macro]) -> Kernel:
-    """What a program may take from a namespace: its integers, its torch modules, and macros."""
+def kernel_of(namespace: Mapping[str, object], macros: Mapping[str, Macro], env: object = None) -> Kernel:
+    """What a program may take from a namespace: its integers, its torch modules, and macros; and its environment."""
     integers = {n: int(v) for n, v in namespace.items() if isinstance(v, int) and not isinstance(v, bool)}
-    return Kernel(macros, frozenset(_modules(namespace)), integers)
+    return Kernel(macros, frozenset(_modules(namespace)), integers, None if env is None else _world(env))
+
+
+def _world(env: object) -> World:
+    """What a program must know of an environment, or of what names one."""
+    from sqmagic.runtime.environments import environment
+    from sqmagic.runtime.rollout import facts
+
+    told = facts(environment(env))
+    return World(told.name, told.shape, told.values, told.actions, told.action_shape)
 
 
 def _modules(namespace: Mapping[str, object]) -> dict[str, Module]:
@@ -278,17 +296,23 @@ def build(
     page: Page = PAGE,
 ) -> Net:
     """The net of a program that is understood, which shows itself as `page` says; see `compile`."""
-    from sqmagic.runtime.blueprint import Blueprint
-    from sqmagic.runtime.errors import UnsupportedError
-    from sqmagic.runtime.measure import given_shape
     from sqmagic.runtime.net import Net
 
-    if env is not None:
-        raise UnsupportedError("an environment cannot be bound to a program yet")
+    net = Net(_blueprint(known, name=name, horizon=horizon, width=width, namespace=namespace or {}, page=page))
+    net.env = env
+    return net.settle(like) if like else net
+
+
+def _blueprint(
+    known: Understood, *, name: str, horizon: int | None, width: int, namespace: Mapping[str, object], page: Page
+) -> Blueprint:
+    from sqmagic.runtime.blueprint import Blueprint
+    from sqmagic.runtime.measure import given_shape
+
     taken = {n: m for n, m in _modules(namespace or {}).items() if n in known.taken}
     integers = kernel_of(namespace or {}, {}).integers
     sizes = Sizes(integers, width, partial(given_shape, taken) if taken else None)
-    blueprint = Blueprint(
+    return Blueprint(
         name=name,
         names={state: python_name(state) for state in _states(known.system)},
         settle=partial(_settle, name, known, sizes),
@@ -297,14 +321,43 @@ def build(
         derivation=partial(derived, name, known, integers, page),
         diagram=partial(drawn, name, known, page),
         bundle=partial(shown, name, known, integers, page),
+        lines=partial(blanks, known.system),
+        system=known.system,
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
         horizon=horizon,
-        refused="; ".join(problem.message for problem in refused(known.system)),
+        refused=_why_refused(known),
+        bind=partial(_bound, known, name, horizon, width, dict(namespace or {}), page) if acts(known.system) else None,
+        world=_facts(known.kernel.world),
     )
-    net = Net(blueprint)
-    return net.settle(like) if like else net
+
+
+def _facts(world: World | None) -> Facts | None:
+    from sqmagic.runtime.blueprint import World as Facts
+
+    return None if world is None else Facts(*astuple(world))
+
+
+def _bound(
+    known: Understood,
+    name: str,
+    horizon: int | None,
+    width: int,
+    namespace: Mapping[str, object],
+    page: Page,
+    to: Facts,
+) -> Blueprint:
+    """The blueprint of the same text, for another environment."""
+    world = World(to.name, to.shape, to.values, to.actions, to.action_shape)
+    again = understand(known.source.text, replace(known.kernel, world=world))
+    return _blueprint(again, name=name, horizon=horizon, width=width, namespace=namespace, page=page)
+
+
+def _why_refused(known: Understood) -> str:
+    if known.kernel.world is not None and acts(known.system):
+        return ""
+    return "; ".join(problem.message for problem in refused(known.system))
 
 
 def _states(system: System) -> list[str]:
@@ -325,19 +378,21 @@ def _updates(system: System) -> dict[str, tuple[tuple[str, dict[str, float]], ..
 
 def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, object]) -> Settled:
     """What a net asks when it is given data: the generated source, or what is missing for it."""
-    from sqmagic.runtime.blueprint import PlanPart, Settled
+    from sqmagic.runtime.blueprint import Settled
 
+    if known.kernel.world is not None and acts(known.system):
+        return _settled_acted(name, known, sizes, known.kernel.world)
     if refused(known.system):
-        return Settled(None, tuple(_inputs(known, Shapes({}, {}))))
+        return Settled(None, tuple(_inputs(known.system, Shapes({}, {}))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told, kernels=True)
     return Settled(
         source=made.source,
-        inputs=tuple(_inputs(known, made.shapes)),
+        inputs=tuple(_inputs(known.system, made.shapes)),
         missing=made.missing,
         shapes=made.shapes.states,
         scans=tuple(program_of(page) for page in made.pages),
-        plan=tuple(PlanPart(p.title, p.lines, p.flops, p.numbers, p.over_time) for p in made.plan),
+        plan=tuple(map(_part, made.plan)),
         rewrites=made.rewrites,
         as_written=made.as_written,
         opened=_opened(made.rewrites),
@@ -351,12 +406,46 @@ def _opened(rewrites: Sequence[Rewrite]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(w.rpartition(".")[0] for w in weights if "." in w))
 
 
-def _inputs(known: Understood, shapes: Shapes) -> Iterator[InputSpec]:
+def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> Settled:
+    """The source of a program that acts; its inputs are what acting records."""
+    from sqmagic.runtime.blueprint import Settled, Store
+
+    made = generate_acted(name, known.system, world, known.source, sizes.integers, sizes.width, sizes.measure)
+    learning = made.phases.learning
+    inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
+    stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
+    programs = tuple(program_of(page) for page in made.pages)
+    untold = {*made.phases.carried, *opaque(known.system)}
+    told = {state: shape for state, shape in made.shapes.states.items() if state not in untold}
+    return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores)
+
+
+def _told(made: Acted) -> tuple[PlanPart, ...]:
+    """What acts and what learns, before the plan of learning."""
+    from sqmagic.runtime.blueprint import PlanPart
+
+    acted = sorted({t.state for e in made.phases.acting.equations for t in e.targets})
+    again = sorted({t.state for e in made.phases.learning.equations for t in e.targets if t.context} & set(acted))
+    lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
+    lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
+    lines += [f"computed again in learning, at all steps of a window: {', '.join(again)}"] * bool(again)
+    said = (PlanPart(line, (), 0, 0, True) for line in [*lines, "learning:"])
+    return (*said, *map(_part, made.plan))
+
+
+def _part(part: Part) -> PlanPart:
+    """A part of the plan, as a net tells it."""
+    from sqmagic.runtime.blueprint import PlanPart
+
+    return PlanPart(part.title, part.lines, part.flops, part.numbers, part.over_time)
+
+
+def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:
     from sqmagic.runtime.blueprint import InputSpec
 
-    optional = optional_inputs(known.system)
-    for item in known.system.inputs:
-        context = (Running(known.system.indices[0].name),) if item.indexed else ()
+    optional = optional_inputs(system)
+    for item in system.inputs:
+        context = (Running(system.indices[0].name),) if item.indexed else ()
         yield InputSpec(
             state=item.state,
             name=python_name(item.state),
@@ -381,10 +470,12 @@ def _number(point: Point) -> int:
 
 
 def elaborated_text(known: Understood, sizes: Sizes) -> str:
-    """The filled-in program; shapes that the text itself settles are among what is filled in."""
-    system = known.system
-    shapes = infer(system, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
+    """The filled-in program; shapes that the text, or the environment, settles are among what is filled in."""
+    system, world = known.system, known.kernel.world
+    whole = system if world is None else bound(system, world)
+    shapes = infer(whole, sizes=sizes.integers, width=None, measure=sizes.measure, source=known.source)
     declared = {d.state for d in system.declared} | {i.state for i in system.inputs if i.sizes is not None}
+    declared |= opaque(system)
     index = system.indices[0].name if system.indices else ""
     running = {t.state for e in system.equations for t in e.targets if t.context} | {
         i.state for i in system.inputs if i.indexed

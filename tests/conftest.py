@@ -1,6 +1,7 @@
 """Options of the test run: golden files are rewritten only when asked for, by `pytest --update-golden`.
 
-Property tests have no deadline: no test here measures time.
+Property tests have no deadline, for no test here measures time, and try the same examples in every run; `pytest --fuzz`
+(`make fuzz`) tries others.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("sqmagic", deadline=None, print_blob=True)
+settings.register_profile("sqmagic", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("fuzz", settings.get_profile("sqmagic"), derandomize=False)
 settings.register_profile("quick", settings.get_profile("sqmagic"), max_examples=15)
 settings.load_profile("sqmagic")
 
@@ -30,10 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--alone"):
         sys.meta_path.insert(0, Absent())
         settings.load_profile("quick")
+    if config.getoption("--fuzz"):
+        settings.load_profile("fuzz")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--alone", action="store_true", help="run as if torch and Jupyter were not installed")
+    parser.addoption("--fuzz", action="store_true", help="let property tests try examples that no run has tried")
     parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing")
 
 

@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from emitted import emitted
@@ -19,6 +20,7 @@ from sqmagic.emit.c import engine
 from sqmagic.emit.c.write import Interface
 from sqmagic.pipeline import Sizes, generate, understand
 from sqmagic.schedule.plan.nodes import Row
+from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Scan
 
 FLAGS = {
@@ -29,8 +31,8 @@ SHAPES = [(1, 1, 1), (2, 3, 2), (3, 5, 1), (4, 13, 2), (2, 32, 2), (3, 33, 2), (
 """Steps, examples, threads."""
 
 
-def pages(text: str) -> list[tuple[Scan, str, Interface]]:
-    """Every scan of a program, forward and back."""
+def pages(text: str) -> list[tuple[Scan, Reverse | None, str, Interface]]:
+    """Every scan of a program, forward and back, with the way back that it is part of."""
     widths = random.Random(len(text)).choice((1, 3, 17, 33))
     made = emitted(text, width=widths)
     known = understand(text)
@@ -40,18 +42,32 @@ def pages(text: str) -> list[tuple[Scan, str, Interface]]:
     data = {s: DataShape(shape, s in made.shapes.integers, made.shapes.classes.get(s)) for s, shape in told.items()}
     found = []
     for page in generate("net", known, Sizes(width=widths), data, kernels=True).pages:
-        found.append((page.scan, page.page, page.interface))
+        found.append((page.scan, None, page.page, page.interface))
         if not isinstance(page.back, str):
             way, _, back, interface = page.back
-            found.append((way.backward, back, interface))
+            found.append((way.backward, way, back, interface))
     return found
 
 
-def driver(scan: Scan, interface: Interface) -> str:
+def asked(way: Reverse, interface: Interface) -> Iterator[tuple[str, str]]:
+    """The members that take gradients, with how many numbers each has."""
+    for parameter in way.parameters:
+        count = 1
+        for n in way.shapes[parameter]:
+            count *= n
+        yield interface.gradients[parameter], str(count)
+    for state, gradient in {**way.inputs, **way.stills}.items():
+        widths = [width for *_, width in gradient.throughs] + [r.width for r, _ in gradient.rows]
+        width = (widths + [r.width for r in gradient.sums] + [1])[0]
+        yield interface.gradients[state], f"{'(steps + 1) * ' * (state in way.inputs)}batch * {width}"
+
+
+def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     """A `main` that calls a scan with every shape."""
     lines = ["const long steps = shapes[k][0], batch = shapes[k][1];", "scan s = {0};"]
     lines += ["s.steps = steps, s.batch = batch, s.threads = (int)shapes[k][2];"]
     needed = {p.name for phases in (scan.phases, scan.edge) if phases for p in phases.planes if p.needed}
+    needed |= way.full if way else set()
     for state, member in interface.own.items():
         held = scan.held[state]
         rows = f"(steps + {held.before + held.after})"
@@ -75,9 +91,18 @@ def driver(scan: Scan, interface: Interface) -> str:
         for n in scan.parameters[parameter]:
             count *= n
         lines.append(f"s.{member} = some({count});")
+    for (state, _), member in interface.bases.items():
+        lines.append(f"s.{member} = k % 2 ? some(batch * {scan.held[state].width}) : 0;")
+        lines.append(f"s.{member}_row = {scan.held[state].width};")
+    gradients = dict(asked(way, interface)) if way else {}
+    for n, (member, size) in enumerate(gradients.items()):
+        lines.append(f"s.{member} = k % 3 == {n % 3} ? 0 : some({size});")
+        if "steps" in size:
+            lines.append(f"s.{member}_rows = steps + 1;")
     lines.append("s.memory = some(scan_memory(steps, batch, s.threads));")
     lines.append("run(&s);")
     members = [*interface.own.values(), *interface.between, *interface.rows.values(), *interface.stills.values()]
+    members += [*interface.bases.values(), *gradients]
     for member in [*members, *interface.parameters.values(), "memory"]:
         lines.append(f"free((void *)s.{member});")
     shapes = ", ".join(f"{{{steps}, {batch}, {threads}}}" for steps, batch, threads in SHAPES)
@@ -107,11 +132,12 @@ def driver(scan: Scan, interface: Interface) -> str:
 def check(text: str, folder: Path, which: str, machine: str) -> int:
     """How many scans were run; ends where a sanitizer tells something."""
     count = 0
-    (folder / "engine.h").write_text(engine())
-    for scan, page, interface in pages(text):
+    for name, header in engine():
+        (folder / name).write_text(header)
+    for scan, way, page, interface in pages(text):
         for real in ((), ("-DSQ_DOUBLE",)):
             source, made = folder / "scan.c", folder / "scan"
-            source.write_text(page + driver(scan, interface))
+            source.write_text(page + driver(scan, way, interface))
             flags = (
                 "-std=gnu11",
                 "-O1",

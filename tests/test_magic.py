@@ -478,3 +478,24 @@ def test_a_quiet_cell_and_one_of_which_nothing_can_be_drawn_show_no_picture(
     notebook.fails(f"%%seqnet a --quiet\n{BAD}")
     notebook.fails("%%seqnet a\nx --[->- y")
     assert not pictures
+
+
+# --- exercises -------------------------------------------------------------------------------------
+
+
+def test_an_exercise_is_graded_below_its_cell(notebook):
+    notebook(f"%%seqnet solution --quiet\n{MLP}")
+    assert "right: " in notebook(f"%%seqnet mine --quiet --exercise solution\n{MLP.replace('F|', 'Q|')}")
+    said = notebook(f"%%seqnet mine --quiet --exercise solution\n{MLP.replace('relu', 'tanh')}")
+    assert "`h` differs" in said
+    assert "mine" in notebook
+
+
+def test_an_exercise_may_be_held_against_a_text(notebook):
+    notebook(f"solution = {MLP!r}")
+    assert "right: " in notebook(f"%%seqnet mine --quiet --width 7 --exercise solution\n{MLP}")
+
+
+def test_a_reference_that_is_none_is_refused_before_anything_is_made(notebook):
+    assert "there is no such name" in notebook.fails(f"%%seqnet mine --exercise solution\n{MLP}")[1]
+    assert "mine" not in notebook

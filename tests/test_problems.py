@@ -17,15 +17,15 @@ from sqmagic.emit.torch.write import refused
 from sqmagic.notation.problems import NotationError, Problem, describe, repaired
 from sqmagic.notation.reader import logical_lines
 from sqmagic.notation.source import Source
-from sqmagic.pipeline import Sizes, generate, understand
+from sqmagic.pipeline import Sizes, generate, kernel_of, understand
 
 MISTAKES = sorted((Path(__file__).parent / "problems").glob("*/program.sqn"))
 
 
-def said(text: str) -> tuple[Sequence[Problem], str]:
+def said(text: str, world: str | None = None) -> tuple[Sequence[Problem], str]:
     """What a cell's author is told: its errors, or else its warnings, or what keeps it from becoming torch code."""
     try:
-        known = understand(text)
+        known = understand(text, kernel_of({}, {}, world))
         if refused(known.system) and not known.warnings:
             raise NotationError(refused(known.system), known.source)
         if known.system.equations and not known.warnings:
@@ -38,9 +38,15 @@ def said(text: str) -> tuple[Sequence[Problem], str]:
 
 @pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.parent.name)
 def test_a_mistake_is_told_in_these_words(path: Path, golden: Callable[[Path, str], None]) -> None:
-    problems, text = said(path.read_bytes().decode())
+    problems, text = said(path.read_bytes().decode(), world(path))
     assert problems, "a mistake is told"
     golden(path.with_name("message.txt"), f"{text}\n")
+
+
+def world(path: Path) -> str | None:
+    """The environment that a mistake's program is bound to: what stands in `world.txt`, if there is one."""
+    named = path.with_name("world.txt")
+    return named.read_text().strip() if named.exists() else None
 
 
 def with_repairs(text: str, problems: Sequence[Problem]) -> str:
@@ -57,15 +63,15 @@ def with_repairs(text: str, problems: Sequence[Problem]) -> str:
 @pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.parent.name)
 def test_a_repair_pasted_in_heals(path: Path) -> None:
     text = path.read_bytes().decode()
-    problems, _ = said(text)
+    problems, _ = said(text, world(path))
     repairs = {problem.code for problem in problems if repaired(problem, Source.of(text)) is not None}
-    after, _ = said(with_repairs(text, problems))
+    after, _ = said(with_repairs(text, problems), world(path))
     assert not repairs & {problem.code for problem in after}
 
 
 def test_every_code_has_a_case() -> None:
     written = (path.read_text() for path in Path(sqmagic.__file__).parent.rglob("*.py"))
     codes = {code for text in written for code in re.findall(r'"(SQ\d{3})"', text)}
-    told = {problem.code for path in MISTAKES for problem in said(path.read_bytes().decode())[0]}
+    told = {problem.code for path in MISTAKES for problem in said(path.read_bytes().decode(), world(path))[0]}
     elsewhere = {"SQ309", "SQ704"}  # of data, and of adjoints, which no text can show: see test_shapes, test_adjoint
     assert codes - told == elsewhere

@@ -18,6 +18,7 @@ from sqmagic.board.prose import prose
 from sqmagic.board.style import style
 from sqmagic.board.svg import finished
 from sqmagic.board.theme import PALETTES, THEMES, Palette, Theme
+from sqmagic.board.unrolling import Unrolling, unrolling
 from sqmagic.board.views import VIEWS, View, seen
 from sqmagic.equations.system import System
 
@@ -112,6 +113,16 @@ class Diagram:
     def unfolded(self, *macros: str) -> Diagram:
         """The same picture with these macros, or instances of macros, unfolded; all of them unless some are named."""
         return replace(self, expand=macros or ("all",))
+
+    def unrolling(self, seconds: float = 2.0) -> Unrolling:
+        """The cell as it unrolls, each view for some seconds, as an SVG that moves by itself.
+
+        Raises ValueError for a program without time.
+        """
+        if "c" not in self.scene.parts:
+            raise ValueError("nothing runs over time in this program, so there is nothing to unroll")
+        views: tuple[View, ...] = ("rolled", "single", "ghost", "chain")
+        return unrolling([self.shown(view, legend=False) for view in views], self._palette.paper, seconds)
 
     def painted_by(self, painter: Painter) -> Diagram:
         """The same picture from the Graphviz inside (`wasm`) or from the one installed on this machine (`system`)."""

@@ -9,6 +9,8 @@ from torch.nn import Module
 
 from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
+from sqmagic.grading.check import check
+from sqmagic.grading.verdict import Verdict
 from sqmagic.notation.problems import NotationError, describe
 from sqmagic.notation.show import show_statement
 from sqmagic.notebook.refusal import Refusal, refuse_name
@@ -23,7 +25,7 @@ from sqmagic.runtime.net import Net
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the first line of a cell asks for; `like` are inputs and the names of their data in the kernel, `page` is
-    how the net shows itself."""
+    how the net shows itself, `env` the environment: its name in the kernel, or that of one of ours or Gymnasium's."""
 
     name: str = "net"
     horizon: int | None = None
@@ -32,6 +34,7 @@ class Wish:
     force: bool = False
     fresh: bool = False
     page: Page = PAGE
+    env: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def carry_out(text: str, wish: Wish, namespace: Mapping[str, object], session: S
 
     Raises NotationError, InputError or Refusal, and then leaves everything as it was.
     """
-    known = understand(text, kernel_of(namespace, session.macros))
+    known = understand(text, kernel_of(namespace, session.macros, _env(wish, namespace)))
     macros = known.elaborated.macros
     said = [_taken(known, namespace, session)] if known.taken else []
     net = None
@@ -67,11 +70,27 @@ def drawn_despite(
 ) -> Diagram | None:
     """The picture of a cell that was refused, its faults marked; None where nothing of it can be drawn."""
     try:
-        kernel = kernel_of(namespace, session.macros)
+        kernel = kernel_of(namespace, session.macros, _env(wish, namespace))
         diagram = sketch(refusal.source.text, wish.name, wish.page.look, kernel, refusal.problems)
         return diagram if diagram is not None and diagram.svg else None
     except PictureError:
         return None
+
+
+def reference_of(name: str, namespace: Mapping[str, object]) -> Net | str:
+    """What an exercise is held against: a net of the kernel, or a text that is a program. Raises Refusal."""
+    found = namespace.get(name)
+    if isinstance(found, Net | str):
+        return found
+    what = "there is no such name in the kernel" if name not in namespace else f"it is a {type(found).__name__}"
+    raise Refusal(f"--exercise {name}: {what}; it names a net, or a text that is a program")
+
+
+def graded(net: Net, reference: Net | str, wish: Wish) -> Verdict:
+    """Whether the net of a cell is what was asked for; a text is compiled with the width of the cell."""
+    if isinstance(reference, str):
+        reference = build(understand(reference), name="reference", horizon=wish.horizon, width=wish.width)
+    return check(net, reference)
 
 
 def _taken(known: Understood, namespace: Mapping[str, object], session: Session) -> str:
@@ -92,6 +111,8 @@ def _net(known: Understood, wish: Wish, namespace: Mapping[str, object], session
     """The net and what became of the former one's weights."""
     data = _data(wish.like, namespace)
     taken = {name: namespace.get(name) for name in known.taken}
+    env = _env(wish, namespace)
+    taken |= {"--env": env} if env is not None else {}
     recipe = Recipe(known.program, known.system, taken, wish.horizon, wish.width, {})
     bound = namespace.get(wish.name)
     former = bound if isinstance(bound, Net) and not wish.fresh else None
@@ -99,12 +120,24 @@ def _net(known: Understood, wish: Wish, namespace: Mapping[str, object], session
         show_as(former, wish.name, known, kernel_of(namespace, {}).integers, wish.page)
         return former, f"{wish.name} is unchanged and keeps its weights (--fresh begins anew)"
     net = build(
-        known, name=wish.name, horizon=wish.horizon, width=wish.width, namespace=namespace, like=data, page=wish.page
+        known,
+        name=wish.name,
+        horizon=wish.horizon,
+        width=wish.width,
+        env=env,
+        namespace=namespace,
+        like=data,
+        page=wish.page,
     )
     modules = [name for name, value in taken.items() if isinstance(value, Module)]
     about = inherit(net, former, wish.name, modules) if former is not None else ""
     session.recipes[net] = replace(recipe, like=_measured(net, data))
     return net, about
+
+
+def _env(wish: Wish, namespace: Mapping[str, object]) -> object:
+    """What `--env` names."""
+    return None if wish.env is None else namespace.get(wish.env, wish.env)
 
 
 def _data(like: Mapping[str, str], namespace: Mapping[str, object]) -> dict[str, object]:

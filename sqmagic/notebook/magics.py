@@ -19,6 +19,7 @@ from sqmagic.notebook.session import Session
 if TYPE_CHECKING:
     from sqmagic.notation.problems import NotationError
     from sqmagic.notebook.cells import Wish
+    from sqmagic.runtime.net import Net
 
 VIEWS = ("chain", "single", "ghost", "rolled")
 THEMES = ("auto", "light", "dark", "chalkboard", "colour-blind", "print")
@@ -70,6 +71,7 @@ class SeqnetMagics(Magics):
     @argument("--horizon", type=_positive, help="How many steps a window has: as many as the data unless given.")
     @argument("--width", type=_positive, default=64, help="The width of what nothing else fixes: 64 unless given.")
     @argument("--like", type=_like, default={}, help="X,y or X=pixels,y=labels: inputs shaped as data of the kernel.")
+    @argument("--env", help="The environment: one of the kernel by its name, or the name of ours or of Gymnasium's.")
     @argument("--view", choices=VIEWS, default=VIEWS[0], help="How steps are seen: in a chain of three unless given.")
     @argument(
         "--theme", choices=THEMES, default=THEMES[0], help="The colours: auto (as the reader has them) unless given."
@@ -83,6 +85,9 @@ class SeqnetMagics(Magics):
         help="The equations: forward unless given, full (with adjoints and updates), or off (the picture alone).",
     )
     @argument("--no-check", action="store_true", help="Do not hold a full derivation against torch.autograd.")
+    @argument(
+        "--exercise", metavar="REFERENCE", help="Say whether the net is the same as a net, or a text, of the kernel."
+    )
     @argument("--quiet", action="store_true", help="Show nothing but warnings.")
     @argument("--force", action="store_true", help="Bind the name even if it is bound to something else.")
     @argument("--fresh", action="store_true", help="Begin with new weights, even where the former ones fit.")
@@ -93,15 +98,26 @@ class SeqnetMagics(Magics):
         """Make a net of the program in this cell, and bind it in the kernel."""
         from sqmagic.board.diagram import Look
         from sqmagic.notation.problems import NotationError
-        from sqmagic.notebook.cells import Wish, carry_out
+        from sqmagic.notebook.cells import Wish, carry_out, reference_of
+        from sqmagic.notebook.live import offer
         from sqmagic.pipeline import Page
 
         options = parse_argstring(self.make, line)
         look = Look(options.view, options.theme, options.expand, not options.no_legend)
         page = Page(look, options.derive, not options.no_check)
-        wish = Wish(options.name, options.horizon, options.width, options.like, options.force, options.fresh, page)
+        wish = Wish(
+            options.name,
+            options.horizon,
+            options.width,
+            options.like,
+            options.force,
+            options.fresh,
+            page,
+            options.env,
+        )
         namespace = self.shell.user_ns if local_ns is None else local_ns
         try:
+            reference = None if options.exercise is None else reference_of(options.exercise, namespace)
             done = carry_out(cell, wish, namespace, self.session)
         except NotationError as refusal:
             if not options.quiet:
@@ -111,11 +127,25 @@ class SeqnetMagics(Magics):
             print(warning, file=sys.stderr)
         if done.net is not None:
             self.shell.push({options.name: done.net}, interactive=True)
+        offer()
+        if done.net is not None and reference is not None:
+            self._grade(done.net, reference, wish)
         if options.quiet:
             return None
         for said in done.said:
             print(said)
         return done.net
+
+    def _grade(self, net: Net, reference: Net | str, wish: Wish) -> None:
+        """Says whether an exercise is solved, before its picture is shown."""
+        from sqmagic.notebook.cells import graded
+
+        verdict = graded(net, reference, wish)
+        formatter = self.shell.display_formatter
+        if formatter is None or "text/html" not in formatter.active_types:
+            print(verdict)
+            return
+        self.shell.display_pub.publish(*formatter.format(verdict))
 
     def _sketch(self, refusal: NotationError, wish: Wish, namespace: Mapping[str, object]) -> None:
         """Shows what can be drawn of a program beside what is wrong with it."""

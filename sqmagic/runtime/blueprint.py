@@ -6,7 +6,7 @@ functions without arguments. If all of them can be pickled (`functools.partial` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -63,7 +63,7 @@ class Settled:
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
-    rewritten source takes the weights of and does not call.
+    rewritten source takes the weights of and does not call. `stores` are the buffers.
     """
 
     source: str | None
@@ -75,6 +75,53 @@ class Settled:
     rewrites: tuple[object, ...] = ()
     as_written: str = ""
     opened: tuple[str, ...] = ()
+    stores: Mapping[str, Store] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A buffer that a program declares: how much it holds, its settings, and what its fields are called."""
+
+    capacity: int
+    settings: Mapping[str, float] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a program must know of an environment: its name, the shape of an observation and, if that is a whole number,
+    how many values it has (else 0); how many actions there are to choose from (0: real numbers), and their shape."""
+
+    name: str
+    shape: Shape
+    values: int
+    actions: int
+    action_shape: Shape = ()
+
+
+class Blank(Protocol):
+    """A state as an equation reads it: at the step (`base` "t"), counted from 0 ("0") or from the last step ("T"), or,
+    not over time, without a point ("")."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def base(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+
+
+class Line(Protocol):
+    """An equation as text; `parts` are its right side with blanks for what it reads."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def targets(self) -> Sequence[Blank]: ...
+    @property
+    def parts(self) -> Sequence[str | Blank]: ...
 
 
 Transforms = tuple[tuple[str, Mapping[str, float]], ...]
@@ -95,8 +142,10 @@ class Blueprint:
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
-    the equations forward, in reverse and of update, with their `latex`. `refused`
-    says why the program is shown and not run, if it is.
+    the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `system`
+    what the compiler means by them, which a net keeps for others and does not look at. `refused`
+    says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment (None for
+    one that has none), `world` the environment that it is bound to.
     """
 
     name: str
@@ -107,8 +156,12 @@ class Blueprint:
     derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
+    lines: Callable[[], Sequence[Line]] = tuple
+    system: object = None
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     horizon: int | None = None
     refused: str = ""
+    bind: Callable[[World], Blueprint] | None = None
+    world: World | None = None

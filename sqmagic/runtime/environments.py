@@ -8,7 +8,7 @@ A copy holds the environment's chance too, so the same action from the same stat
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from sqmagic.world.lanes import Kind, Lanes
 from sqmagic.world.pictures import Film
 from sqmagic.world.spaces import Space
 
-Policy = Callable[[Tensor], Tensor | int | np.ndarray[Any, Any]]
+Policy = Callable[[Tensor], Tensor | int | np.ndarray[Any, Any]] | Any
 
 
 class State:
@@ -126,8 +126,10 @@ class Environment:
         return self.machine.draw()
 
     def watch(self, policy: Policy | None = None, steps: int = 500, seed: int | None = None, rate: int = 30) -> Film:
-        """An episode of the first environment as a film; `policy` gives actions for observations [batch, *], and
-        without one they are drawn at random."""
+        """An episode of the first environment as a film; `policy` is a net whose program acts, or gives actions for
+        observations [batch, *], and without one they are drawn at random."""
+        if policy is not None and hasattr(policy, "acted_on"):
+            return self._film(policy.acted_on(self, seed), steps, rate)
         state, seen = self.reset(seed)
         frames, total = [self.picture()], 0.0
         for _ in range(steps):
@@ -138,6 +140,16 @@ class Environment:
                 break
             frames.append(self.picture())
         return Film(tuple(frames), rate, f"{self.name}: return {total:g} in {len(frames)} steps")
+
+    def _film(self, acted: Iterator[list[tuple[int, float]]], steps: int, rate: int) -> Film:
+        """What is seen while something acts on this environment, which says step by step what episodes ended."""
+        frames, told = [], ""
+        for ended, _ in zip(acted, range(steps), strict=False):
+            told = next((f", return {total:g}" for lane, total in ended if lane == 0), "")
+            if told:
+                break
+            frames.append(self.picture())
+        return Film(tuple(frames), rate, f"{self.name}: {len(frames)} steps{told}")
 
 
 def environment(source: Any, batch: int | None = None, seed: int | None = None, **options: Any) -> Environment:
@@ -192,7 +204,8 @@ def _tensor(seen: np.ndarray[Any, Any], space: Space) -> Tensor:
 
 
 def _column(values: np.ndarray[Any, Any]) -> Tensor:
-    return torch.from_numpy(values).to(torch.get_default_dtype()).unsqueeze(1)
+    real = np.float64 if torch.get_default_dtype() is torch.float64 else np.float32
+    return torch.from_numpy(values.astype(real)[:, None])
 
 
 def _actions(action: Any, space: Space, batch: int, name: str) -> np.ndarray[Any, Any]:

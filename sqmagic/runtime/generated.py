@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from inspect import Parameter, signature
 from types import ModuleType
@@ -124,4 +125,10 @@ class Values(dict[str, Any]):
 
 
 def _parameters(module: nn.Module, method: str) -> Mapping[str, Parameter]:
-    return signature(vars(type(module))[method]).parameters
+    return _parameters_of(vars(type(module))[method])
+
+
+@lru_cache(256)
+def _parameters_of(method: Callable[..., Any]) -> Mapping[str, Parameter]:
+    """Each call of a net asks several times."""
+    return signature(method).parameters

@@ -40,7 +40,7 @@ class History:
         if not self.losses:
             return "\n".join(["no steps", *self._endings()])
         done = [e for e in self.epochs if not math.isnan(e)]
-        lines = [f"{_counted(len(self.losses), 'step')} in {_counted(len(done), 'epoch')}"]
+        lines = [f"{counted(len(self.losses), 'step')} in {counted(len(done), 'epoch')}"]
         lines.append(f"loss {done[0]:.4g} -> {done[-1]:.4g}" if len(done) > 1 else f"loss {done[-1]:.4g}")
         if self.validation:
             lines.append(f"validation {self.validation[-1]:.4g}")
@@ -55,7 +55,7 @@ class History:
         bundle = {"text/plain": repr(self)}
         if self.losses:
             coded = base64.b64encode(self.svg().encode()).decode()
-            words = "<br>".join(_escaped(line) for line in repr(self).split("\n"))
+            words = "<br>".join(escaped(line) for line in repr(self).split("\n"))
             picture = f'<img src="data:image/svg+xml;base64,{coded}" alt="the loss, step by step"/>'
             bundle["text/html"] = f"<p>{picture}<br>{words}</p>"
         return bundle
@@ -63,7 +63,7 @@ class History:
     def svg(self) -> str:
         """The curve: each step faint, each epoch's mean strong, held-out data dashed."""
         shown = [v for v in [*self.losses, *self.validation] if math.isfinite(v)] or [0.0, 1.0]
-        axis = _Axis(min(shown), max(shown), _is_wide(shown))
+        axis = Axis(min(shown), max(shown), is_wide(shown))
         steps = max(len(self.losses), 1)
         per_epoch = steps / max(len(self.epochs), 1)
         ends = [per_epoch * (i + 1) for i in range(len(self.epochs))]
@@ -73,12 +73,12 @@ class History:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
             f'height="{HEIGHT}" role="img" font-family="DejaVu Sans, Verdana, sans-serif" font-size="11">',
-            f"<title>{_escaped(repr(self).split(chr(10))[0])}</title>",
+            f"<title>{escaped(repr(self).split(chr(10))[0])}</title>",
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
             *axis.ticks(),
-            _curve(own, f'stroke="{LINE}" stroke-opacity="0.35" stroke-width="1"'),
-            _curve(means, f'stroke="{LINE}" stroke-width="2"', dots=True),
-            _curve(held, f'stroke="{HELD_OUT}" stroke-width="2" stroke-dasharray="5 3"', dots=True),
+            curve(own, f'stroke="{LINE}" stroke-opacity="0.35" stroke-width="1"'),
+            curve(means, f'stroke="{LINE}" stroke-width="2"', dots=True),
+            curve(held, f'stroke="{HELD_OUT}" stroke-width="2" stroke-dasharray="5 3"', dots=True),
             f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}" text-anchor="middle" fill="{INK}">step</text>',
             f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 15}" text-anchor="end" fill="{QUIET}">{steps}</text>',
             _legend(bool(self.validation)),
@@ -88,7 +88,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class Axis:
     """Where a loss stands; on a logarithmic scale where the losses span more than a decade."""
 
     low: float
@@ -118,11 +118,11 @@ class _Axis:
         return math.sqrt(self.low * self.high) if self.logarithmic else (self.low + self.high) / 2
 
 
-def _is_wide(values: Sequence[float]) -> bool:
+def is_wide(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) > 10 * min(values)
 
 
-def _curve(points: Sequence[tuple[float, float] | None], style: str, dots: bool = False) -> str:
+def curve(points: Sequence[tuple[float, float] | None], style: str, dots: bool = False) -> str:
     there = [p for p in points if p is not None]
     if not there:
         return ""
@@ -141,9 +141,9 @@ def _legend(validation: bool) -> str:
     return f'<text x="{WIDTH - RIGHT}" y="{TOP + 2}" text-anchor="end">{text}</text>'
 
 
-def _counted(number: int, word: str) -> str:
+def counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

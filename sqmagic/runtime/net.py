@@ -7,22 +7,29 @@ of the notation (`F.weight`), and nothing that a program names can shadow a meth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, precision, telling, training
-from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape
+from sqmagic.runtime import generated, inputs, playing, precision, telling, training
+from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape, Store, Transforms, World
+from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
+from sqmagic.runtime.played import Played
+from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.telling import Plan, Size
+from sqmagic.runtime.trace import Trace, probed, traced
+
+if TYPE_CHECKING:
+    from sqmagic.runtime.explore.widget import Explorer
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -44,6 +51,8 @@ class Net(nn.Module):
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
+    env: Any  # the environment that the program is compiled for, or what names it
+    run: playing.Run | None  # where training on an environment is
     _size: Size | None = None  # of the last call
 
     def __init__(self, blueprint: Blueprint) -> None:
@@ -52,6 +61,7 @@ class Net(nn.Module):
         self._like = torch.empty(0)
         self._kept = {}
         self._code = self._as_written = None
+        self.env, self.run = None, None
         self._settle(blueprint.settle({}))
 
     # --- calling ---------------------------------------------------------------------------------
@@ -158,6 +168,135 @@ class Net(nn.Module):
             raise InputError("a loader brings all inputs: nothing else can be given besides")
         return training.train(self, source, lengths, validation, settings)
 
+    # --- with an environment ---------------------------------------------------------------------
+
+    def train_on(
+        self,
+        env: Any = None,
+        *,
+        steps: int,
+        batch: int | None = None,
+        horizon: int | None = None,
+        lr: float | Callable[[float], float] = 1e-3,
+        optimizer: Any = None,
+        epochs: int = 1,
+        warmup: int = 0,
+        policy: Behaviour | None = None,
+        seed: int | None = None,
+        until: float | None = None,
+        progress: bool = True,
+    ) -> Played:
+        """Acts on an environment and learns, window by window, for `steps` steps of all its examples together.
+
+        `env` is whatever `sqmagic.environment` takes, `batch` how many of it there are; without `env` it is the one
+        that the net was compiled for, and a run that was begun goes on. `horizon` is the length of a window. `lr` may
+        be a function of the share of the steps that is done. `policy` gives the actions that the program leaves open,
+        from observations; by itself they are random. Before `warmup` steps nothing is learned; `until` is a mean return
+        of 100 episodes at which to stop. Ctrl-C, or the stop button, ends it and keeps the weights.
+        """
+        self._must_have_goals()
+        length = horizon or self._blueprint.horizon or 16
+        settings = playing.Settings(steps, batch, length, lr, optimizer, epochs, warmup, policy, seed, progress, until)
+        return playing.train_on(self, env, settings)
+
+    def play(
+        self,
+        env: Any = None,
+        *,
+        episodes: int = 100,
+        greedy: bool = True,
+        seed: int | None = None,
+        batch: int | None = None,
+    ) -> list[float]:
+        """The returns of whole episodes without learning; `greedy` takes the likeliest in place of what is drawn."""
+        return playing.play(self, env, episodes, greedy, seed, batch)
+
+    def acted_on(self, env: Environment, seed: int | None = None) -> Iterator[list[tuple[int, float]]]:
+        """Acts on an environment by what is likeliest, a step for each item: the examples whose episode ended at it,
+        with their returns. The first item is what the reset gives."""
+        self.bind(facts(env))
+        return playing.episodes_of(self, env, True, seed)
+
+    def bind(self, world: World) -> Net:
+        """The program for an environment; weights of parameters that keep their shape are kept."""
+        if self._blueprint.bind is None:
+            raise UnsupportedError("this program has no environment: no line of it calls `step`")
+        if self._blueprint.world != world:
+            weights = {**self._kept, **(dict(self.state_dict()) if self.is_settled else {})}
+            self._blueprint = self._blueprint.bind(world)
+            self._kept = {name: value.detach().clone() for name, value in weights.items()}
+            self._settle(self._blueprint.settle({}))
+        self._settled_code()
+        return self
+
+    @property
+    def code(self) -> nn.Module:
+        """The generated module, which shares its parameters with the net."""
+        return self._settled_code()
+
+    @property
+    def stores(self) -> Mapping[str, Store]:
+        """The buffers that the program declares."""
+        return self._settled.stores
+
+    @property
+    def updates(self) -> Mapping[str, Transforms]:
+        """The transforms of each layer's update."""
+        return self._blueprint.updates
+
+    # --- looking inside ---------------------------------------------------------------------------
+
+    def probe(
+        self,
+        state: str,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Tensor:
+        """The values of one state on data, as a call gives them but without gradient: `net.probe("z_t", x=x)`.
+
+        The state is named as it is written (`z_t`, `z`, a macro's own `Enc.r`, a base case `h_0`) and is [time, batch,
+        *shape], or [batch, *shape] for one that is not over time. Raises KeyError where there is none.
+        """
+        with torch.no_grad():
+            return probed(self(data, lengths=lengths, horizon=horizon, **given), state)
+
+    def trace(
+        self,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        steps: int = 4,
+        example: int = 0,
+        only: Sequence[str] = (),
+        lengths: Any = None,
+        horizon: int | None = None,
+        **given: Any,
+    ) -> Trace:
+        """The first steps of one example in numbers: every equation with values in place of its states, and shapes.
+
+        `only` are the states whose lines are told; without it all are. A notebook shows a table.
+        """
+        with torch.no_grad():
+            states = self(data, lengths=lengths, horizon=horizon, **given)
+        return traced(self._blueprint.lines(), states, steps, example, only)
+
+    def explore(
+        self, data: Mapping[str, Any] | None = None, /, *, horizon: int | None = None, **given: Any
+    ) -> Explorer:
+        """A widget: picture and equations, and the values of any state on data, step by step, as a map of colours.
+
+        Raises UnsupportedError where the package that makes widgets is not installed.
+        """
+        try:
+            from sqmagic.runtime.explore.widget import explorer
+        except ModuleNotFoundError as missing:
+            raise UnsupportedError(f'{missing.name} is not installed: pip install "sqmagic[lab]"') from missing
+        return explorer(self, _together(data, given), horizon)
+
     # --- about itself ----------------------------------------------------------------------------
 
     @property
@@ -219,6 +358,11 @@ class Net(nn.Module):
     def inputs(self) -> tuple[InputSpec, ...]:
         """What the program takes, as far as it is known."""
         return self._settled.inputs
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """The losses and objectives, as they are written out."""
+        return self._blueprint.goals
 
     @property
     def is_settled(self) -> bool:
@@ -295,7 +439,10 @@ class Net(nn.Module):
         other = Net.__new__(Net)
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            other.__dict__[key] = value if key in ("_blueprint", "_settled", "_scans") else deepcopy(value, memo)
+            if key in ("_blueprint", "_settled", "_scans", "env"):
+                other.__dict__[key] = value
+            else:
+                other.__dict__[key] = None if key == "run" else deepcopy(value, memo)
         return other
 
     def __reduce__(self) -> Any:
@@ -438,6 +585,7 @@ def _restored(
     nn.Module.__init__(net)
     net._blueprint, net._like, net._kept = blueprint, like, {}
     net._code = net._as_written = None
+    net.env, net.run = None, None
     net._settle(settled)
     net.train(training_mode)
     if weights:

@@ -22,14 +22,22 @@ _NAMED: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """Optimisers of disjoint groups of parameters, and the groups whose gradient is clipped before."""
+    """Optimisers of disjoint groups of parameters, and the groups whose gradient is clipped before; `shared` is that of
+    all layers that have none of their own."""
 
     parts: tuple[torch.optim.Optimizer, ...]
     clipped: tuple[tuple[tuple[nn.Parameter, ...], float], ...]
+    shared: torch.optim.Optimizer | None = None
 
     def zero_grad(self) -> None:
         for part in self.parts:
             part.zero_grad(set_to_none=True)
+
+    def set_rate(self, lr: float) -> None:
+        """A new learning rate, but for layers that have an optimiser of their own."""
+        if self.shared is not None:
+            for group in self.shared.param_groups:
+                group["lr"] = lr
 
     def step(self) -> None:
         for parameters, most in self.clipped:
@@ -56,7 +64,7 @@ def optimiser(
                 taken.update(names)
     rest = [p for n, p in parameters.items() if n not in taken and p.requires_grad]
     first = [_made(chosen, rest, lr)] if rest else []
-    return Optimiser((*first, *own), tuple(clipped))
+    return Optimiser((*first, *own), tuple(clipped), first[0] if first else None)
 
 
 def _made(chosen: Any, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:

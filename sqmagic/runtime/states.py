@@ -44,6 +44,27 @@ class States(Mapping[str, Tensor]):
         first, last = self._rows[state]
         return max(first, 1), min(self._horizon + last, self._horizon)
 
+    @property
+    def horizon(self) -> int:
+        """How many steps there are; 0 where nothing runs over time."""
+        return self._horizon
+
+    @property
+    def by_name(self) -> Mapping[str, str]:
+        """The states by the names that Python can say."""
+        return self._by_name
+
+    def last(self, example: int) -> int:
+        """How many steps one example has."""
+        return self._horizon if self._lengths is None else int(self._lengths[example])
+
+    def at(self, state: str, index: int) -> Tensor | None:
+        """A state at one index, a base case or past the window too, [batch, *shape]; None where there is no value."""
+        if state not in self._rows:
+            return None
+        place = index - self._rows[state][0]
+        return self._values[state][place] if 0 <= place < len(self._values[state]) else None
+
     def __getitem__(self, state: str) -> Tensor:
         if state in self._rows:
             return self._window(state)
@@ -109,9 +130,9 @@ class States(Mapping[str, Tensor]):
         found = _POINT.fullmatch(name)
         state = found["state"] if found else ""
         if found and state in self._rows:
-            place = int(found["digits"] or found["braced"]) - self._rows[state][0]
-            if 0 <= place < len(self._values[state]):
-                return self._values[state][place]
+            value = self.at(state, int(found["digits"] or found["braced"]))
+            if value is not None:
+                return value
         raise KeyError(self._unknown(name))
 
     def _unknown(self, name: str) -> str:

@@ -47,6 +47,8 @@ class Plan:
 
     def _title(self, part: PlanPart) -> str:
         """`h: step by step, from the first (432 T B flops, 48 T B numbers = 8,640 flops, 3,840 bytes)`"""
+        if not part.numbers:
+            return part.title  # words alone
         of = " T B" if part.over_time else " B"
         counts = [f"{part.flops:,}{of} flops"] * bool(part.flops) + [f"{part.numbers:,}{of} numbers"]
         found = ""

@@ -119,7 +119,7 @@ def _epochs(
     bar: Any,
     settings: Settings,
 ) -> None:
-    good = _Weights(net)
+    good = Weights(net)
     for epoch in range(settings.epochs):
         net.train()
         history.begin()
@@ -135,9 +135,9 @@ def _epochs(
         raise _NotFinite(f"after step {len(history.losses)} some weights are not finite; the step was taken back")
 
 
-def _step(net: Net, batch: Data, moves: Optimiser, good: _Weights, number: int, settings: Settings) -> float:
+def _step(net: Net, batch: Data, moves: Optimiser, good: Weights, number: int, settings: Settings) -> float:
     """One step: the loss, its gradient, and the weights moved; taken back as a whole if it is interrupted."""
-    before = _Weights(net)
+    before = Weights(net)
     try:
         moves.zero_grad()
         loss = _loss(net, batch, settings)
@@ -182,15 +182,21 @@ def _mean_loss(net: Net, data: Batches, settings: Settings) -> float:
 # --- weights, and what turned --------------------------------------------------------------------
 
 
-class _Weights:
+class Weights:
     """A copy of all parameters and buffers."""
 
     def __init__(self, net: Net) -> None:
         self._own = [*net.parameters(), *net.buffers()]
         self._copies = [value.detach().clone() for value in self._own]
 
-    def take(self, other: _Weights) -> None:
+    def take(self, other: Weights) -> None:
         self._copies = other._copies
+
+    def take_now(self) -> None:
+        """The weights as they are now, in the memory of the copies."""
+        with torch.no_grad():
+            for value, copy in zip(self._own, self._copies, strict=True):
+                copy.copy_(value)
 
     def restore(self) -> None:
         with torch.no_grad():
@@ -201,7 +207,7 @@ class _Weights:
         return all(bool(torch.isfinite(v).all()) for v in self._own if v.is_floating_point())
 
 
-def _culprit(net: Net, batch: Data, before: _Weights, settings: Settings) -> str:
+def _culprit(net: Net, batch: Data, before: Weights, settings: Settings) -> str:
     """The first state, in the order of the program, that is not finite, at its first step."""
     before.restore()
     code = net._settled_code()

@@ -84,6 +84,27 @@ def working() -> str:
     )
 
 
+EXPLORED = """\
+import math, torch
+steps = torch.arange(24.0)
+wave = torch.stack([torch.sin(steps * speed / 6) for speed in (1, 2, 3)], -1)
+waves = torch.stack([wave, wave.flip(0)], 1)
+torch.manual_seed(0)
+look = gru.explore(x=waves)
+look"""
+
+
+def explored() -> str:
+    """A net that is looked into."""
+    program = GRU.replace("28", "3").replace("    return", "    # its own state\n    return")
+    return notebook(
+        cell("code", "%load_ext sqmagic"),
+        cell("code", f"%%seqnet gru --quiet --width 12\n{program}"),
+        cell("code", EXPLORED),
+        cell("code", "print('now', look.state, look.step, look.horizon, look.values().shape)"),
+    )
+
+
 def saved(kernel: str) -> str:
     """A notebook with the output of a run elsewhere, which nobody here has trusted; one output with a derivation, and
     one that tries to get at the page."""

@@ -1,10 +1,13 @@
-"""Scans as plain C against one header, `engine.h`."""
+"""Scans as plain C against one header, `engine.h`, and those that it includes."""
 
 from functools import cache
 from importlib.resources import files
 
+HEADERS = ("engine.h", "vectors.h", "products.h", "threads.h", "sums.h")
+
 
 @cache
-def engine() -> str:
-    """The text of the header."""
-    return files(__name__).joinpath("engine.h").read_text(encoding="utf-8")
+def engine() -> tuple[tuple[str, str], ...]:
+    """The headers: the name and the text of each."""
+    folder = files(__name__)
+    return tuple((name, folder.joinpath(name).read_text(encoding="utf-8")) for name in HEADERS)

@@ -15,6 +15,8 @@ _WORDS = """
     return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of sqrt square
     square_root static steps store struct sum_of switch t tanh tgamma threads tile together typedef union unit
     unsigned vec void volatile where while whole width work y0 y1 yn
+    add_plane at_least at_most begin begin_row factor factors first_unit four greatest inputs least left
+    outer_sums parameters plane right row_at step_sums sums target targets through vectors_for walk
 """
 TAKEN = frozenset(_WORDS.split())
 

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sqmagic.emit.c.names import at, point
+from sqmagic.equations.system import Fixed, Last
 from sqmagic.schedule.plan.nodes import Cut, Map, Product, Row, Still, Vector
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
+
+if TYPE_CHECKING:
+    from sqmagic.schedule.plan.reverse import Reverse
 
 INDENT = "    "
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A scan being written: `names` by key (`own:h`, `row:x`, `still:z`, `parameter:F.weight`); `prefix` tells the
-    functions of the step past the others from those of the loop."""
+    """A scan being written: `names` by key (`own:h`, `row:x`, `still:z`, `parameter:F.weight`, `base:h:0`,
+    `gradient:F.weight`); `prefix` tells the functions of the step past the others from those of the loop; `way` is the
+    way back that the scan is part of, if it is."""
 
     scan: Scan
     names: dict[str, str]
     prefix: str = ""
+    way: Reverse | None = None
     operands: dict[int, str] = field(default_factory=dict)
 
     def groups(self) -> list[tuple[str, Group]]:
         """The groups with their names."""
         phases = enumerate(self.scan.phases.phases, 1)
         return [(f"{self.prefix}{n}_{m}", group) for n, phase in phases for m, group in enumerate(phase, 1)]
+
+
+def asked_for(writing: Writing) -> str:
+    """In C, whether anybody asks for what the step past the others gives."""
+    return " || ".join(f"s->{writing.names[f'own:{state}']}" for state in writing.scan.edge_values)
 
 
 def still_key(node: Still) -> str:
@@ -35,6 +48,20 @@ def still_key(node: Still) -> str:
 def between(scan: Scan) -> dict[str, int]:
     planes = [*scan.phases.planes, *(scan.edge.planes if scan.edge else ())]
     return {p.name: p.width for p in planes if p.name not in scan.held}
+
+
+def bases(writing: Writing) -> Iterator[tuple[str, str]]:
+    """The rows beside the steps that are given: the key of each, and what it is. Of a way back none are."""
+    scan = writing.scan
+    for state, held in scan.held.items() if writing.way is None else ():
+        for k in range(held.before):
+            yield base_key(state, k), state + point((Fixed(held.first + k),))
+        for k in range(held.ends):
+            yield base_key(state, held.before + k), state + point((Last("T", scan.steps.last + 1 + k),))
+
+
+def base_key(state: str, number: int) -> str:
+    return f"base:{state}:{number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sqmagic.emit.c.gradients import gradient_functions, gradient_key, gradient_members, gradient_memory
 from sqmagic.emit.c.groups import beforehand, group_functions
 from sqmagic.emit.c.names import distinct, point
 from sqmagic.emit.c.panels import enumerations, known_vectors, packing
-from sqmagic.emit.c.places import INDENT, Writing, between, note_operands, still_key
+from sqmagic.emit.c.places import INDENT, Writing, asked_for, base_key, bases, between, note_operands, still_key
 from sqmagic.equations.show import show_equation
-from sqmagic.schedule.plan.scans import Scan
+from sqmagic.schedule.plan.reverse import Reverse
+from sqmagic.schedule.plan.scans import Held, Scan
 
 WIDE = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a page's scan takes. `declaration` is its struct and functions as cffi reads them; `own`, `rows`, `stills`
+    """What a page's scan takes. `declaration` is its struct and functions; `own`, `rows`, `stills`
     and `parameters` give the names of its members by state, by (state, point) and by parameter; `between` the values
-    in between that must have memory, with their widths.
+    in between that must have memory, with their widths; `bases` the rows beside the steps by state and number;
+    `gradients` those of parameters and inputs.
     """
 
     declaration: str
@@ -32,14 +35,16 @@ class Interface:
     stills: dict[tuple[str, str], str]
     parameters: dict[str, str]
     between: dict[str, int]
+    bases: dict[tuple[str, int], str]
+    gradients: dict[str, str]
 
 
-def write(scan: Scan) -> tuple[str, Interface]:
-    """The page of a scan, and what it takes."""
-    names = _names(scan)
-    writings = [Writing(scan, names)]
+def write(scan: Scan, way: Reverse | None = None) -> tuple[str, Interface]:
+    """The page of a scan, and what it takes; `way` is the way back whose loop it is, for the gradients after it."""
+    names = _names(scan, way)
+    writings = [Writing(scan, names, way=way)]
     if scan.edge is not None:
-        writings.append(Writing(replace(scan, phases=scan.edge, values=scan.edge_values), names, "edge_"))
+        writings.append(Writing(replace(scan, phases=scan.edge, values=scan.edge_values), names, "edge_", way))
     for writing in writings:
         note_operands(writing)
     page = [
@@ -54,9 +59,12 @@ def write(scan: Scan) -> tuple[str, Interface]:
         *(line for w in writings for name, group in w.groups() for line in ["", *group_functions(w, name, group)]),
         *(line for name, group in writings[0].groups() for line in beforehand(writings[0], name, group)),
         "",
+        *_begin(writings[0]),
+        "",
+        *([*gradient_functions(writings[0], way), ""] if way else []),
         *_steps(writings),
         "",
-        *_doors(),
+        *_doors(way),
     ]
     return "\n".join(part for line in page for part in wrapped(line)) + "\n", _interface(writings[0])
 
@@ -80,12 +88,15 @@ def wrapped(line: str) -> list[str]:
     return [line[:place_].rstrip(), *wrapped(f"{indent}{INDENT}{line[place_:].lstrip()}")]
 
 
-def _names(scan: Scan) -> dict[str, str]:
+def _names(scan: Scan, way: Reverse | None) -> dict[str, str]:
     wanted = [(f"own:{s}", s) for s in scan.held]
     wanted += [(f"row:{s}", s) for s in scan.rows]
     wanted += [(still_key(n), n.state + point(n.context)) for n in scan.stills]
     wanted += [(f"parameter:{p}", p) for p in scan.parameters]
     wanted += [(f"own:{name}", name) for name in between(scan)]
+    wanted += bases(Writing(scan, {}, way=way))
+    if way is not None:
+        wanted += [(gradient_key(name), f"{name}.gradient") for name in (*way.parameters, *way.inputs, *way.stills)]
     return distinct(wanted)
 
 
@@ -111,6 +122,10 @@ def _members(writing: Writing) -> Iterator[tuple[str, str]]:
         yield f"const real *{name}; long {name}_row;", f"[batch][{node.width}]"
     for parameter, shape in scan.parameters.items():
         yield f"const real *{names[f'parameter:{parameter}']};", "".join(f"[{n}]" for n in shape)
+    for key, _ in bases(writing):
+        yield f"const real *{names[key]}; long {names[key]}_row;", "[batch], or 0 for zeros"
+    if writing.way is not None:
+        yield from gradient_members(writing.way, names)
     yield "real *memory;", "as much as scan_memory says"
 
 
@@ -142,7 +157,35 @@ def _interface(writing: Writing) -> Interface:
         stills={(n.state, point(n.context)): names[still_key(n)] for n in scan.stills},
         parameters={p: names[f"parameter:{p}"] for p in scan.parameters},
         between={names[f"own:{p}"]: w for p, w in between(scan).items()},
+        bases={(s, k): names[base_key(s, k)] for s, h in scan.held.items() for k in _given(writing, h)},
+        gradients={key.removeprefix("gradient:"): name for key, name in names.items() if key.startswith("gradient:")},
     )
+
+
+def _given(writing: Writing, held: Held) -> range:
+    return range(held.before + held.ends if writing.way is None else 0)
+
+
+def _begin(writing: Writing) -> list[str]:
+    """The function that fills the rows beside the steps: those that the loop needs last, since a plane of few rows
+    has one place for both."""
+    scan, names = writing.scan, writing.names
+    body = []
+    for state, held in scan.held.items():
+        member = names[f"own:{state}"]
+        rows = [(k, str(k)) for k in range(held.before)]
+        past = [(held.before + k, f"s->steps + {held.before + k}") for k in range(held.after)]
+        for k, row in [*rows, *past] if scan.backward else [*past, *rows]:
+            base = names.get(base_key(state, k))
+            given = f"s->{base}, s->{base}_row" if base else "0, 0"
+            body.append(f"begin_row(me, s->batch, s->{member}, s->{member}_rows, {row}, {held.width}, {given});")
+    return [
+        "/* The rows beside the steps. */",
+        "static void begin(const scan *s, const share *me)",
+        "{",
+        *(INDENT + line for line in body or ["(void)s, (void)me;"]),
+        "}",
+    ]
 
 
 def _steps(writings: Sequence[Writing]) -> list[str]:
@@ -168,6 +211,7 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         f"{INDENT}real *tile = own + PACKED * (held_rows(me) > ROWS ? held_rows(me) : ROWS);",
         f"{INDENT}tile += (LANES - (tile - s->memory) % LANES) % LANES;",
         f"{INDENT}pack_panels(s, me);",
+        f"{INDENT}begin(s, me);",
         f"{INDENT}meet(me);",
         *_known_calls(writings[0]),
         f"{INDENT}{order}",
@@ -176,7 +220,14 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
     ]
     for writing in writings[1:]:
         past = str(first - 1) if scan.backward else f"s->steps + {first}"
-        lines += [INDENT + call for call in _calls(writing, past)]
+        lines += [
+            f"{INDENT}if ({asked_for(writing)}) {{",
+            *(INDENT * 2 + c for c in _calls(writing, past)),
+            f"{INDENT}}}",
+        ]
+    if writings[0].way is not None:
+        calls = ["meet(me);", "parameters(s, me);", "meet(me);", "inputs(s, me);"]
+        lines += [INDENT + call for call in calls]
     return [*lines, "}"]
 
 
@@ -195,13 +246,15 @@ def _calls(writing: Writing, step: str) -> list[str]:
     return calls
 
 
-def _doors() -> list[str]:
+def _doors(way: Reverse | None) -> list[str]:
+    after = gradient_memory(way) if way else "0"
+    loop = "ALL_PANELS + known + threads * thread_memory(batch, threads)"
     return [
         "/* How many numbers `memory` must hold, beginning at a multiple of 64 bytes. */",
         "long scan_memory(long steps, long batch, int threads)",
         "{",
         f"{INDENT}const long known = known_beforehand(steps, batch, KNOWN);",
-        f"{INDENT}return ALL_PANELS + known + threads * thread_memory(batch, threads);",
+        f"{INDENT}return {loop if after == '0' else f'greatest({loop}, {after})'};",
         "}",
         "",
         "void run(scan *s)",

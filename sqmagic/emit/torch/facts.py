@@ -69,11 +69,14 @@ class Facts:
         return self.variables[state, context]
 
 
-def gather(system: System, shapes: Shapes, domains: Domains, made: frozenset[str] = frozenset()) -> Facts:
+def gather(
+    system: System, shapes: Shapes, domains: Domains, made: frozenset[str] = frozenset(), *, recorded: bool = False
+) -> Facts:
+    """The facts. Of what was `recorded` every input is there, and every example is as long as the window."""
     numbers = frozenset(_numbers(system, shapes.states))
     names = variables(system)
     computed = _computed(system, domains)
-    optional = optional_inputs(system)
+    optional = frozenset() if recorded else optional_inputs(system)
     return Facts(
         system=system,
         shapes=shapes.states,
@@ -89,7 +92,7 @@ def gather(system: System, shapes: Shapes, domains: Domains, made: frozenset[str
         needs=_needs(system, optional),
         given=frozenset((t.state, t.context) for e in system.equations for t in e.targets if fixed(t.context)),
         like=_like(system, names, optional, shapes.integers),
-        masked=bool(system.indices) and not to_the_end(system),
+        masked=not recorded and bool(system.indices) and not to_the_end(system),
         made=made,
         weights=frozenset(_weights(system, made)),
     )

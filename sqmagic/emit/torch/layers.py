@@ -146,14 +146,14 @@ LAYERS: dict[str, Rule] = {
 # --- making --------------------------------------------------------------------------------------
 
 _WORDS = """
-    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches
-    eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule goals half inputs ipu
-    least load_state_dict loss modules mtia named_buffers named_children named_modules named_parameters parameters
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ rows set_extra_state set_submodule share_memory start state_dict step
-    to to_empty train training type whole xpu zero_grad"""
+    T_destination act add_module apply begin bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float follow forward get_buffer get_extra_state get_parameter get_submodule goals
+    half inputs ipu least load_state_dict loss modules mtia named_buffers named_children named_modules
+    named_parameters parameters register_backward_hook register_buffer register_forward_hook
+    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
+    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
+    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ rows set_extra_state set_submodule
+    share_memory start state_dict step to to_empty train training type whole xpu zero_grad"""
 MODULE_NAMES = frozenset(_WORDS.split())
 """Attributes of torch modules and of the generated class, which no layer may shadow; a test compares it with torch."""
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sqmagic.emit.torch.acting import copying
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
 from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
 from sqmagic.emit.torch.layers import argument, making
@@ -84,19 +85,21 @@ def emit(
     name: str = "net",
     scans: Collection[int] = (),
     faster: Faster | None = None,
+    acting: Sequence[list[str]] | None = None,
 ) -> str:
     """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem.
 
     The components in `scans` (by number) become methods of their own, `scan_2`, that compiled code may stand in for.
-    With `faster`, whole sequences are computed as that says, and single steps as the system says.
+    With `faster`, whole sequences are computed as that says, and single steps as the system says. `acting` are the
+    methods of a program that acts; its examples are all as long as the window.
     """
-    facts = gather(system, shapes, domains)
+    facts = gather(system, shapes, domains, recorded=acting is not None)
     whole, regions = _whole(facts, dependence, faster)
     apart = _apart(whole, dependence, regions, scans)
     methods = [_init(facts), _forward(whole, regions, apart)]
     methods += [written(whole, method) for method in apart.values()]
     methods += [_loss(facts)] if system.goals else []
-    methods += stepping(facts, dependence)
+    methods += stepping(facts, dependence) if acting is None else acting
     body = [line for method in methods for line in ["", *method]]
     page = [f"class {class_name(name)}(nn.Module):", *_indented([*_doc(facts, name), *_tables(facts), *body])]
     brought = [
@@ -113,9 +116,11 @@ def scan_methods(
     domains: Domains,
     faster: Faster | None,
     scans: Collection[int],
+    *,
+    recorded: bool = False,
 ) -> dict[int, ScanMethod]:
-    """The methods that the page has for these components."""
-    whole, regions = _whole(gather(system, shapes, domains), dependence, faster)
+    """The methods that the page has for these components; `recorded` says that it is that of a program that acts."""
+    whole, regions = _whole(gather(system, shapes, domains, recorded=recorded), dependence, faster)
     return _apart(whole, dependence, regions, scans)
 
 
@@ -180,7 +185,7 @@ def _tables(facts: Facts) -> list[str]:
 
 def _init(facts: Facts) -> list[str]:
     modules = [argument(layer) for layer in facts.system.layers if layer.function == "module"]
-    lines = ["super().__init__()", *making(facts.system, facts.parameters)]
+    lines = ["super().__init__()", *making(facts.system, facts.parameters), *copying(facts)]
     if facts.like == SAMPLE:
         lines.append('self.register_buffer("_sample", torch.empty(0), persistent=False)')
     return [f"def __init__({', '.join(['self', *modules])}):", *_indented(lines)]

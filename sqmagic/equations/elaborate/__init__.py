@@ -6,7 +6,9 @@
     macro     a call of a macro becomes the lines of its body
     context   a bare name takes the context of what defines it
     dense     a capitalised name is a dense layer
+    gaussian  `sample(m, s)` is a draw from a normal distribution, by its mean and deviation
     loss      a loss follows from its prediction's last function
+    action    what a reader supplies in his head where a program is bound to an environment
     lower     single assignments become a System
 
 Each rule takes lines and gives lines; what it changed is marked, so that the filled-in program can be shown.
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqmagic.equations.elaborate.action import actions
 from sqmagic.equations.elaborate.context import (
     add_contexts,
     arities,
@@ -27,6 +30,7 @@ from sqmagic.equations.elaborate.context import (
     readable,
     readable_formals,
 )
+from sqmagic.equations.elaborate.gaussian import gaussians
 from sqmagic.equations.elaborate.inside import Book
 from sqmagic.equations.elaborate.layers import dense_layers, name_layers
 from sqmagic.equations.elaborate.lines import Kernel, Line, Outcome
@@ -92,11 +96,12 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     placed = add_contexts(expanded.lines, names)
     layered = dense_layers(placed.lines, kernel)
     named = losses(layered.lines, names)
-    problems += [*expanded.problems, *placed.problems, *layered.problems, *named.problems]
-    lost = _lost(statements, named.lines, running)
-    system, faults = lower(named.lines, names, kernel, source, lost)
+    wired = actions(named.lines, names, kernel.world)
+    problems += [*expanded.problems, *placed.problems, *layered.problems, *named.problems, *wired.problems]
+    lost = _lost(statements, wired.lines, running)
+    system, faults = lower(wired.lines, read_names(wired.lines, running), kernel, source, lost)
     return Elaborated(
-        named.lines,
+        wired.lines,
         system,
         {name: unplaced(macro) for name, macro in own.items()},
         tuple(sorted(reached - set(own))),
@@ -113,8 +118,9 @@ def _prepare(
     composed = transforms(piped.lines, macros, kernel)
     layered = name_layers(composed.lines, macros, kernel)
     single = tuples(layered.lines)
-    named = readable(single.lines, running)
-    rules = (piped, composed, layered, single, named)
+    normal = gaussians(single.lines)
+    named = readable(normal.lines, running)
+    rules = (piped, composed, layered, single, normal, named)
     return Outcome(named.lines, tuple(problem for rule in rules for problem in rule.problems))
 
 

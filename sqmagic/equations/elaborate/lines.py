@@ -31,12 +31,29 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What a program must know of the environment that it is bound to: what it shows at a step and what it takes.
+
+    `shape` is that of an observation, `values` how many a whole number has that is observed (0: real numbers);
+    `actions` is how many actions there are to choose from, 0 where an action is real numbers, of `action_shape`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    values: int
+    actions: int
+    action_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
-    """What a program may take from outside: macros of earlier cells, names of torch modules, integers for sizes."""
+    """What a program may take from outside: macros of earlier cells, names of torch modules, integers for sizes, and
+    the environment that it is bound to."""
 
     macros: Mapping[str, Macro] = field(default_factory=dict)
     modules: frozenset[str] = frozenset()
     integers: Mapping[str, int] = field(default_factory=dict)
+    world: World | None = None
 
 
 @dataclass(frozen=True, slots=True)

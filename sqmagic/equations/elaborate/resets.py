@@ -35,10 +35,13 @@ def _reset(
         raise Fault(Problem("SQ229", f"`{name.text}` does not run over time", name.span, notes=(note,)))
     state = lowering.names.state(name.text)[0]
     flag = _flag(on, lowering)
-    base = next(
-        (e.value for e in equations for t in e.targets if t.state == state and t.context[:1] == (Fixed(0),)), None
-    )
-    if base is None:
+    bases = {
+        t.context[0].value: e.value
+        for e in equations
+        for t in e.targets
+        if t.state == state and t.context and isinstance(t.context[0], Fixed)
+    }
+    if not bases:
         raise Fault(
             Problem(
                 "SQ228",
@@ -47,7 +50,8 @@ def _reset(
                 before=f"0 -> {spell(state, (Fixed(0),))}",
             )
         )
-    fresh: Expr = base if not reads(base) else Read(state, (Fixed(0),))
+    last = max(bases)
+    fresh: Expr = bases[last] if not reads(bases[last]) else Read(state, (Fixed(last),))
     inside = _made_within_a_step(state, equations)
 
     def change(expr: Expr) -> Expr:

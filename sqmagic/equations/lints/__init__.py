@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sqmagic.equations.lints.actions import reaches_no_step, unsampled
 from sqmagic.equations.lints.facts import Facts, read_facts
 from sqmagic.equations.lints.memory import carried_over, half_gate
 from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back
@@ -24,6 +25,8 @@ RULES: tuple[Rule, ...] = (
     mixed_objective,
     carried_over,
     half_gate,
+    unsampled,
+    reaches_no_step,
 )
 
 

@@ -1,9 +1,9 @@
-"""One call of a compiled scan: memory for its states, and its members filled in."""
+"""One call of a compiled scan: what is the same for all calls of one size is worked out once, and kept as a `Frame`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from sqmagic.runtime.kernels.program import OwnState
 
 ALIGNED = 16
 """Numbers: the parts of a block begin at multiples of so many."""
+
+FRAMES = 64
+"""Sizes that are remembered for each scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,88 +30,113 @@ class Size:
 
 def laid_out(given: Tensor, dtype: torch.dtype) -> Tensor:
     """Components side by side; steps and examples may lie apart."""
-    given = given.detach().to(dtype)
+    given = given if given.dtype == dtype else given.to(dtype)
     return given if given.stride(-1) == 1 or given.shape[-1] == 1 else given.contiguous()
 
 
-def run(
-    library: Library,
-    size: Size,
-    own: Sequence[OwnState],
-    planes: Mapping[str, Tensor],
-    between: Sequence[tuple[str, int]],
-    taken: Sequence[tuple[str, Tensor, bool]],
-    weights: Sequence[tuple[str, Tensor]],
-    ends: Mapping[int, Tensor],
-    begun: Collection[str] = (),
-) -> None:
-    """Runs a scan. `planes` are the states that keep rows, [rows, batch, width]; of others a step leaves to the next
-    what it needs. `taken` are members with their rows, over time or not; `ends` the rows beside the steps;
-    those of the states in `begun` are there.
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Calls of one size. `values` are the members that are the same each time; `within` those that point into memory of
+    `room` bytes, `block` those of states that lie together in a block of `length` numbers, with how far from the
+    beginning; `apart` the members and shapes of states that have memory of their own.
     """
-    values: dict[str, int] = {"steps": size.steps, "batch": size.batch, "threads": torch.get_num_threads()}
-    for member, tensor, over_time in taken:
-        values[member], values[f"{member}_row"] = tensor.data_ptr(), tensor.stride(-2)
-        if over_time:
-            values[f"{member}_step"], values[f"{member}_rows"] = tensor.stride(0), tensor.shape[0]
-    values |= {member: tensor.data_ptr() for member, tensor in weights}
-    rings = {o.state: _ring(o) for o in own if o.state not in planes}
-    scratch = _aligned(library.functions.scan_memory(size.steps, size.batch, values["threads"]))
-    counts = [_aligned(rings[o.state] * size.batch * o.width) for o in own if o.state in rings]
-    counts += [_aligned(size.batch * width) for _, width in between]
-    block = POOL.take((scratch + sum(counts)) * size.dtype.itemsize)
-    memory = block.view(size.dtype)
-    values["memory"] = start = memory.data_ptr()
-    place = scratch
-    for state in own:
-        plane = planes.get(state.state)
-        if plane is None:
-            rows, count = rings[state.state], counts.pop(0)
-            plane = memory[place : place + rows * size.batch * state.width].view(rows, size.batch, state.width)
-            place += count
-        if plane.shape[0]:
-            values |= zip(_members(state.member), (plane.data_ptr(), plane.shape[0], plane.stride(1)), strict=True)
-            if state.state not in begun:
-                _begin(state, plane, size, ends)
-    for (member, width), count in zip(between, counts, strict=True):
-        values |= zip(_members(member), (start + place * size.dtype.itemsize, 1, width), strict=True)
-        place += count
-    if size.batch > 0:
-        library.run(values)
-    POOL.give(block)
+
+    values: list[int]
+    within: tuple[tuple[int, int], ...]
+    room: int
+    block: dict[str, tuple[int, int]]
+    length: int
+    apart: tuple[tuple[str, int, tuple[int, int, int]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A loaded page with its states. A call's `apart` are states that keep their rows in tensors of their own, `block`
+    those that keep them side by side in one, `full` those that keep them while the scan runs. Others leave to the next
+    step what it needs, or nothing."""
+
+    library: Library
+    own: tuple[OwnState, ...]
+    between: tuple[tuple[str, int], ...]
+    full: frozenset[str] = frozenset()
+    frames: dict[object, Frame] = field(default_factory=dict)
+
+    def frame(self, size: Size, apart: Sequence[str], block: Sequence[str]) -> Frame:
+        threads = torch.get_num_threads()
+        key = (size.steps, size.batch, threads, apart, block)
+        found = self.frames.get(key)
+        if found is None:
+            if len(self.frames) >= FRAMES:
+                self.frames.clear()
+            found = self.frames[key] = _framed(self, size, threads, apart, block)
+        return found
+
+    def run(self, frame: Frame, pointers: Iterable[tuple[int, int]]) -> None:
+        """Runs the scan with these members besides those of the frame."""
+        values = frame.values.copy()
+        memory = POOL.take(frame.room)
+        start = memory.data_ptr()
+        for place, offset in frame.within:
+            values[place] = start + offset
+        for place, value in pointers:
+            values[place] = value
+        self.library.run(values)
+        POOL.give(memory)
+
+
+def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], block: Collection[str]) -> Frame:
+    places, bytes_ = caller.library.places, size.dtype.itemsize
+    values = [0] * len(places)
+    for member, value in (("steps", size.steps), ("batch", size.batch), ("threads", threads)):
+        values[places[member]] = value
+    room = _aligned(caller.library.memory(size.steps, size.batch, threads))
+    edge = any(state.single and state.state in apart for state in caller.own)
+    within, together, own, length = [(places["memory"], 0)], {}, [], 0
+    for state in caller.own:
+        every = 1 if state.single else state.before + size.steps + state.after
+        keeps = state.state in apart or state.state in block or state.state in caller.full
+        needed = edge if state.single else state.needed
+        rows = every if keeps else max(state.before, state.after, state.reach) + 1 if needed else 0
+        count, place = _aligned(rows * size.batch * state.width), places[state.member]
+        values[places[f"{state.member}_rows"]], values[places[f"{state.member}_row"]] = rows, state.width
+        if state.state in apart:
+            own.append((state.state, place, (rows, size.batch, state.width)))
+        elif state.state in block:
+            together[state.state] = (place, length * bytes_)
+            length += count
+        elif rows:
+            within.append((place, room * bytes_))
+            room += count
+    for member, width in caller.between:
+        values[places[f"{member}_rows"]], values[places[f"{member}_row"]] = 1, width
+        within.append((places[member], room * bytes_))
+        room += _aligned(size.batch * width)
+    return Frame(values, tuple(within), room * bytes_, together, length, tuple(own))
 
 
 def _aligned(count: int) -> int:
     return (count + ALIGNED - 1) // ALIGNED * ALIGNED
 
 
-def _members(member: str) -> tuple[str, str, str]:
-    """Of what the scan computes: its rows, how many, and how far apart examples lie."""
-    return member, f"{member}_rows", f"{member}_row"
-
-
-def _ring(own: OwnState) -> int:
-    """How many rows of a state are there at a time."""
-    return max(len(own.before), len(own.after), own.reach) + 1 if own.needed else 0
-
-
-def _begin(own: OwnState, plane: Tensor, size: Size, ends: Mapping[int, Tensor]) -> None:
-    """Fills in the rows beside the steps."""
-    rows = [*enumerate(own.before), *enumerate(own.after, len(own.before) + size.steps)]
-    for row, end in rows:
-        plane[row % plane.shape[0]] = 0 if end is None else ends[end]
-
-
-def plane_of(own: OwnState, size: Size) -> Tensor:
-    """Memory for all rows of a state."""
-    rows = len(own.before) + size.steps + len(own.after)
-    return POOL.tensor((rows, size.batch, own.width), size.dtype)
-
-
 def stored(own: OwnState, plane: Tensor) -> Tensor:
     """The rows of a state that are not there for the scan alone."""
-    return plane[: plane.shape[0] - sum(a is None for a in own.after)] if None in own.after else plane
+    more = own.after - own.ends
+    return plane[: plane.shape[0] - more] if more else plane
 
 
-def planes_of(own: Sequence[OwnState], names: Collection[str], size: Size) -> dict[str, Tensor]:
-    return {o.state: plane_of(o, size) for o in own if o.state in names}
+Member = Callable[[Tensor], Iterable[tuple[int, int]]]
+
+
+def rows_taken(library: Library, member: str, over_time: bool, skip: int = 0) -> Member:
+    """How a member takes rows over time, from row `skip` on, or what stands still."""
+    place, row = library.places[member], library.places[f"{member}_row"]
+    if not over_time:
+        return lambda given: ((place, given.data_ptr()), (row, given.stride(-2)))
+    step, count = library.places[f"{member}_step"], library.places[f"{member}_rows"]
+
+    def taken(given: Tensor) -> Iterable[tuple[int, int]]:
+        ahead, apart, _ = given.stride()
+        start = given.data_ptr() + skip * ahead * given.itemsize
+        return (place, start), (step, ahead), (row, apart), (count, given.shape[0] - skip)
+
+    return taken

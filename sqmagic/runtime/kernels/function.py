@@ -1,11 +1,12 @@
 """A compiled scan as a function that torch differentiates: the way back is the adjoint that the compiler derived.
 
 What was computed is kept as it is: backward may be called again (`retain_graph`), and may not itself be differentiated.
+States that only the way back reads lie side by side in one block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,43 +14,111 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sqmagic.runtime.kernels import gradients
-from sqmagic.runtime.kernels.call import Size, laid_out, planes_of, run, stored
+from sqmagic.runtime.kernels.call import Caller, Member, Size, laid_out, rows_taken, stored
 from sqmagic.runtime.kernels.compiler import Library
-from sqmagic.runtime.kernels.program import Backward, ScanProgram
+from sqmagic.runtime.kernels.gradients import Wayback
+from sqmagic.runtime.kernels.memory import POOL
+from sqmagic.runtime.kernels.program import OwnState, ScanProgram
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A scan whose pages are loaded: what is worked out once. `outside` are the states that others read, `inside` those
+    that the way back reads besides; the rest are the members that take arguments and weights."""
+
+    program: ScanProgram
+    caller: Caller
+    outside: tuple[str, ...]
+    inside: tuple[str, ...]
+    own: Mapping[str, OwnState]
+    given: tuple[tuple[int, Member], ...]
+    bases: tuple[tuple[int, int, int], ...]
+    weights: tuple[int, ...]
+    back: Wayback | None
+
+
+def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready:
+    outside = tuple(o.state for o in program.own[: program.returned] if o.state in program.outside)
+    places = library.places
+    backward = program.backward
+    way = None if back is None or isinstance(backward, str) else Wayback.of(program, backward, back, outside)
+    return Ready(
+        program=program,
+        caller=Caller(library, program.own, program.between),
+        outside=outside,
+        inside=() if way is None else way.inside,
+        own={o.state: o for o in program.own},
+        given=tuple((g.argument, rows_taken(library, g.member, g.over_time)) for g in program.given),
+        bases=tuple((b.argument, places[b.member], places[f"{b.member}_row"]) for b in program.bases),
+        weights=tuple(places[w.member] for w in program.weights),
+        back=way,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a call knows besides tensors: `places` says which of the method's arguments are tensors."""
 
-    program: ScanProgram
-    library: Library
-    back: Library | None
+    ready: Ready
     size: Size
     places: tuple[int, ...]
 
-    @property
-    def outside(self) -> tuple[str, ...]:
-        return tuple(o.state for o in self.program.own[: self.program.returned] if o.state in self.program.outside)
-
 
 def forward(
-    setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor], names: Collection[str]
-) -> dict[str, Tensor]:
-    """The rows of the states that are named, those that are there for the scan alone among them."""
-    program, size = setting.program, setting.size
-    planes = planes_of(program.own, names, size)
-    given = [(g.member, laid_out(arguments[g.argument], size.dtype), g.over_time) for g in program.given]
-    members = [(w.member, t.detach().contiguous()) for w, t in zip(program.weights, weights, strict=True)]
-    ends = {p: t.detach() for p, t in arguments.items()}
-    run(setting.library, size, program.own, planes, program.between, given, members, ends)
-    return planes
+    setting: Setting,
+    arguments: Mapping[int, Tensor],
+    weights: Sequence[Tensor],
+    names: tuple[str, ...],
+    inside: tuple[str, ...] = (),
+) -> tuple[dict[str, Tensor], Tensor | None]:
+    """The rows of the states that are named, those that are there for the scan alone among them; and the block with
+    those of the states `inside`."""
+    size, caller = setting.size, setting.ready.caller
+    frame = caller.frame(size, names, inside)
+    planes = {state: POOL.tensor(shape, size.dtype) for state, _, shape in frame.apart}
+    block = POOL.tensor((frame.length,), size.dtype) if inside else None
+    held: list[Tensor] = []
+    caller.run(frame, _members(setting.ready, frame.apart, planes, frame.block, block, arguments, weights, size, held))
+    return planes, block
 
 
-def results(setting: Setting, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _members(
+    found: Ready,
+    apart: Sequence[tuple[str, int, tuple[int, int, int]]],
+    planes: Mapping[str, Tensor],
+    together: Mapping[str, tuple[int, int]],
+    block: Tensor | None,
+    arguments: Mapping[int, Tensor],
+    weights: Sequence[Tensor],
+    size: Size,
+    held: list[Tensor],
+) -> Iterator[tuple[int, int]]:
+    """The members of a call; `held` keeps what has been copied for it."""
+    for state, place, _ in apart:
+        yield place, planes[state].data_ptr()
+    if block is not None:
+        start = block.data_ptr()
+        for place, offset in together.values():
+            yield place, start + offset
+    for argument, member in found.given:
+        tensor = laid_out(arguments[argument], size.dtype)
+        held.append(tensor)
+        yield from member(tensor)
+    for argument, place, row in found.bases:
+        tensor = laid_out(arguments[argument], size.dtype)
+        held.append(tensor)
+        yield place, tensor.data_ptr()
+        yield row, tensor.stride(0)
+    for place, tensor in zip(found.weights, weights, strict=True):
+        if not tensor.is_contiguous():
+            tensor = tensor.detach().contiguous()
+            held.append(tensor)
+        yield place, tensor.data_ptr()
+
+
+def results(found: Ready, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The rows that the program gives."""
-    return {o.state: stored(o, planes[o.state]) for o in setting.program.own if o.state in planes}
+    return {state: stored(found.own[state], plane) for state, plane in planes.items()}
 
 
 class Scan(torch.autograd.Function):
@@ -57,38 +126,35 @@ class Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, setting: Setting, *tensors: Tensor) -> tuple[Tensor, ...]:
-        back = setting.program.backward
-        assert isinstance(back, Backward), "there is a way back"
+        found = setting.ready
+        count = len(setting.places)
         arguments = dict(zip(setting.places, tensors, strict=False))
-        weights = tensors[len(setting.places) :]
-        found = forward(setting, arguments, weights, back.kept | set(setting.outside))
+        planes, block = forward(setting, arguments, tensors[count:], found.outside, found.inside)
         ctx.setting = setting
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*tensors, *(found[s] for s in sorted(back.kept)))
-        given = results(setting, found)
-        return tuple(given[s] for s in setting.outside)
+        ctx.save_for_backward(*tensors, *planes.values(), *(() if block is None else (block,)))
+        given = results(found, planes)
+        return tuple(given[s] for s in found.outside)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
         setting: Setting = ctx.setting
-        saved = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[1:]
-        tensors, kept = saved[: len(wanted)], saved[len(wanted) :]
+        found, count = setting.ready, len(setting.places)
+        saved, wanted = ctx.saved_tensors, ctx.needs_input_grad[1:]
         if all(g is None for g in given):
             return (None, *(None for _ in wanted))
-        back = setting.program.backward
-        assert isinstance(back, Backward), "there is a way back"
-        found = gradients.found(
-            setting.program,
-            back,
-            setting.back,
+        assert found.back is not None, "there is a way back"
+        end = len(wanted) + len(found.outside)
+        gradients = found.back.gradients(
             setting.size,
-            dict(zip(setting.places, tensors, strict=False)),
-            tensors[len(setting.places) :],
-            dict(zip(sorted(back.kept), kept, strict=True)),
-            dict(zip(setting.outside, given, strict=True)),
-            dict(zip(setting.places, wanted, strict=False)),
-            wanted[len(setting.places) :],
+            found.caller.frame(setting.size, found.outside, found.inside),
+            dict(zip(setting.places, saved[:count], strict=True)),
+            saved[count : len(wanted)],
+            dict(zip(found.outside, saved[len(wanted) : end], strict=True)),
+            saved[end] if found.inside else None,
+            dict(zip(found.outside, given, strict=True)),
+            dict(zip(setting.places, wanted[:count], strict=True)),
+            wanted[count:],
         )
-        return (None, *found)
+        return (None, *gradients)

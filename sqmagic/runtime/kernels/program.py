@@ -8,27 +8,38 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """C text with the header that it includes, and its struct and functions as cffi reads them (`real` is a float or a
-    double)."""
+    """C text with the headers that it includes (name and text), and the declarations of its struct and functions
+    (`real` is a float or a double)."""
 
     text: str
-    header: str
+    headers: tuple[tuple[str, str], ...]
     declaration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A member that takes the row of a state beside the steps, an argument of the method."""
+
+    member: str
+    argument: int
 
 
 @dataclass(frozen=True, slots=True)
 class OwnState:
     """A state that the scan computes: its member, and how many steps away it is read; `needed` if the scan itself reads
-    its memory. `before` and `after` are the rows beside the steps: arguments of the method, or None for zeros.
+    its memory. There are `before` and `after` rows beside the steps; of the latter the first `ends` are base cases, the
+    others zeros. Of one that is `single` there is but one row.
     """
 
     state: str
     member: str
     width: int
-    before: tuple[int | None, ...]
-    after: tuple[int | None, ...]
+    before: int
+    after: int
+    ends: int
     reach: int
     needed: bool
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class ScanProgram:
     method: str
     page: Page
     own: tuple[OwnState, ...]
+    bases: tuple[Base, ...]
     returned: int
     outside: frozenset[str]
     horizon: int
@@ -76,8 +88,8 @@ class ScanProgram:
         return (self.page,) if isinstance(self.backward, str) else (self.page, self.backward.page)
 
 
-Source: TypeAlias = Literal["own", "state", "adjoint", "argument"]
-"""Whose rows: of the scan backward itself, of a state of the scan forward, what was given for one, an argument."""
+Source: TypeAlias = Literal["state", "adjoint", "argument"]
+"""Whose rows: of a state of the scan forward, what was given for its adjoint, an argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,65 +104,20 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows over all steps, from row `skip` on, components from `start`; without time if `still`."""
-
-    source: Source
-    name: str | int
-    skip: int
-    start: int
-    width: int
-    still: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outer:
-    """The sum of all products of left and right belongs to columns of a weight, from `column` on."""
-
-    left: Rows
-    right: Rows
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Through:
-    """Rows times a part of a weight: its rows from `row`, its columns from `column`, or the other way round. It belongs
-    to rows of the result from `into` on, which may be less than 0."""
-
-    rows: Rows
-    parameter: str
-    unit: int
-    component: int
-    width: int
-    transposed: bool
-    into: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """How a gradient is put together; see `Outer`, `Through`. `sums` go over the steps (of a parameter, over the
-    examples too); `adds` are rows of the result, from the row beside them on."""
-
-    outers: tuple[Outer, ...] = ()
-    sums: tuple[Rows, ...] = ()
-    throughs: tuple[Through, ...] = ()
-    adds: tuple[tuple[Rows, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Backward:
-    """The way back. `kept` are states of the scan forward that it reads; `full` the own ones that keep all rows, what
-    is multiplied with the same rows side by side. `parameters` are gradients by name, `arguments` by place, and `bases`
-    by place, each the plane of a single row and the (state, row) whose own adjoint is added.
+    """The way back. `kept` are states of the scan forward that it reads; `full` the own ones that keep all rows.
+    `parameters` are the members that take gradients by the parameter's name, `arguments` by place (`True` for those
+    over time), "" where a gradient is 0; `bases` by place, each the plane of a single row and the (state, row) whose
+    own adjoint is added.
     """
 
     page: Page
     own: tuple[OwnState, ...]
     kept: frozenset[str]
-    full: tuple[str, ...]
+    full: frozenset[str]
     between: tuple[tuple[str, int], ...]
     taken: tuple[Taken, ...]
     weights: tuple[Weights, ...]
-    parameters: tuple[tuple[str, Gradient], ...]
-    arguments: tuple[tuple[int, Gradient, bool], ...]
+    parameters: tuple[tuple[str, str], ...]
+    arguments: tuple[tuple[int, str, bool], ...]
     bases: tuple[tuple[int, str, str, int], ...]

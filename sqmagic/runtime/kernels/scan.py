@@ -19,7 +19,7 @@ from torch.nn.modules import module as _module
 
 from sqmagic.runtime.kernels.call import Size
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
-from sqmagic.runtime.kernels.function import Scan, Setting, forward, results
+from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready, results
 from sqmagic.runtime.kernels.program import ScanProgram
 
 Method = Callable[..., Any]
@@ -39,34 +39,49 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A scan of one class: its program, the method written for torch, and how it ran last."""
+    """A scan of one class: its program, the method written for torch, how it ran last, and its pages as they are
+    loaded, by the type of numbers and whether there is a way back."""
 
     program: ScanProgram
     method: Method
     report: Report = field(default_factory=Report)
+    loaded: dict[tuple[torch.dtype, bool], Ready] = field(default_factory=dict)
 
     def __call__(self, module: nn.Module, *args: Any) -> Any:
         try:
-            setting, arguments, weights = _ready(self.program, module, args)
+            setting, arguments, weights, differentiated = _ready(self, module, args)
         except CannotCompile as reason:
             self.report.path = f"torch, because {reason}"
             return self.method(module, *args)
         self.report.path = "C"
-        if setting.back is None:
-            found = results(setting, forward(setting, arguments, weights, set(setting.outside)))
-            every = partial(_all, setting, arguments, weights)
-        else:
-            outside = Scan.apply(setting, *arguments.values(), *weights)  # type: ignore[no-untyped-call]
-            found = dict(zip(setting.outside, outside, strict=True))
+        found = setting.ready
+        tensors = [*arguments.values(), *weights]
+        if differentiated:
+            outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
+            given = dict(zip(found.outside, outside, strict=True))
             every = partial(_by_torch, self, module, args)
-        later = Later(every, [*arguments.values(), *weights])
-        sizes = setting.size
+        else:
+            given = results(found, forward(setting, arguments, weights, found.outside)[0])
+            every = partial(_all, setting, arguments, weights)
         states: list[Any] = []
+        later = None
         for own in self.program.own[: self.program.returned]:
-            rows = len(own.before) + sizes.steps + sum(a is not None for a in own.after)
-            shape = (rows, sizes.batch, own.width)
-            states.append(found.get(own.state, LeftOut(later, own.state, shape)))
+            state = given.get(own.state)
+            if state is None:
+                later = later or Later(every, tensors)
+                rows = own.before + setting.size.steps + own.ends
+                state = LeftOut(later, own.state, (rows, setting.size.batch, own.width))
+            states.append(state)
         return states[0] if len(states) == 1 else states
+
+    def ready(self, dtype: torch.dtype, differentiated: bool) -> Ready:
+        """Raises CannotCompile."""
+        found = self.loaded.get((dtype, differentiated))
+        if found is None:
+            pages = self.program.pages if differentiated else (self.program.page,)
+            library, *back = libraries(pages, REALS[dtype])
+            found = self.loaded[dtype, differentiated] = ready(self.program, library, back[0] if back else None)
+        return found
 
 
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
@@ -84,30 +99,30 @@ def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
 
 
 def _ready(
-    program: ScanProgram, module: nn.Module, args: Sequence[Any]
-) -> tuple[Setting, dict[int, Tensor], tuple[Tensor, ...]]:
+    bound: Bound, module: nn.Module, args: Sequence[Any]
+) -> tuple[Setting, dict[int, Tensor], list[Tensor], bool]:
     """Raises CannotCompile where torch must compute."""
+    program = bound.program
     if _module._global_forward_hooks or _module._global_forward_pre_hooks:
         raise CannotCompile("hooks wait for every module's call")
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
-    weights = tuple(_weight(module, w.parameter) for w in program.weights)
+    weights = [_weight(module, w.parameter) for w in program.weights]
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
-    dtype = _dtype([*weights, *arguments.values()])
-    differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in (*weights, *arguments.values()))
+    tensors = [*weights, *arguments.values()]
+    dtype = _dtype(tensors)
+    differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
-    found, *back = libraries(program.pages if differentiated else (program.page,), REALS[dtype])
+    found = bound.ready(dtype, differentiated)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
-    return Setting(program, found, back[0] if back else None, size, tuple(arguments)), arguments, weights
+    return Setting(found, size, tuple(arguments)), arguments, weights, differentiated
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
     """How many examples there are, from what is given for each."""
-    for own in program.own:
-        for argument in (*own.before, *own.after):
-            if argument is not None:
-                return len(args[argument])
+    for base in program.bases:
+        return int(args[base.argument].shape[0])
     for given in program.given:
         return int(args[given.argument].shape[-2])
     raise CannotCompile("nothing tells how many examples there are")
@@ -184,8 +199,9 @@ class LeftOut:
 
 
 def _all(setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor]) -> dict[str, Tensor]:
-    names = {o.state for o in setting.program.own[: setting.program.returned]}
-    return results(setting, forward(setting, arguments, weights, names))
+    program = setting.ready.program
+    names = tuple(o.state for o in program.own[: program.returned])
+    return results(setting.ready, forward(setting, arguments, weights, names)[0])
 
 
 def _by_torch(bound: Bound, module: nn.Module, args: Sequence[Any]) -> dict[str, Tensor]:

@@ -75,7 +75,7 @@ class Gradient:
 @dataclass(frozen=True, slots=True)
 class Reverse:
     """`forward` and `backward` are scans; `full` the planes of the latter that keep all rows; `parameters`, `inputs`,
-    `stills` and `bases` the gradients, by name."""
+    `stills` and `bases` the gradients, by name; `shapes` those of the parameters."""
 
     forward: Scan
     backward: Scan
@@ -85,6 +85,7 @@ class Reverse:
     inputs: Mapping[str, Gradient]
     stills: Mapping[str, Gradient]
     bases: Mapping[str, Gradient]
+    shapes: Mapping[str, Shape]
 
 
 def reverse(
@@ -358,7 +359,10 @@ class _Reversing:
             for r in _read(g)
             if not r.own and r.state in self.forward.held
         }
-        return Reverse(self.forward, backward, kept, frozenset(asked), *gradients)
+        whole, inputs, stills, bases = gradients
+        return Reverse(
+            self.forward, backward, kept, frozenset(asked), whole, inputs, stills, bases, shapes=self.parameters
+        )
 
     def _first(self, state: str) -> int:
         if state in self.forward.held:

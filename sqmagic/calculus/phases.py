@@ -1,0 +1,237 @@
+"""One program, two phases: acting step by step, and learning from the window that was acted.
+
+Before: a System with effects, and the steps at which each of its states is there. After: two Systems with the same
+equations. `acting` holds the effects and what they need; each happens once. `learning` holds the goals and what they
+are made from; what an effect gave, or what was taken as an action, is an input there, a row for each step. The base
+cases of its recurrences are inputs too: the rows in which the window before this one ended.
+
+It does not ask how either is computed, nor in which order effects happen (`schedule.effects`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sqmagic.equations.ops import ALL_OPS
+from sqmagic.equations.show import show, show_equation, show_state
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Input, Last, Read, Running, System, reads, walk
+from sqmagic.notation.problems import Problem
+
+Rows = Mapping[str, tuple[int, int]]
+"""The index of a state's first row, base cases counted, and of its last, counted from T."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """`recorded` are the states that learning reads of acting, and `carried` its inputs for base cases, each with the
+    state and the index that it stands for. `behaved` are actions that a behaviour policy gives. `drawn` says that
+    learning reads what buffers give, so that its batch is theirs."""
+
+    acting: System
+    learning: System
+    recorded: Rows
+    carried: Mapping[str, tuple[str, int]]
+    behaved: tuple[str, ...] = ()
+    drawn: bool = False
+
+
+def acts(system: System) -> bool:
+    """Whether a program has an environment or a buffer, and so two phases."""
+    return any(n.op in ("reset", "step", "Add", "Get") for e in system.equations for n in _applied(e.value))
+
+
+def opaque(system: System) -> frozenset[str]:
+    """The states of the environment, which have no parts."""
+    outside = [e for e in system.equations if isinstance(e.value, Apply) and e.value.op in ("reset", "step")]
+    return frozenset(e.targets[0].state for e in outside if e.targets)
+
+
+def obstacles(system: System) -> tuple[Problem, ...]:
+    """What keeps a program from being acted: SQ705 a goal that mixes what a buffer gives with the present steps,
+    SQ706 a draw within an expression, SQ707 acting that looks ahead, SQ708 an input that no environment brings, SQ709
+    a state of the environment that is computed with."""
+    return tuple(dict.fromkeys(_obstacles(system)))
+
+
+def phases(system: System, rows: Rows) -> Phases:
+    """The two Systems. Nothing that `obstacles` names may be in the one."""
+    recorded, behaved = _recorded(system), _behaved(system)
+    wanted = _closure(system, (r.state for g in system.goals for r in reads(g.value)), recorded)
+    carried = dict(_bases(system, wanted - recorded))
+    effects = [e for e in system.equations if _is_effect(e)]
+    needed = _closure(
+        system,
+        [*recorded, *(s for s, _ in carried.values()), *(r.state for e in effects for r in reads(e.value))],
+        frozenset(),
+    )
+    acted = tuple(e for e in system.equations if _is_effect(e) or any(t.state in needed for t in e.targets))
+    acting = replace(system, inputs=tuple(i for i in system.inputs if i.state in needed), equations=acted, goals=())
+    taken = {s: rows[s] for s in rows if s in recorded and s in wanted}
+    return Phases(acting, _learning(system, wanted, taken, carried), taken, carried, behaved, _draws(system, taken))
+
+
+# --- what is recorded ----------------------------------------------------------------------------
+
+
+def _applied(expr: Expr) -> Iterator[Apply]:
+    return (n for n in walk(expr) if isinstance(n, Apply))
+
+
+def _has_effect(expr: Expr) -> bool:
+    return any(ALL_OPS[n.op].effect for n in _applied(expr))
+
+
+def _is_effect(equation: Equation) -> bool:
+    return _has_effect(equation.value)
+
+
+def _runs(equation: Equation) -> bool:
+    return not equation.targets or any(isinstance(i, Running) for t in equation.targets for i in t.context)
+
+
+def _recorded(system: System) -> frozenset[str]:
+    """What effects give at every step, and the actions that are taken."""
+    given = {t.state for e in system.equations if _is_effect(e) for t in e.targets}
+    return frozenset(given | _actions(system))
+
+
+def _actions(system: System) -> set[str]:
+    steps = [n for e in system.equations for n in _applied(e.value) if n.op == "step"]
+    return {a.state for n in steps for a in n.args[1:] if isinstance(a, Read)}
+
+
+def _behaved(system: System) -> tuple[str, ...]:
+    actions = _actions(system)
+    return tuple(i.state for i in system.inputs if i.state in actions)
+
+
+def _drawn(system: System) -> frozenset[str]:
+    """What buffers give."""
+    return frozenset(
+        t.state for e in system.equations if isinstance(e.value, Apply) and e.value.op == "Get" for t in e.targets
+    )
+
+
+def _draws(system: System, recorded: Iterable[str]) -> bool:
+    return bool(_drawn(system).intersection(recorded))
+
+
+# --- learning ------------------------------------------------------------------------------------
+
+
+def _learning(system: System, wanted: frozenset[str], recorded: Rows, carried: Mapping[str, tuple[str, int]]) -> System:
+    index = system.indices[0].name
+    inputs = [_row_input(s, first, last, index) for s, (first, last) in recorded.items()]
+    inputs += [Input(name, False) for name in carried]
+    named = {place: name for name, place in carried.items()}
+    equations = []
+    for equation in system.equations:
+        own = {t.state for t in equation.targets}
+        if not own or not own <= wanted or own & recorded.keys():
+            continue
+        base = _base(equation)
+        at = None if base is None else named.get(base)
+        equations.append(equation if at is None else replace(equation, value=Read(at), line=0))
+    return replace(system, inputs=tuple(inputs), equations=tuple(equations))
+
+
+def _row_input(state: str, first: int, last: int, index: str) -> Input:
+    return Input(state, True, first=Fixed(first), last=Last(index, last))
+
+
+def _base(equation: Equation) -> tuple[str, int] | None:
+    match equation.targets:
+        case (target,) if len(target.context) == 1 and isinstance(target.context[0], Fixed):
+            return target.state, target.context[0].value
+        case _:
+            return None
+
+
+def _bases(system: System, states: frozenset[str]) -> Iterator[tuple[str, tuple[str, int]]]:
+    """The base cases of these states over time, each with the name of the input that stands for it."""
+    running = {t.state for e in system.equations if _runs(e) for t in e.targets}
+    for equation in system.equations:
+        base = _base(equation)
+        if base is not None and base[0] in states & running:
+            state, at = base
+            yield f"{state}.before" if at == 0 else f"{state}.before_{abs(at) + (at > 0)}", (state, at)
+
+
+def _closure(system: System, states: Iterable[str], known: frozenset[str]) -> frozenset[str]:
+    """These states and all that they are made from; what is known is not followed."""
+    sources: dict[str, set[str]] = {}
+    for equation in system.equations:
+        for target in equation.targets:
+            sources.setdefault(target.state, set()).update(r.state for r in reads(equation.value))
+    found: set[str] = set()
+    stack = list(states)
+    while stack:
+        state = stack.pop()
+        if state not in found:
+            found.add(state)
+            stack.extend(() if state in known else sources.get(state, ()))
+    return frozenset(found)
+
+
+# --- what stands in the way ----------------------------------------------------------------------
+
+
+def _obstacles(system: System) -> Iterator[Problem]:
+    resets = [e for e in system.equations if isinstance(e.value, Apply) and e.value.op == "reset"]
+    steps = [e for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
+    yield from _within(system)
+    recorded, drawn = _recorded(system), _drawn(system)
+    for goal in system.goals:
+        found = _closure(system, (r.state for r in reads(goal.value)), recorded) & recorded
+        if found & drawn and found - drawn:
+            one, other = sorted(found & drawn)[0], sorted(found - drawn)[0]
+            message = f"a goal reads `{one}`, which a buffer draws, and `{other}` of the present steps"
+            yield Problem("SQ705", message, goal.span, ("the two are not of the same examples.",))
+    yield from _ahead(system)
+    yield from _unbrought(system)
+    yield from _opened(system, (*resets, *steps))
+
+
+def _within(system: System) -> Iterator[Problem]:
+    """A draw that gradients pass beside: recorded as a whole it would hide them."""
+    for equation in (e for e in system.equations if _is_effect(e)):
+        value = equation.value
+        if isinstance(value, Apply) and (ALL_OPS[value.op].effect or value.op == "stop"):
+            continue
+        draw = next(n for n in _applied(value) if ALL_OPS[n.op].effect)
+        note = f"write `{show(draw)} -> e_t` on a line of its own, and `e_t` here; or hold all of it fixed: `stop(…)`."
+        yield Problem("SQ706", f"`{show(draw)}` stands within `{show_equation(equation)}`", equation.span, (note,))
+
+
+def _ahead(system: System) -> Iterator[Problem]:
+    """What effects need must be there when they happen."""
+    effects = [e for e in system.equations if _is_effect(e)]
+    needed = _closure(system, (r.state for e in effects for r in reads(e.value)), frozenset())
+    for equation in system.equations:
+        if not (_is_effect(equation) or any(t.state in needed for t in equation.targets)) or not _runs(equation):
+            continue
+        for read in reads(equation.value):
+            if any(isinstance(i, Last) or (isinstance(i, Running) and i.offset > 0) for i in read.context):
+                what = show_equation(equation)
+                message = f"`{what}` looks ahead to `{show(read)}`, and the environment waits for it"
+                yield Problem("SQ707", message, equation.span)
+
+
+def _unbrought(system: System) -> Iterator[Problem]:
+    behaved = _behaved(system)
+    for item in system.inputs:
+        if item.state not in behaved:
+            name = show_state(item.state, (Running(system.indices[0].name),) if item.indexed and system.indices else ())
+            message = f"nothing gives `{name}` a value: beside the environment there are no data"
+            yield Problem("SQ708", message, item.span)
+
+
+def _opened(system: System, outside: Iterable[Equation]) -> Iterator[Problem]:
+    states = {e.targets[0].state for e in outside if e.targets}
+    for equation in system.equations:
+        if isinstance(equation.value, Apply) and equation.value.op == "step":
+            continue
+        for read in (r for r in reads(equation.value) if r.state in states):
+            message = f"`{show(read)}` is a state of the environment: it is passed to `step`, and has no parts"
+            yield Problem("SQ709", message, equation.span)

@@ -1,0 +1,338 @@
+/* sums.h: what is left when a scan back has run: sums over all steps and examples.
+
+   plane    the rows of a state over all steps: [step][example][component]
+   row      of a plane, counted through: step * batch + example
+
+   Each thread computes a share of the units (or of the rows) of what is asked for, so that none writes where another
+   does, and what several sums are added up in is added to by one thread, in one order. */
+#ifndef SQ_SUMS_H
+#define SQ_SUMS_H
+
+#include "threads.h"
+
+/* How many rows are added up at a time: of so many, a block of units fits into the nearest cache. */
+#define DEPTH 384
+/* Blocks of units that are multiplied with the same components while these are near. */
+#define NEAR 8
+
+typedef struct {
+    const real *rows;
+    long step, row; /* from step to step (0: it stands still) and from example to example */
+    long width;
+} plane;
+
+/* A part of a weight's gradient: into[unit * pitch + component], or nothing where it is not asked for. */
+typedef struct {
+    real *into;
+    long pitch;
+} target;
+
+/* A part of a weight, as a function of (unit, component). */
+typedef struct {
+    const real *weight;
+    long by_unit, by_component;
+} factor;
+
+INLINE long least(long a, long b)
+{
+    return a < b ? a : b;
+}
+
+INLINE const real *row_at(const plane *p, long batch, long row)
+{
+    return p->rows + row / batch * p->step + row % batch * p->row;
+}
+
+/* The first of a thread's units; the next thread's first is its end. */
+INLINE long first_unit(const share *me, long units, int next)
+{
+    return units * (me->number + next) / me->threads;
+}
+
+/* A walk over the rows of a plane: where the next one is. */
+typedef struct {
+    const real *step;
+    long example;
+} walk;
+
+INLINE walk walk_from(const plane *p, long batch, long row)
+{
+    return (walk){p->rows + row / batch * p->step, row % batch};
+}
+
+INLINE const real *walked(walk *w, const plane *p, long batch)
+{
+    const real *row = w->step + w->example * p->row;
+    if (++w->example == batch) {
+        w->example = 0;
+        w->step += p->step;
+    }
+    return row;
+}
+
+/* Asks for memory that will soon be read, eight rows on; what is asked for need not be there. */
+INLINE void ask_ahead(const plane *p, long batch, const real *row, long width)
+{
+    const real *ahead = row + 8 * (batch > 1 ? p->row : p->step);
+    for (long c = 0; c < width; c += 64 / (long)sizeof(real))
+        __builtin_prefetch(ahead + c);
+}
+
+/* Of `count` rows all components as panels of two vectors, or one: [panel][row][component], 0 past the last. */
+UNUSED static void pack_right(const plane *p, long batch, long row, long count, real *into)
+{
+    walk rows = walk_from(p, batch, row);
+    for (long k = 0; k < count; k++) {
+        const real *from = walked(&rows, p, batch);
+        ask_ahead(p, batch, from, p->width);
+        long c = 0;
+        for (; c + 2 * LANES <= p->width; c += 2 * LANES) {
+            real *place = into + c * count + k * 2 * LANES;
+            store(place, load(from + c, LANES), LANES);
+            store(place + LANES, load(from + c + LANES, LANES), LANES);
+        }
+        const int n = p->width - c > LANES ? 2 : 1;
+        for (int v = 0; c + v * LANES < p->width; v++)
+            store(into + c * count + (k * n + v) * LANES,
+                  load(from + c + v * LANES, least(LANES, p->width - c - v * LANES)), LANES);
+    }
+}
+
+/* Of `count` rows `held` units from `first` as blocks: [block][row][unit]. Whole vectors are written, so that what lies
+   behind the last unit is written anew with the next row; but not behind the last row. */
+UNUSED static void pack_left(const plane *p, long batch, long row, long count, long first, long held, long blocks, real *into)
+{
+    walk rows = walk_from(p, batch, row);
+    for (long k = 0; k < count; k++) {
+        const real *from = walked(&rows, p, batch) + first;
+        ask_ahead(p, batch, from, held);
+        for (long b = 0; b < blocks; b++) {
+            const long unit = held * b / blocks, m = held * (b + 1) / blocks - unit;
+            real *place = into + unit * count + k * m;
+            for (long c = 0; c < m; c += LANES) {
+                const long n = least(LANES, m - c);
+                store(place + c, load(from + unit + c, n), k + 1 < count ? LANES : n);
+            }
+        }
+    }
+}
+
+/* Of a tile of `m` units and `n` vectors of components, `width` of which there are; added to what is there if `adds`. */
+INLINE void put_tile(const real *tile, int m, int n, long width, real *into, long pitch, int adds)
+{
+    for (int v = 0; v < n; v++) {
+        const long have = least(width - v * LANES, LANES);
+        for (int i = 0; i < m; i++) {
+            real *place = into + i * pitch + v * LANES;
+            const vec x = load(tile + (v * ROWS + i) * LANES, LANES);
+            store(place, adds ? load(place, have) + x : x, have);
+        }
+    }
+}
+
+/* The sums over `count` rows of `m` units, side by side, added to what is there. */
+INLINE void add_units(const real *block, long count, long m, real *into)
+{
+    for (long c = 0; c < m; c += LANES) {
+        const long have = least(m - c, LANES);
+        vec sum[4] = {load(into + c, have)};
+        long k = 0;
+        for (; k + 4 <= count; k += 4)
+            for (int s = 0; s < 4; s++)
+                sum[s] += load(block + (k + s) * m + c, LANES);
+        for (; k < count; k++)
+            sum[0] += load(block + k * m + c, LANES);
+        store(into + c, (sum[0] + sum[1]) + (sum[2] + sum[3]), have);
+    }
+}
+
+INLINE long vectors_for(long width)
+{
+    return (width + LANES - 1) / LANES;
+}
+
+/* How many numbers a thread's memory for outer_sums must hold: `rights` are the vectors of all planes on the right. */
+INLINE long outer_memory(long rights)
+{
+    return rights * LANES * DEPTH + NEAR * ROWS * DEPTH + LANES + 2 * ROWS * LANES;
+}
+
+INLINE int is_asked_for(const target *targets, int count, int apart)
+{
+    for (int n = 0; n < count; n++)
+        if (targets[n * apart].into)
+            return 1;
+    return 0;
+}
+
+UNUSED static void clear_units(const share *me, const plane *left, const target *targets, const plane *rights, int count,
+                               real *sums)
+{
+    const long first = first_unit(me, left->width, 0), end = first_unit(me, left->width, 1);
+    for (int r = 0; r < count; r++)
+        for (long unit = first; targets[r].into && unit < end; unit++)
+            memset(targets[r].into + unit * targets[r].pitch, 0, sizeof(real) * (size_t)rights[r].width);
+    if (sums && end > first)
+        memset(sums + first, 0, sizeof(real) * (size_t)(end - first));
+}
+
+/* For each plane on the left its sum over all rows, in sums[left]; and with each plane on the right, in
+   targets[left * rights + right], the sum over all rows of the products of every unit with every component. */
+UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *lefts, real *const *sums, int left_count,
+                              const plane *rights, int right_count, const target *targets, real *memory)
+{
+    const real zeros[2 * LANES] = {0};
+    const long rows = steps * batch;
+    for (int l = 0; l < left_count; l++)
+        clear_units(me, lefts + l, targets + l * right_count, rights, right_count, sums[l]);
+    real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
+    tile += (LANES - (tile - memory) % LANES) % LANES;
+    real *right_panels = tile + 2 * ROWS * LANES;
+    for (long row = 0; row < rows; row += DEPTH) {
+        const long count = least(DEPTH, rows - row);
+        real *panel = right_panels;
+        for (int r = 0; r < right_count; r++)
+            if (is_asked_for(targets + r, left_count, right_count)) {
+                pack_right(rights + r, batch, row, count, panel);
+                panel += vectors_for(rights[r].width) * LANES * count;
+            }
+        for (int l = 0; l < left_count; l++) {
+            if (!sums[l] && !is_asked_for(targets + l * right_count, right_count, 1))
+                continue;
+            const long end = first_unit(me, lefts[l].width, 1);
+            for (long first = first_unit(me, lefts[l].width, 0); first < end; first += NEAR * ROWS) {
+                const long held = least(end - first, NEAR * ROWS), blocks = (held + ROWS - 1) / ROWS;
+                pack_left(lefts + l, batch, row, count, first, held, blocks, left_blocks);
+                for (long b = 0; sums[l] && b < blocks; b++) {
+                    const long unit = held * b / blocks, m = held * (b + 1) / blocks - unit;
+                    add_units(left_blocks + unit * count, count, m, sums[l] + first + unit);
+                }
+                panel = right_panels;
+                for (int r = 0; r < right_count; r++) {
+                    const target *to = targets + l * right_count + r;
+                    if (!is_asked_for(targets + r, left_count, right_count))
+                        continue;
+                    for (long c = 0; c < rights[r].width; c += 2 * LANES) {
+                        const int n = (int)least(2, vectors_for(rights[r].width - c));
+                        for (long b = 0; to->into && b < blocks; b++) {
+                            const long unit = held * b / blocks;
+                            const int m = (int)(held * (b + 1) / blocks - unit);
+                            const part one = {left_blocks + unit * count, count};
+                            real *into = to->into + (first + unit) * to->pitch + c;
+                            for (int i = 0; i < m; i++)
+                                for (int v = 0; v < n; v++)
+                                    __builtin_prefetch(into + i * to->pitch + v * LANES, 1);
+                            products(m, n, zeros, 0, &one, 1, panel, tile);
+                            put_tile(tile, m, n, rights[r].width - c, into, to->pitch, 1);
+                        }
+                        panel += n * LANES * count;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* How many blocks of rows are packed at a time, of planes as wide as `width` together. */
+INLINE long packed_blocks(long width)
+{
+    const long fit = (1 << 16) / (ROWS * (width ? width : 1));
+    return fit ? fit : 1;
+}
+
+/* How many numbers through's memory must hold: for weights, and for each thread. */
+INLINE long through_panels(long units, long width)
+{
+    return vectors_for(width) * LANES * units;
+}
+
+INLINE long through_memory(long units)
+{
+    return 2 * ROWS * LANES + packed_blocks(units) * ROWS * units + LANES;
+}
+
+/* The sum of products of planes with parts of weights: the step t of the planes gives the row t + shift of
+   into[rows][batch][width]. It is added to what is there if `adds`; else rows that no step gives are 0. */
+UNUSED static void through(const share *me, long steps, long batch, const plane *lefts, const factor *factors, int count,
+                           real *into, long rows, long width, long shift, int adds, real *memory)
+{
+    const real zeros[2 * LANES] = {0};
+    long units = 0;
+    for (int l = 0; l < count; l++)
+        units += lefts[l].width;
+    for (long c = 2 * LANES * me->number; c < width; c += 2 * LANES * me->threads) {
+        const long n = least(2, vectors_for(width - c));
+        real *panel = memory + c * units;
+        for (int l = 0; l < count; l++) {
+            for (long v = 0; v < n; v++)
+                pack(panel + v * LANES, n * LANES, factors[l].weight + (c + v * LANES) * factors[l].by_unit,
+                     factors[l].by_unit, factors[l].by_component, width - c - v * LANES, lefts[l].width);
+            panel += n * LANES * lefts[l].width;
+        }
+    }
+    meet(me);
+    real *tile = memory + through_panels(units, width) + me->number * through_memory(units);
+    real *packed = tile + 2 * ROWS * LANES;
+    const long mine = first_unit(me, rows * batch, 0), end = first_unit(me, rows * batch, 1);
+    const long first = shift * batch > mine ? least(shift * batch, end) : mine;
+    long last = least(end, (steps + shift) * batch);
+    last = last < first ? first : last;
+    if (!adds) {
+        memset(into + mine * width, 0, sizeof(real) * (size_t)((first - mine) * width));
+        memset(into + last * width, 0, sizeof(real) * (size_t)((end - last) * width));
+    }
+    const long most = packed_blocks(units) * ROWS;
+    for (long row = first; row < last; row += most) {
+        const long held = least(last - row, most), blocks = (held + ROWS - 1) / ROWS;
+        for (long b = 0; b < blocks; b++) {
+            const long from = held * b / blocks, m = held * (b + 1) / blocks - from;
+            real *place = packed + from * units;
+            for (int l = 0; l < count; l++, place += m * lefts[l - 1].width) {
+                const real *pointers[ROWS];
+                for (long i = 0; i < m; i++)
+                    pointers[i] = row_at(lefts + l, batch, row + from + i - shift * batch);
+                pack_pointers(pointers, lefts[l].width, (int)m, place);
+            }
+        }
+        for (long c = 0; c < width; c += 2 * LANES)
+            for (long b = 0; b < blocks; b++) {
+                const long from = held * b / blocks;
+                const int m = (int)(held * (b + 1) / blocks - from), n = (int)least(2, vectors_for(width - c));
+                const part all_of_them = {packed + from * units, units};
+                products(m, n, zeros, 0, &all_of_them, 1, memory + c * units, tile);
+                put_tile(tile, m, n, width - c, into + (row + from) * width + c, width, adds);
+            }
+    }
+}
+
+/* A plane added to rows of into[rows][batch][width], or put there: see through. */
+UNUSED static void add_plane(const share *me, long steps, long batch, plane p, real *into, long rows, long shift, int adds)
+{
+    const long mine = first_unit(me, rows * batch, 0), end = first_unit(me, rows * batch, 1);
+    for (long row = mine; row < end; row++) {
+        const long from = row - shift * batch;
+        const int there = from >= 0 && from < steps * batch;
+        const real *given = there ? row_at(&p, batch, from) : 0;
+        for (long c = 0; c < p.width; c += LANES) {
+            const long n = least(p.width - c, LANES);
+            real *place = into + row * p.width + c;
+            const vec x = there ? load(given + c, n) : (vec){0};
+            store(place, adds ? load(place, n) + x : x, n);
+        }
+    }
+}
+
+/* The sum of a plane over the steps, in into[batch][width]. */
+UNUSED static void step_sums(const share *me, long steps, long batch, plane p, real *into, int adds)
+{
+    for (long b = first_unit(me, batch, 0); b < first_unit(me, batch, 1); b++)
+        for (long c = 0; c < p.width; c += LANES) {
+            const long n = least(p.width - c, LANES);
+            vec sum = adds ? load(into + b * p.width + c, n) : (vec){0};
+            for (long t = 0; t < steps; t++)
+                sum += load(p.rows + t * p.step + b * p.row + c, n);
+            store(into + b * p.width + c, sum, n);
+        }
+}
+
+#endif

@@ -1,0 +1,184 @@
+/* threads.h: what each thread computes, and how they wait for each other. */
+#ifndef SQ_THREADS_H
+#define SQ_THREADS_H
+
+#include "products.h"
+
+/* --- threads ---------------------------------------------------------------------------------------------------- */
+
+/* What one thread computes: examples from row to row_end; of a phase's blocks of units, every one or its share. */
+typedef struct {
+    int number, threads;
+    int by_units; /* the threads share the units, and wait for each other after each phase */
+    long row, row_end;
+    struct barrier *barrier;
+} share;
+
+typedef struct barrier {
+    int threads;
+    int waiting __attribute__((aligned(64)));
+    int round __attribute__((aligned(64)));
+} barrier;
+
+INLINE void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+#else
+#define sched_yield() ((void)0)
+#endif
+
+/* Waits until all threads have come; gives way to others where it takes long. */
+UNUSED static void meet(const share *s)
+{
+    if (s->threads == 1)
+        return;
+    barrier *b = s->barrier;
+    const int round = __atomic_load_n(&b->round, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&b->waiting, 1, __ATOMIC_ACQ_REL) == b->threads) {
+        __atomic_store_n(&b->waiting, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (int turns = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; turns++) {
+        relax();
+        if (turns > 1000) {
+            sched_yield();
+            turns = 0;
+        }
+    }
+}
+
+/* The first of the blocks of a thread; the next thread's first is its end. */
+INLINE long first_block(const share *s, long blocks, int next)
+{
+    return s->by_units ? blocks * (s->number + next) / s->threads : next ? blocks : 0;
+}
+
+/* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. */
+UNUSED static share share_of(int number, int threads, long batch, barrier *b)
+{
+    share s = {number, threads, 0, 0, batch, b};
+    if (threads > 1 && batch / threads < 16) {
+        s.by_units = 1;
+    } else {
+        s.row = batch * number / threads;
+        s.row_end = batch * (number + 1) / threads;
+    }
+    return s;
+}
+
+/* A thread's examples in blocks of at most ROWS, as equal as can be. */
+INLINE long held_rows(const share *s)
+{
+    return s->row_end - s->row;
+}
+
+INLINE long blocks_of(const share *s)
+{
+    return (held_rows(s) + ROWS - 1) / ROWS;
+}
+
+INLINE long row_of(const share *s, long block)
+{
+    return s->row + held_rows(s) * block / (blocks_of(s) ? blocks_of(s) : 1);
+}
+
+/* The most examples that a thread may hold, however many threads there will be. */
+INLINE long most_rows(long batch, int threads)
+{
+    return threads > 1 && batch / threads >= 16 ? batch / threads + 1 : batch;
+}
+
+/* A row beside the steps, of a plane of so many rows: what is given for each example, or zeros. */
+UNUSED static void begin_row(const share *me, long batch, real *rows, long count, long row, long width, const real *given,
+                             long apart)
+{
+    const long first = me->by_units ? batch * me->number / me->threads : me->row;
+    const long end = me->by_units ? batch * (me->number + 1) / me->threads : me->row_end;
+    if (!rows)
+        return;
+    for (long b = first; b < end; b++) {
+        real *place = rows + (row % count * batch + b) * width;
+        if (given)
+            memcpy(place, given + b * apart, sizeof(real) * (size_t)width);
+        else
+            memset(place, 0, sizeof(real) * (size_t)width);
+    }
+}
+
+INLINE long greatest(long a, long b)
+{
+    return a > b ? a : b;
+}
+
+/* Calls `work` on as many threads. */
+typedef void work(void *task, const share *s);
+
+#if defined(_OPENMP)
+#include <omp.h>
+UNUSED static void together(work *each, void *task, int threads, long batch)
+{
+    barrier b = {threads, 0, 0};
+    if (threads <= 1) {
+        const share s = share_of(0, 1, batch, &b);
+        each(task, &s);
+        return;
+    }
+#pragma omp parallel num_threads(threads)
+    {
+        /* there may be fewer than were asked for */
+        const int there = omp_get_num_threads();
+#pragma omp single
+        b.threads = there;
+        const share s = share_of(omp_get_thread_num(), there, batch, &b);
+        each(task, &s);
+    }
+}
+#elif defined(SQ_PTHREADS)
+#include <pthread.h>
+typedef struct {
+    work *each;
+    void *task;
+    share s;
+} thread_work;
+static void *thread_runs(void *given)
+{
+    thread_work *w = given;
+    w->each(w->task, &w->s);
+    return NULL;
+}
+UNUSED static void together(work *each, void *task, int threads, long batch)
+{
+    barrier b = {1, 0, 0};
+    pthread_t ids[64];
+    thread_work works[64];
+    threads = threads > 64 ? 64 : threads < 1 ? 1 : threads;
+    b.threads = threads;
+    for (int i = 0; i < threads; i++)
+        works[i] = (thread_work){each, task, share_of(i, threads, batch, &b)};
+    int started = 1;
+    while (started < threads && !pthread_create(&ids[started], NULL, thread_runs, &works[started]))
+        started++;
+    if (started < threads)
+        __builtin_trap();
+    thread_runs(&works[0]);
+    for (int i = 1; i < started; i++)
+        pthread_join(ids[i], NULL);
+}
+#else
+UNUSED static void together(work *each, void *task, int threads, long batch)
+{
+    (void)threads;
+    barrier b = {1, 0, 0};
+    const share s = share_of(0, 1, batch, &b);
+    each(task, &s);
+}
+#endif
+
+#endif

@@ -1,0 +1,92 @@
+"""Actions: a policy that nothing samples, an action that reaches no `step`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqmagic.equations.lints.facts import Facts, warning
+from sqmagic.equations.show import show
+from sqmagic.equations.system import Apply, Equation, Expr, Read, System, reads, walk
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.source import Source
+
+DRAWS = ("sample", "eps_greedy")
+
+
+def unsampled(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
+    """`pi_t $ …` in a program whose actions come from elsewhere: nothing draws from pi."""
+    actions = _passed(system)
+    if not actions:
+        return
+    drawn = _made_from(system, [e.value for e in system.equations if _draws(e.value)])
+    for goal in system.goals:
+        if goal.kind != "objective" or not _scores(goal.value):
+            continue
+        for policy in goal.through:
+            if policy.state not in drawn:
+                action = show(Read(actions[0], policy.context))
+                yield Problem(
+                    "SQ617",
+                    f"`{show(policy)}` is a policy, and nothing samples it: `{action}` comes from elsewhere",
+                    goal.span,
+                    (
+                        "three steps with the actions 0, 0, 1 of another policy that prefers 0: 0 is praised twice as "
+                        f"often as 1, whatever `{show(policy)}` itself would do.",
+                    ),
+                    severity="warning",
+                    before=f"sample({show(policy)}) -> {action}",
+                )
+
+
+def reaches_no_step(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
+    """`sample(pi_t) -> a_t` in a program whose environment is passed another action."""
+    passed = _passed(system)
+    steps = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
+    if not steps:
+        return
+    reaching = _made_from(system, steps) | set(passed)
+    for equation in system.equations:
+        if _draws(equation.value) and equation.targets and passed and equation.targets[0].state not in reaching:
+            target = equation.targets[0]
+            action = show(Read(target.state, target.context))
+            yield warning(
+                "SQ618",
+                f"`{action}` is an action that reaches no `step`",
+                equation,
+                (
+                    f"three steps: whatever `{action}` is, the rewards are those of `{passed[0]}`, which is what is "
+                    "passed to `step`.",
+                ),
+                None,
+            )
+
+
+def _passed(system: System) -> list[str]:
+    """The states that are passed to the environment as actions."""
+    steps = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
+    return [a.state for step in steps for a in step.args[1:] if isinstance(a, Read)]
+
+
+def _draws(value: Expr) -> bool:
+    return any(isinstance(n, Apply) and n.op in DRAWS for n in walk(value))
+
+
+def _scores(value: Expr) -> bool:
+    """Whether an objective holds the logarithm of a probability."""
+    return any(isinstance(n, Apply) and n.op in ("log", "log_prob") for n in walk(value))
+
+
+def _made_from(system: System, values: Sequence[Expr]) -> set[str]:
+    """The states that some values are made from, however far back."""
+    makers: dict[str, list[Equation]] = {}
+    for equation in system.equations:
+        for target in equation.targets:
+            makers.setdefault(target.state, []).append(equation)
+    found: set[str] = set()
+    waiting = [r.state for v in values for r in reads(v)]
+    while waiting:
+        state = waiting.pop()
+        if state not in found:
+            found.add(state)
+            waiting += [r.state for e in makers.get(state, ()) for r in reads(e.value)]
+    return found

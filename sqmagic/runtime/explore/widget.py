@@ -1,0 +1,127 @@
+"""The explorer: a widget whose page asks for a state, an example and a horizon, and is told values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import torch
+import traitlets
+from torch import Tensor
+
+from sqmagic.runtime import inputs
+from sqmagic.runtime.errors import InputError, UnsupportedError
+from sqmagic.runtime.explore.values import choices, labelled, seen, shortened
+from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.states import States
+
+if TYPE_CHECKING:
+    from sqmagic.runtime.net import Net
+
+_HERE = Path(__file__).parent
+
+
+class Explorer(anywidget.AnyWidget):
+    """A net on data. `state`, `step`, `example` and `horizon` can be set from Python as from the page."""
+
+    _esm = _HERE / "explore.js"
+    _css = _HERE / "explore.css"
+
+    title = traitlets.Unicode().tag(sync=True)
+    picture = traitlets.Unicode().tag(sync=True)
+    sheet: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    choices: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
+    examples = traitlets.Int(1).tag(sync=True)
+    longest = traitlets.Int(1).tag(sync=True)
+    state = traitlets.Unicode().tag(sync=True)
+    step = traitlets.Int(1).tag(sync=True)
+    example = traitlets.Int(0).tag(sync=True)
+    horizon = traitlets.Int(1).tag(sync=True)
+    seen: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, net: Net, data: Data, horizon: int) -> None:
+        self._net, self._data = net, data
+        self._timed = any(s.indexed for s in net.inputs)
+        states = self._run(horizon)
+        lines = net._blueprint.lines()
+        offered = choices(states, lines, net.inputs)
+        if not offered:
+            raise UnsupportedError("there is no state to look at")
+        bundle = net._repr_mimebundle_()
+        self._bundle = bundle
+        told = bundle.get("application/vnd.seqnet+json", {})
+        assert isinstance(told, Mapping), "what our own renderer is told"
+        first = next((c["name"] for c in offered if states.domain(c["name"]) is not None), offered[0]["name"])
+        self._states = states
+        super().__init__(
+            title=net._blueprint.name,
+            picture=_own_ids(net.diagram),
+            sheet=labelled(told),
+            choices=offered,
+            examples=_examples(net, data),
+            longest=horizon if self._timed else max(horizon, 1) * 4,
+            state=first,
+            horizon=horizon,
+        )
+        self._tell()
+        self.observe(self._choose, ["state", "example"])
+        self.observe(self._begin, ["horizon"])
+
+    def values(self) -> Tensor:
+        """The values that are looked at: of the state chosen, in the example chosen, [time, *shape]."""
+        value = self._states[self.state]
+        return value[:, self.example] if self._states.domain(self.state) is not None else value[self.example]
+
+    def _run(self, horizon: int) -> States:
+        given = shortened(self._net.inputs, self._data, horizon)
+        with torch.no_grad():
+            states: States = self._net(given, horizon=None if self._timed else horizon or None)
+        return states
+
+    def _begin(self, change: Mapping[str, Any]) -> None:
+        """Another horizon: everything is computed anew."""
+        try:
+            self._states = self._run(int(change["new"]))
+        except InputError as refusal:
+            self.said = str(refusal)
+            return
+        self.said = ""
+        self._tell()
+        self.step = min(self.step, int(change["new"]))
+
+    def _choose(self, change: object) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        self.seen = dict(seen(self._states, self._net._blueprint.lines(), self.state, self.example))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Beside the widget, what a net shows of itself: for pages where no kernel is."""
+        made = super()._repr_mimebundle_(**kwargs)
+        data, about = made if isinstance(made, tuple) else (made or {}, {})
+        kept = {mime: text for mime, text in self._bundle.items() if mime in ("text/html", "text/latex")}
+        return {**kept, **data, "text/plain": f"{self.title}: {self.state}, at {self.horizon} steps"}, about
+
+
+def explorer(net: Net, given: Mapping[str, Any], horizon: int | None) -> Explorer:
+    """The explorer of a net on data that are given by name."""
+    data = inputs.read(net.inputs, given)
+    net._settle_by(net.inputs, data)
+    net._settled_code()
+    return Explorer(net, data, net._steps(data, horizon))
+
+
+def _examples(net: Net, data: Data) -> int:
+    for spec in net.inputs:
+        if spec.state in data.tensors:
+            return int(data.tensors[spec.state].shape[int(spec.indexed)])
+    return 1
+
+
+def _own_ids(diagram: Any) -> str:
+    """The picture with ids of its own, for the same one may stand in another output of the page."""
+    picture: str = diagram.svg
+    return picture.replace(diagram.prefix, f"{diagram.prefix}-x")

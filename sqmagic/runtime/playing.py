@@ -1,0 +1,215 @@
+"""`train_on`: windows of the horizon, each acted and then learned from; and playing without learning.
+
+A run keeps where it is (the environment, the memory between windows, the optimiser, chance), so that it can be stopped
+and continued as if it had not been. What learning does to the weights is what `fit` does, one window a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sqmagic.runtime import generated
+from sqmagic.runtime.environments import Environment, environment
+from sqmagic.runtime.errors import InputError
+from sqmagic.runtime.live import Live, live
+from sqmagic.runtime.optimisers import Optimiser, optimiser
+from sqmagic.runtime.played import Played
+from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
+from sqmagic.runtime.training import Weights
+
+if TYPE_CHECKING:
+    from sqmagic.runtime.net import Net
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `train_on` is asked for. `steps` are those of all environments together."""
+
+    steps: int
+    batch: int | None = None
+    horizon: int = 16
+    lr: float | Callable[[float], float] = 1e-3
+    optimizer: Any = None
+    epochs: int = 1
+    warmup: int = 0
+    policy: Behaviour | None = None
+    seed: int | None = None
+    progress: bool = True
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """Where a run is. `memory` is None where the next window begins with a reset."""
+
+    world: World
+    moves: Optimiser
+    memory: Any = None
+    chance: Tensor | None = None
+    history: Played = field(default_factory=Played)
+
+
+class _NotFinite(Exception):
+    """Learning must stop here; the text says why."""
+
+
+def train_on(net: Net, source: Any, settings: Settings) -> Played:
+    """Acts and learns until `steps` more steps are made; goes on with the former run if no environment is named."""
+    if settings.steps < 1 or settings.horizon < 1 or settings.epochs < 1:
+        raise InputError("`steps`, `horizon` and `epochs` must be at least 1")
+    with _chance(net, source, settings) as run:
+        was_training, history = net.training, run.history
+        history.interrupted, history.stopped = False, None
+        with live(history, settings.steps, settings.progress) as shown:
+            try:
+                _windows(net, run, shown, settings)
+            except KeyboardInterrupt:
+                history.interrupted = True
+            except _NotFinite as reason:
+                history.stopped = str(reason)
+            finally:
+                run.moves.zero_grad()
+                net.train(was_training)
+    return history
+
+
+@contextmanager
+def _chance(net: Net, source: Any, settings: Settings) -> Iterator[Run]:
+    """The run; with a seed, all that is drawn follows from it and nothing outside is changed."""
+    former = net.run
+    if source is None and settings.seed is None and former is not None:
+        own = former.chance
+        with torch.random.fork_rng(enabled=own is not None):
+            if own is not None:
+                torch.set_rng_state(own)
+            yield former
+            former.chance = None if own is None else torch.get_rng_state()
+        return
+    with torch.random.fork_rng(enabled=settings.seed is not None):
+        if settings.seed is not None:
+            torch.manual_seed(settings.seed)
+        run = _begun(net, source, settings)
+        net.run = run
+        yield run
+        run.chance = None if settings.seed is None else torch.get_rng_state()
+
+
+def _begun(net: Net, source: Any, settings: Settings) -> Run:
+    env = _environment(net, source, settings.batch)
+    net.bind(facts(env))
+    seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
+    world = World(env, buffers(net.stores, seed), settings.policy, _seed=seed)
+    rate = settings.lr if isinstance(settings.lr, float | int) else settings.lr(0.0)
+    moves = optimiser(dict(net.named_parameters()), net.updates, settings.optimizer or _adam, float(rate))
+    return Run(world, moves)
+
+
+def _adam(parameters: Any, lr: float) -> torch.optim.Optimizer:
+    """Adam with the eps that policy gradients are used with, and its steps in one kernel."""
+    return torch.optim.Adam(parameters, lr=lr, eps=1e-5, fused=True)
+
+
+def _environment(net: Net, source: Any, batch: int | None) -> Environment:
+    given = source if source is not None else net.env
+    if given is None:
+        raise InputError("there is no environment yet: train_on(env, steps=…), or `%%seqnet --env`")
+    if isinstance(given, Environment) and source is None and batch not in (None, given.batch):
+        raise InputError(f"the environment has {given.batch} examples, not {batch}")
+    return environment(given, batch=batch if batch is not None else _default_batch(given))
+
+
+def _default_batch(given: Any) -> int | None:
+    """Environments of ours are made 16 at a time; what Gymnasium has made is as it is."""
+    return 16 if isinstance(given, str) or type(given).__name__ == "Kind" else None
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+
+def _windows(net: Net, run: Run, shown: Live, settings: Settings) -> None:
+    world, code, began = run.world, net.code, run.world.steps
+    if run.memory is None:
+        run.memory = generated.call(code, "begin", world)
+    good = Weights(net)
+    while world.steps - began < settings.steps:
+        net.train()
+        memory, run.memory = run.memory, None  # what is interrupted cannot be gone on with
+        memory, recorded = generated.call(code, "act", world, memory, settings.horizon)
+        run.memory = memory
+        _rate(run.moves, settings, (world.steps - began) / settings.steps)
+        if world.steps - began > settings.warmup:
+            for _ in range(settings.epochs):
+                _learn(net, run, recorded, good)
+        run.history.take(world)
+        shown.update(world.steps - began)
+        if settings.until is not None and run.history.recent() >= settings.until:
+            return
+
+
+def _rate(moves: Optimiser, settings: Settings, share: float) -> None:
+    """A learning rate that is a function of how much of the run is over."""
+    if callable(settings.lr):
+        moves.set_rate(float(settings.lr(min(share, 1.0))))
+
+
+def _learn(net: Net, run: Run, recorded: dict[str, Tensor], good: Weights) -> None:
+    code, moves = net.code, run.moves
+    names = generated.arguments(code)
+    moves.zero_grad()
+    loss = generated.call(code, "loss", **{names[state]: rows for state, rows in recorded.items()})
+    value = float(loss.detach())
+    if value != value or value in (float("inf"), float("-inf")):
+        good.restore()
+        number = len(run.history.losses) + 1
+        raise _NotFinite(f"the loss of window {number} is {value}; the weights are the last good ones")
+    good.take_now()
+    loss.backward()
+    moves.step()
+    if generated.has(code, "follow"):
+        generated.call(code, "follow")
+    run.history.losses.append(value)
+
+
+# --- playing without learning --------------------------------------------------------------------
+
+
+def play(net: Net, source: Any, episodes: int, greedy: bool, seed: int | None, batch: int | None) -> list[float]:
+    """The returns of whole episodes, as the program acts, or by what is likeliest; each environment's first ones, so
+    that short episodes are not counted more often."""
+    env = _environment(net, source, batch)
+    net.bind(facts(env))
+    each = -(-episodes // env.batch)
+    totals: list[float] = []
+    counts = [0] * env.batch
+    for lanes in episodes_of(net, env, greedy, seed):
+        for lane, total in lanes:
+            if counts[lane] < each:
+                counts[lane] += 1
+                totals.append(total)
+        if min(counts) >= each:
+            return totals[:episodes] if env.batch == 1 else totals
+    raise AssertionError("episodes go on until they are enough")
+
+
+def episodes_of(net: Net, env: Environment, greedy: bool, seed: int | None) -> Iterator[list[tuple[int, float]]]:
+    """After the reset and after each step, the environments whose episode has ended, with their returns."""
+    with torch.random.fork_rng(enabled=seed is not None), torch.no_grad():
+        if seed is not None:
+            torch.manual_seed(seed)
+        world = World(env, buffers(net.stores, seed or 0), None, greedy, _seed=seed)
+        was_training = net.training
+        net.eval()
+        try:
+            memory = generated.call(net.code, "begin", world)
+            yield []
+            while True:
+                memory, _ = generated.call(net.code, "act", world, memory, 1)
+                yield world.ended
+        finally:
+            net.train(was_training)

@@ -1,0 +1,54 @@
+"""Notebooks as pages: nothing is asked of any server, and pictures, sheets and colours are there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import nbformat
+import pytest
+
+import sqmagic
+from sqmagic.notebook.pages import BROWSERS, PageExporter, PrintExporter
+
+NET = "x_t : 2\n0 -> h_0\nx_t|h_{t-1} --[Enc|tanh]-> h_t"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture(scope="module")
+def notebook() -> nbformat.NotebookNode:
+    shown = dict(sqmagic.compile(NET, name="rnn")._repr_mimebundle_()) | {WIDGET: {"model_id": "gone"}}
+    output = nbformat.v4.new_output("execute_result", shown, execution_count=1)
+    cell = nbformat.v4.new_code_cell(f"%%seqnet rnn\n{NET}", outputs=[output], execution_count=1)
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A page"), cell])
+
+
+def test_a_page_asks_no_server_for_anything(notebook: nbformat.NotebookNode) -> None:
+    page, _ = PageExporter().from_notebook_node(notebook)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert not re.findall(r"<script[^>]*>[^<]*https?://", page)
+
+
+def test_picture_and_sheet_and_colours_are_in_it(notebook: nbformat.NotebookNode) -> None:
+    page, _ = PageExporter().from_notebook_node(notebook)
+    assert "<math" in page and "data:image/svg+xml;base64," in page
+    assert re.search(r'<span class="[a-z]+">tanh</span>', page)
+    assert "gone" not in page
+
+
+def test_the_notebook_is_left_as_it_was(notebook: nbformat.NotebookNode) -> None:
+    PageExporter().from_notebook_node(notebook)
+    assert WIDGET in notebook.cells[1].outputs[0].data
+
+
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="there is no browser to print with")
+def test_it_is_printed(notebook: nbformat.NotebookNode) -> None:
+    made, about = PrintExporter().from_notebook_node(notebook)
+    assert made.startswith(b"%PDF") and about["output_extension"] == ".pdf"
+
+
+def test_without_a_browser_it_says_so(monkeypatch: pytest.MonkeyPatch, notebook: nbformat.NotebookNode) -> None:
+    monkeypatch.delenv("SQMAGIC_CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="printed by Chromium, and there is none"):
+        PrintExporter().from_notebook_node(notebook)

@@ -1,0 +1,117 @@
+"""Every program of the seed that has an environment does what is said of it; well timed, they solve what they are for.
+
+Whether learning solves CartPole takes minutes over many seeds: `python -m bench.solving` shows that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from worlds import A2C_GRU, TD_GRU, WALK, forgetful
+
+import sqmagic
+from sqmagic.equations.elaborate import elaborate
+from sqmagic.notation.parse import parse
+from sqmagic.notation.problems import NotationError
+from sqmagic.notation.source import Source
+from sqmagic.pipeline import kernel_of, understand
+from sqmagic.runtime.net import Net
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def program(name: str) -> str:
+    return (GOLDEN / name / "program.sqn").read_text()
+
+
+def compiled(text: str, env: str = "CartPole", width: int = 64, **more: object) -> Net:
+    torch.manual_seed(0)
+    return sqmagic.compile(text, env=env, width=width, **more)  # type: ignore[arg-type]
+
+
+# --- as they stand -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [("td", {"SQ611"}), ("a2c", {"SQ611", "SQ612", "SQ613"}), ("a2c_gae", {"SQ611", "SQ612", "SQ613"})],
+)
+def test_a_seed_program_runs_and_is_warned_of(name: str, codes: set[str]) -> None:
+    known = understand(program(name), kernel_of({}, {}, "CartPole"))
+    assert {warning.code for warning in known.warnings} == codes
+    history = compiled(program(name)).train_on(steps=1024, batch=16, horizon=16, seed=0, progress=False)
+    assert len(history.losses) == 4
+    assert history.stopped is None
+    assert history.episodes
+
+
+def test_the_gru_of_the_seed_runs_with_the_macro_of_an_earlier_cell() -> None:
+    before = program("gru_macro")
+    macros = elaborate(parse(before), Source.of(before)).macros
+    net = compiled(program("td_gru"), macros=macros)
+    history = net.train_on(steps=1024, batch=16, horizon=16, seed=0, progress=False)
+    assert len(history.losses) == 4
+    assert history.stopped is None
+
+
+def test_the_dqn_of_the_seed_is_refused_with_the_form_that_learns() -> None:
+    with pytest.raises(NotationError) as refusal:
+        compiled(program("dqn"))
+    assert "blocked by `one_hot(argmax(·))`" in str(refusal.value)
+    assert "q_{t-1}[a_{t-1}] => r_t + gamma * max(q_t) * (1 - d_t)" in str(refusal.value)
+
+
+def test_the_form_that_is_offered_for_dqn_runs() -> None:
+    text = program("dqn").split("O_{t-1} --[Q]->")[0]
+    text += "O_{t-1} --[Q]-> q_{t-1}\nq_{t-1}[a_{t-1}] => r_t + gamma * max(q_t) * (1 - d_t)"
+    history = compiled(text).train_on(steps=512, batch=8, horizon=16, seed=0, progress=False)
+    assert len(history.losses) == 4
+    assert history.stopped is None
+
+
+# --- well timed ----------------------------------------------------------------------------------
+
+
+def test_the_values_of_a_random_walk_are_the_exact_ones() -> None:
+    net = compiled(WALK, "RandomWalk5")
+    net.train_on(steps=400_000, batch=256, horizon=16, lr=lambda done: 0.1 * (1 - done), seed=0, progress=False)
+    values = net.code.Value.weight.detach()[0]  # type: ignore[union-attr, index]
+    torch.testing.assert_close(values, torch.arange(1.0, 6.0) / 6, atol=0.02, rtol=0)
+
+
+def test_the_target_that_looks_back_does_not_reach_them() -> None:
+    text = WALK.replace("V_{t-1} => r_t + Value @ O'_t * (1 - d_t)", "V_t => V_{t-1} + r_t")
+    net = compiled(text, "RandomWalk5")
+    net.train_on(steps=100_000, batch=256, horizon=16, lr=lambda done: 0.1 * (1 - done), seed=0, progress=False)
+    values = net.code.Value.weight.detach()[0]  # type: ignore[union-attr, index]
+    assert (values - torch.arange(1.0, 6.0) / 6).abs().max() > 0.1
+
+
+def always_one(observation: Tensor) -> Tensor:
+    return torch.ones(len(observation), dtype=torch.long)
+
+
+def td_error(text: str) -> float:
+    """The loss at the end; with one answer only, an episode's return is the sign that its first step alone shows."""
+    net = compiled(text, "MemoryLength", 32)
+    history = net.train_on(steps=60_000, batch=16, horizon=24, lr=1e-2, seed=0, policy=always_one, progress=False)
+    return sum(history.losses[-10:]) / 10
+
+
+def test_td_with_a_gru_predicts_what_no_memoryless_value_can() -> None:
+    assert td_error(TD_GRU) < 0.05
+    assert td_error(forgetful(TD_GRU)) > 0.15  # 1/6: nothing is known at the last of six steps
+
+
+def test_a_policy_with_a_gru_remembers() -> None:
+    returns = {}
+    for text in (A2C_GRU, forgetful(A2C_GRU)):
+        net = compiled(text, "MemoryLength", 32)
+        net.train_on(steps=50_000, batch=16, horizon=24, lr=1e-2, seed=0, until=0.99, progress=False)
+        played = net.play(episodes=200, batch=100, seed=1, greedy=False)
+        returns[text] = sum(played) / len(played)
+    assert returns[A2C_GRU] > 0.9
+    assert abs(returns[forgetful(A2C_GRU)]) < 0.4

@@ -1,0 +1,91 @@
+"""What a net tells of its values: one state on data, and the equations with numbers put in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from emitted import net, randomised
+from programs import PROGRAMS
+
+from sqmagic.equations.blanks import blanks
+from sqmagic.equations.show import show_equation
+from sqmagic.pipeline import understand
+
+SCALARS = "x_t : 1\na : param(1)\n0 -> h_0\nh_{t-1} * 0.5 + x_t * x_t -> h_t\nh_T - h_1 -> d"
+ENC = (
+    "y_t : 2\nx_t : 2\nEnc: x_t\n    x_t --[R|sigmoid]-> r_t\n    -r_t -> q_t\n    return q_t\nx_t --[Enc]-> q_t => y_t"
+)
+
+
+def test_a_state_is_probed_by_its_name_with_or_without_its_step() -> None:
+    module, x = net(ENC), torch.rand(4, 3, 2)
+    out = module(x=x)
+    assert torch.equal(module.probe("q_t", x=x), out.q)
+    assert torch.equal(module.probe("Enc.r_t", x=x), out["Enc.r"])
+    assert torch.equal(module.probe("Enc.r", {"x": x}), out["Enc.r"])
+    assert torch.equal(module.probe("q_2", x=x), out.q[1])
+    assert not module.probe("q", x=x).requires_grad
+
+
+def test_a_state_by_its_name_in_python_and_a_base_case() -> None:
+    module = net("0 -> O'_0\nO'_{t-1} + x_t -> O'_t\nx_t : 2")
+    assert module.probe("O_prime", x=torch.ones(3, 1, 2))[:, 0, 0].tolist() == [1, 2, 3]
+    assert not module.probe("O'_0", x=torch.ones(3, 1, 2)).any()
+
+
+@pytest.mark.parametrize("name", ["z_t", "q_{t-1}", "q_9", "y_t"])
+def test_what_cannot_be_probed_is_said_with_what_can(name: str) -> None:
+    with pytest.raises(KeyError, match=r"there are x, Enc\.r, q"):
+        net(ENC).probe(name, x=torch.rand(4, 3, 2))
+
+
+def test_a_trace_puts_numbers_in_place_of_states() -> None:
+    told = str(net(SCALARS).trace(x=torch.tensor([[1.0], [2.0], [3.0]]), steps=2))
+    assert "h_t = h_{t-1} * 0.5 + x_t * x_t   [1]" in told
+    assert "t=1: 0 * 0.5 + 1 * 1 = 1" in told
+    assert "t=2: 1 * 0.5 + 2 * 2 = 4.5" in told
+    assert "11.2 - 1 = 10.2" in told
+    assert "t=3" not in told
+
+
+def test_a_trace_is_of_one_example_to_its_own_end() -> None:
+    x = torch.tensor([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]])
+    told = str(net(SCALARS).trace(x=x, lengths=[3, 2], example=1))
+    assert "t=2: 25 * 0.5 + 6 * 6 = 48.5" in told
+    assert "t=3" not in told
+    assert "48.5 - 25 = 23.5" in told
+
+
+def test_a_trace_may_be_of_some_states_alone() -> None:
+    trace = net(ENC).trace(x=torch.rand(2, 1, 2), only=["Enc.r_t"])
+    assert [row.text for row in trace.rows] == ["Enc.r_t = sigmoid(Enc.R(x_t))"]
+    assert trace.rows[0].shape == (2,)
+
+
+def test_a_page_shows_a_column_for_each_step() -> None:
+    html = net(SCALARS).trace(x=torch.ones(5, 1), steps=3).html
+    assert re.findall("<th[^>]*>(.*?)</th>", html)[2:] == ["t = 1", "t = 2", "t = 3"]
+    assert html.count("<tr>") == html.count("</tr>") == 1 + 3
+
+
+def test_the_numbers_of_a_trace_are_those_of_a_call() -> None:
+    module = net(PROGRAMS["macro"])
+    randomised(module)
+    x = torch.rand(3, 2, 3)
+    out, rows = module(x=x), {row.text: row for row in module.trace(x=x, example=1).rows}
+    found = next(row for text, row in rows.items() if text.startswith("Enc_1.r_t = "))
+    for cell in found.cells:
+        assert cell.step is not None
+        first = f"{out['Enc_1.r'][cell.step - 1, 1, 0].item():.3g}"
+        assert cell.value.startswith(f"[{first} ")
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_a_line_with_its_blanks_filled_in_again_is_the_equation(name: str) -> None:
+    system = understand(PROGRAMS[name]).system
+    for line, equation in zip(blanks(system), [e for e in system.equations if e.targets], strict=True):
+        right = "".join(part if isinstance(part, str) else part.text for part in line.parts)
+        assert line.text == show_equation(equation)
+        assert line.text.endswith(f"= {right}")

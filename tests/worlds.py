@@ -1,0 +1,93 @@
+"""Programs with an environment that are timed well: those that the seed's become when what the lints say is heeded."""
+
+from __future__ import annotations
+
+WALK = """
+reset() -> S_0, O_0
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+Value @ O_t -> V_t
+V_{t-1} => r_t + Value @ O'_t * (1 - d_t)
+"""
+"""TD(0) with a table."""
+
+GAE = """
+0.99 -> gamma
+0.95 -> lam
+reset() -> S_0, O_0
+O_t --[P_1|tanh|P_2|tanh|P_3|softmax]-> pi_t
+sample(pi_t) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+O_t --[V_1|tanh|V_2|tanh|V_3]-> V_t
+O'_t --[V_1|tanh|V_2|tanh|V_3]-> W_t
+0.1*r_t + gamma*W_t*(1-d_t) - V_{t-1} -> TD_t
+TD_t + gamma*lam*A_{t+1}*(1-cut_t) -> A_t
+V_{t-1} => A_t + V_{t-1}
+pi_{t-1} $ A_t * log(pi_{t-1}[a_{t-1}]) + 0.01*entropy(pi_{t-1})
+"""
+"""A2C with generalised advantages."""
+
+GRU = """
+Enc: h_{t-1}, x_t
+    h_{t-1}|x_t -> c_t
+    c_t --[R|sigmoid]-> r_t
+    c_t --[Z|sigmoid]-> z_t
+    x_t|(h_{t-1}*r_t) --[H|tanh]-> l_t
+    h_{t-1}*(1 - z_t) + z_t*l_t -> h_t
+    return h_t
+"""
+
+TD_GRU = (
+    GRU
+    + """
+reset() -> S_0, O_0
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
+0 -> h_{-1}
+0 -> cut_0
+h_{t-1}, O_t --[Enc]-> h_t
+reset h on cut
+h_t --[Value]-> V_t
+V_{t-1} => r_t + V_t*(1 - d_t)
+"""
+)
+
+A2C_GRU = (
+    GRU
+    + """
+0.95 -> gamma
+reset() -> S_0, O_0
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
+0 -> h_{-1}
+0 -> cut_0
+h_{t-1}, O_t --[Enc]-> h_t
+reset h on cut
+h_t --[Value]-> V_t
+h_t --[Policy|softmax]-> pi_t
+sample(pi_t) -> a_t
+r_t + gamma*V_t*(1-d_t) - V_{t-1} -> TD_t
+TD_t + gamma*0.95*A_{t+1}*(1-cut_t) -> A_t
+V_{t-1} => A_t + V_{t-1}
+pi_{t-1} $ A_t*log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
+"""
+)
+
+
+def forgetful(text: str) -> str:
+    """The same without a memory: a layer where the GRU was."""
+    flat = text.replace(GRU, "").replace("0 -> h_{-1}\n0 -> cut_0\n", "").replace("reset h on cut\n", "")
+    return flat.replace("h_{t-1}, O_t --[Enc]-> h_t", "O_t --[M|tanh]-> h_t")
+
+
+DQN = """
+B : buffer(20000, batch=128, steps=3, gamma=0.99)
+reset() -> S_0, O_0
+O_t --[Q_1|relu|Q_2|relu|Q_3]-> q_t
+eps_greedy(q_t, eps=0.05) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+Add_B(O_{t-1}, a_{t-1}, r_t, O'_t, d_t, cut_t)
+Get_B() -> o, b, u, n, e, c, g
+o --[Q_1|relu|Q_2|relu|Q_3]-> p
+n --[Q_1|relu|Q_2|relu|Q_3]-> z
+n --[target(Q_1|relu|Q_2|relu|Q_3, tau=0.005)]-> w
+p[b] ==[huber]=> 0.1*u + g*w[argmax(z)]
+"""
+"""Double Q-learning over three steps: `g` is the discount of what comes after them, 0 where the episode ended."""
