@@ -15,7 +15,7 @@ LAST := --CoalesceStreamsPreprocessor.enabled=True
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-world core sanitize sanitize-kernels record pictures labextension typeset browser wheel clean
+.PHONY: help demo lab test unit fuzz quick notebooks check check-format lint types layers format bench bench-full bench-solving bench-world core sanitize sanitize-kernels record pictures labextension typeset browser wheel clean
 
 # The kernel of a notebook is the one of this environment, whatever else the user has installed.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -92,6 +92,9 @@ sanitize-kernels: $(READY) ## recurrences in C under the address, undefined-beha
 bench-world: $(CORE) ## environments and buffers beside those of others (installs them: Gymnasium, EnvPool, cpprb, SB3)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt envpool cpprb stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.world
+
+bench-solving: $(READY) $(CORE) ## whether programs solve CartPole, over fresh seeds, and what that takes
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.solving
 
 bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's
 	$(BIN)/python -m bench

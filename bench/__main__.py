@@ -11,6 +11,7 @@ from functools import partial
 from statistics import median
 from time import perf_counter
 
+from bench.board import drawing
 from bench.programs import LSTM, chain
 
 STATEMENTS = (125, 250, 500, 1000, 2000)
@@ -79,6 +80,7 @@ def main() -> None:
     importing()
     compiling()
     growing()
+    drawing(line, milliseconds)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from bench.aims import aim
 from bench.cells import CELLS, RANDOM, Loop, random_cell, scripted
 from bench.peak import peak
-from sqmagic.pipeline import compile as compiled
+from sqmagic.nets import compile as compiled
 
 SHAPES = ((64, 32, 64), (128, 64, 256), (256, 16, 512), (512, 1, 128))
 """Steps, examples, width."""

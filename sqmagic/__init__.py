@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sqmagic.grading.check import check as check
+    from sqmagic.nets import compile as compile
     from sqmagic.notation.problems import NotationError as NotationError
-    from sqmagic.pipeline import compile as compile
     from sqmagic.runtime.environments import environment as environment
     from sqmagic.runtime.net import Net as Net
     from sqmagic.runtime.replay import Buffer as Buffer
@@ -25,7 +25,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "check": "sqmagic.grading.check",
-    "compile": "sqmagic.pipeline",
+    "compile": "sqmagic.nets",
     "Net": "sqmagic.runtime.net",
     "NotationError": "sqmagic.notation.problems",
     "environment": "sqmagic.runtime.environments",

@@ -6,14 +6,15 @@ left as it is where the rules would change at which steps a state holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqmagic.calculus.rewrite import Optimised, Rewrite, optimise
 from sqmagic.emit.torch.write import Faster
 from sqmagic.equations.shapes import Shapes
-from sqmagic.equations.system import System
+from sqmagic.equations.system import Running, System, reads
 from sqmagic.schedule.dependence import Component, Dependence, dependence
-from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.domains import Domains, Interval, domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ def faster(system: System, shapes: Shapes, order: Dependence, held: Domains) -> 
         if not moved:
             regions = _regions(order, anew, found)
             sizes = replace(shapes, states=found.shapes)
-            return Rewritten(Faster(found.system, sizes, steps, regions, frozenset(found.home)), found.rewrites)
+            made = frozenset(found.home)
+            needed = _where_read(found.system, steps, made)
+            return Rewritten(Faster(found.system, sizes, needed, regions, made), found.rewrites)
         kept = [c for c in loops if not moved.intersection(c.states)]
         loops = kept if len(kept) < len(loops) else []
     return None
@@ -51,6 +54,34 @@ def _moved(system: System, found: Optimised, held: Domains, steps: Domains, anew
     if states or steps.goals != held.goals or steps.horizon != held.horizon or anew.problems or steps.problems:
         return states or {t.state for e in system.equations for t in e.targets}
     return set()
+
+
+def _where_read(system: System, held: Domains, made: frozenset[str]) -> Domains:
+    """The domains with each made name at the steps at which it is read, and no others: at what nobody asks for, a
+    product would cost time, and with a weight that is not finite turn the adjoint of its operand, 0, into NaN.
+    """
+    states, equations = dict(held.states), list(held.equations)
+    for number, equation in reversed(list(enumerate(system.equations))):
+        own = {t.state for t in equation.targets} & made & states.keys()
+        steps = [_asked_for(system, equations, state) for state in own]
+        if own and None not in steps:
+            first, last = min(s.first for s in steps if s), max(s.last for s in steps if s)
+            states |= dict.fromkeys(own, Interval(first, last))
+            equations[number] = Interval(first, last)
+    return replace(held, states=states, equations=tuple(equations))
+
+
+def _asked_for(system: System, held: Sequence[Interval | None], state: str) -> Interval | None:
+    """From the first step at which a state is read to the last; None if that is not for each reader to say."""
+    found = []
+    for equation, steps in zip(system.equations, held, strict=True):
+        for read in (r for r in reads(equation.value) if r.state == state):
+            match read.context:
+                case (Running(_, offset),) if steps is not None:
+                    found.append(Interval(steps.first + offset, steps.last + offset))
+                case _:
+                    return None
+    return Interval(min(s.first for s in found), max(s.last for s in found)) if found else None
 
 
 def _regions(order: Dependence, anew: Dependence, found: Optimised) -> tuple[tuple[Component, ...], ...]:

@@ -63,6 +63,11 @@ def both_ways() -> System:
     )
 
 
+def counter() -> System:
+    """A cell with nothing above or below it."""
+    return system([let("n", call("add", at("n", -1), Const(1)))], [])
+
+
 def crowd() -> System:
     """Many circles."""
     step = let("h", dense("F", call("concat", at("h", -1), at("x"), at("u"), at("w"), Read("z")), "tanh"))
@@ -218,6 +223,8 @@ def test_a_chain_has_three_cells_and_only_the_middle_one_is_open() -> None:
 
 def test_a_closed_cell_without_circles_is_narrow_and_one_with_many_has_room() -> None:
     first = min(boxes(marks(PROGRAMS["a2c_gae"](), "chain"), "cell"), key=lambda b: b.left)
+    assert first.right - first.left == 60
+    first = min(boxes(marks(counter(), "chain"), "cell"), key=lambda b: b.left)
     assert first.right - first.left == 96
     found = marks(crowd(), "chain")
     for suffix in ("-tm1", "-tp1"):
@@ -357,6 +364,35 @@ def test_loops_lead_through_a_step_of_time_and_never_cross() -> None:
         pieces = [(line.key, a, b) for line in lines(found, "rail") for a, b in pairwise(line.corners)]
         for (name, a, b), (other, c, d) in combinations(pieces, 2):
             assert name == other or not _piece(a, b).meets(_piece(c, d)), (program, name, other)
+
+
+def test_a_rail_is_a_loop_for_each_distance_at_which_it_is_read() -> None:
+    far = [let("h", dense("M", call("concat", at("h", -1), at("h", -3)), "tanh"))]
+    for equations, delays in (
+        (far, ["t−1", "t−3"]),
+        ([let("h", dense("M", at("h", -2), "tanh"))], ["t−2"]),
+        ([let("h", dense("M", call("concat", at("h", 1), at("h", 2)), "tanh"))], ["t+1", "t+2"]),
+    ):
+        found = [m for m in marks(system(equations, []), "rolled") if isinstance(m, Shape) and m.look == "delay"]
+        assert [told(m) for m in found] == delays
+    assert [m.about.title for m in marks(system(far, []), "rolled") if isinstance(m, Shape) and m.look == "delay"] == [
+        "one step earlier",
+        "3 steps earlier",
+    ]
+
+
+def test_rolled_up_a_program_shows_what_it_learns_from() -> None:
+    found = marks(PROGRAMS["a2c_gae"](), "rolled")
+    assert {m.look for m in found if isinstance(m, Shape)} >= {"loss", "objective"}
+    text = "x_t : 4\n0 -> h_0\nx_t|h_{t-1} --[M|tanh]-> h_t\nh_t --[G|softmax]-> p_t => y_t\n"
+    found = marks(elaborate(parse(text), Source.of(text), Kernel()).system, "rolled")
+    goal, prediction, target = (
+        next(m for m in found if isinstance(m, Shape) and m.look == look) for look in ("loss", "output", "target")
+    )
+    assert prediction.box.top < goal.box.bottom < goal.box.top < target.box.bottom
+    ways = {(m.tail, m.head): m for m in found if isinstance(m, Line)}
+    assert (prediction.key, goal.key) in ways
+    assert "held" in ways[target.key, goal.key].looks
 
 
 def _piece(a: tuple[float, float], b: tuple[float, float]) -> Box:

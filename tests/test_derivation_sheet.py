@@ -23,7 +23,8 @@ from sqmagic.board.diagram import picture
 from sqmagic.checking.check import unchecked
 from sqmagic.equations.elaborate import Kernel
 from sqmagic.notation.problems import NotationError
-from sqmagic.pipeline import rows, understand
+from sqmagic.pipeline import understand
+from sqmagic.showing import rows
 
 LSTM = f"x_t : 3\ny_t : 5\n{cell}".replace("h_t --[Gen|softmax]", "h_t\nh_t --[Gen]").strip()
 

@@ -10,7 +10,9 @@ from IPython.core.interactiveshell import InteractiveShell
 import sqmagic
 from sqmagic.checking import check as checking
 from sqmagic.checking.check import WrongForm
-from sqmagic.pipeline import Page, build, compile, kernel_of, show_as, understand
+from sqmagic.nets import build, compile, kernel_of
+from sqmagic.pipeline import understand
+from sqmagic.showing import Page, show_as
 
 RNN = "x_t : 5\n0 -> h_0\nx_t|h_{t-1} --[Enc|tanh]-> h_t --[Gen]-> p_t => y_t\ny_t : 2\n"
 OPEN = "0 -> h_0\nx_t|h_{t-1} --[Enc|tanh]-> h_t --[Gen]-> p_t => y_t\n"

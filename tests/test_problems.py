@@ -14,10 +14,11 @@ import pytest
 
 import sqmagic
 from sqmagic.emit.torch.write import refused
+from sqmagic.nets import kernel_of
 from sqmagic.notation.problems import NotationError, Problem, describe, repaired
 from sqmagic.notation.reader import logical_lines
 from sqmagic.notation.source import Source
-from sqmagic.pipeline import Sizes, generate, kernel_of, understand
+from sqmagic.pipeline import Sizes, generate, understand
 
 MISTAKES = sorted((Path(__file__).parent / "problems").glob("*/program.sqn"))
 

@@ -18,7 +18,7 @@ from programs import PROGRAMS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from sqmagic.pipeline import compile as compiled
+from sqmagic.nets import compile as compiled
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.net import Net

@@ -14,10 +14,11 @@ from worlds import A2C_GRU, TD_GRU, WALK, forgetful
 
 import sqmagic
 from sqmagic.equations.elaborate import elaborate
+from sqmagic.nets import kernel_of
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError
 from sqmagic.notation.source import Source
-from sqmagic.pipeline import kernel_of, understand
+from sqmagic.pipeline import understand
 from sqmagic.runtime.net import Net
 
 GOLDEN = Path(__file__).parent / "golden"

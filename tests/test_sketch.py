@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sqmagic.notation.problems import NotationError
-from sqmagic.pipeline import sketch, understand
+from sqmagic.pipeline import understand
+from sqmagic.showing import sketch
 
 MISTAKES = sorted((Path(__file__).parent / "problems").glob("*/program.sqn"))
 

@@ -78,7 +78,7 @@ def forgetful(text: str) -> str:
 
 
 DQN = """
-B : buffer(20000, batch=128, steps=5, gamma=0.99)
+B : buffer(20000, batch=128, steps=3, gamma=0.99)
 reset() -> S_0, O_0
 O_t --[Q_1|relu|Q_2|relu|Q_3]-> q_t
 eps_greedy(q_t, eps=0.05) -> a_t
@@ -87,7 +87,7 @@ Add_B(O_{t-1}, a_{t-1}, r_t, O'_t, d_t, cut_t)
 Get_B() -> o, b, u, n, e, c, g
 o --[Q_1|relu|Q_2|relu|Q_3]-> p
 n --[Q_1|relu|Q_2|relu|Q_3]-> z
-n --[target(Q_1|relu|Q_2|relu|Q_3, tau=0.01)]-> w
+n --[target(Q_1|relu|Q_2|relu|Q_3, tau=0.005)]-> w
 p[b] ==[huber]=> 0.1*u + g*w[argmax(z)]
 """
-"""Double Q-learning over five steps: `g` is the discount of what comes after them, 0 where the episode ended."""
+"""Double Q-learning over three steps: `g` is the discount of what comes after them, 0 where the episode ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqmagic.board.diagram import Look
-from sqmagic.pipeline import sketch
+from sqmagic.showing import sketch
 
 HERE = Path(__file__).parent
 PICTURES: dict[str, tuple[str, Look]] = {

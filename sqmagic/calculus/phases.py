@@ -41,6 +41,12 @@ def acts(system: System) -> bool:
     return any(n.op in ("reset", "step", "Add", "Get") for e in system.equations for n in _applied(e.value))
 
 
+def opaque(system: System) -> frozenset[str]:
+    """The states of the environment, which have no parts."""
+    outside = [e for e in system.equations if isinstance(e.value, Apply) and e.value.op in ("reset", "step")]
+    return frozenset(e.targets[0].state for e in outside if e.targets)
+
+
 def obstacles(system: System) -> tuple[Problem, ...]:
     """What keeps a program from being acted: SQ705 a goal that mixes what a buffer gives with the present steps,
     SQ706 a draw within an expression, SQ707 acting that looks ahead, SQ708 an input that no environment brings, SQ709

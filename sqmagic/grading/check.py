@@ -21,7 +21,7 @@ from sqmagic.grading.compare import Parting, parting, scalar
 from sqmagic.grading.data import random_inputs, random_weights
 from sqmagic.grading.layers import Pairing, columns, pairings, renamed, signatures, told
 from sqmagic.grading.verdict import Verdict
-from sqmagic.pipeline import compile as compiled
+from sqmagic.nets import compile as compiled
 from sqmagic.runtime.errors import Told
 from sqmagic.runtime.net import Net
 from sqmagic.runtime.states import States

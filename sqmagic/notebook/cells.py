@@ -11,15 +11,17 @@ from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
 from sqmagic.grading.check import check
 from sqmagic.grading.verdict import Verdict
+from sqmagic.nets import build, kernel_of
 from sqmagic.notation.problems import NotationError, describe
 from sqmagic.notation.show import show_statement
 from sqmagic.notebook.refusal import Refusal, refuse_name
 from sqmagic.notebook.session import Recipe, Session
 from sqmagic.notebook.weights import inherit
-from sqmagic.pipeline import PAGE, Page, Understood, build, kernel_of, show_as, sketch, understand
+from sqmagic.pipeline import Understood, understand
 from sqmagic.runtime import inputs
 from sqmagic.runtime.blueprint import DataShape
 from sqmagic.runtime.net import Net
+from sqmagic.showing import PAGE, Page, show_as, sketch
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class SeqnetMagics(Magics):
         from sqmagic.notation.problems import NotationError
         from sqmagic.notebook.cells import Wish, carry_out, reference_of
         from sqmagic.notebook.live import offer
-        from sqmagic.pipeline import Page
+        from sqmagic.showing import Page
 
         options = parse_argstring(self.make, line)
         look = Look(options.view, options.theme, options.expand, not options.no_legend)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from sqmagic.equations.elaborate import elaborate
 from sqmagic.equations.shapes import Shapes, infer
 from sqmagic.equations.system import System
+from sqmagic.nets import kernel_of
 from sqmagic.notation.letters import ascii_name
 from sqmagic.notation.salvage import salvage
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro
 from sqmagic.notebook.tokens import MAGIC, NAME, mode_at, tokens
-from sqmagic.pipeline import kernel_of
 from sqmagic.schedule.domains import Interval, domains
 
 _MAGIC = re.compile(MAGIC)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, playing, telling, training
+from sqmagic.runtime import generated, inputs, playing, precision, telling, training
 from sqmagic.runtime.blueprint import Blueprint, Derivation, InputSpec, Settled, Shape, Store, Transforms, World
 from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
@@ -81,7 +81,9 @@ class Net(nn.Module):
         """
         ready = self._ready(_together(data, given), lengths, "forward", "a call")
         code, keywords = self._settled_code(), self._keywords("forward", ready, horizon)
-        values = generated.call(code, "forward", **keywords)
+        with precision.arithmetic(self._reference()):
+            values = generated.call(code, "forward", **keywords)
+        values = precision.given_out(values, self._reference())
         return States(values, generated.rows(code), self._blueprint.names, self._steps(ready, horizon), ready.lengths)
 
     def loss(
@@ -116,14 +118,18 @@ class Net(nn.Module):
         if memory is not None:
             needed = frozenset(s.state for s in self._settled.inputs if s.indexed and s.state in needed)
         specs = tuple(_of_one_step(spec) for spec in self._settled.inputs)
-        ready = inputs.fit(specs, data_, self._reference(), needed, "a step")
+        like = self._reference()
+        ready = inputs.fit(specs, data_, precision.wide(like), needed, "a step")
         rows = [ready.tensors[s.state] for s in self._settled.inputs if s.indexed and s.state in needed]
         if memory is None:
             bare = [ready.tensors[s.state] for s in self._settled.inputs if not s.indexed and s.state in needed]
-            memory = Memory(len((rows + bare or [torch.empty(1)])[0]), generated.call(code, "start", *rows, *bare))
+            with precision.arithmetic(like):
+                memory = Memory(len((rows + bare or [torch.empty(1)])[0]), generated.call(code, "start", *rows, *bare))
         if rows and len(rows[0]) != memory.batch:
             raise InputError(f"{len(rows[0])} examples are given, but the memory is of {memory.batch}")
-        after, values = generated.call(code, "step", memory.rows, *rows)
+        with precision.arithmetic(like):
+            after, values = generated.call(code, "step", memory.rows, *rows)
+        values = precision.given_out(values, like)
         return Memory(memory.batch, after), States(values, {}, self._blueprint.names)
 
     def fit(
@@ -498,7 +504,7 @@ class Net(nn.Module):
             )
             raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
         needed = generated.needs(code, method)
-        return inputs.fit(self._settled.inputs, data, self._reference(), needed, purpose)
+        return inputs.fit(self._settled.inputs, data, precision.wide(self._reference()), needed, purpose)
 
     def _loss(self, ready: Data, horizon: int | None) -> Tensor:
         """The loss of data that are laid out; a goal that counts at no step has no mean."""
@@ -507,8 +513,10 @@ class Net(nn.Module):
             if counted is not None and steps + counted[1] < counted[0]:
                 where = f"{counted[0]} to T{counted[1]:+d}" if counted[1] else f"{counted[0]} to T"
                 raise InputError(f"`{text}` counts at the steps {where}: with T = {steps} there are none")
-        found: Tensor = generated.call(self._settled_code(), "loss", **self._keywords("loss", ready, horizon))
-        return found
+        keywords = self._keywords("loss", ready, horizon)
+        with precision.arithmetic(self._reference()):
+            found: Tensor = generated.call(self._settled_code(), "loss", **keywords)
+        return precision.widened(found)
 
     def _keywords(self, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
         code = self._settled_code()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sqmagic.runtime import generated
+from sqmagic.runtime import generated, precision
 from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
 from sqmagic.runtime.blueprint import Transforms
 from sqmagic.runtime.errors import InputError
@@ -211,7 +211,7 @@ def _culprit(net: Net, batch: Data, before: Weights, settings: Settings) -> str:
     """The first state, in the order of the program, that is not finite, at its first step."""
     before.restore()
     code = net._settled_code()
-    with torch.no_grad():
+    with torch.no_grad(), precision.arithmetic(net._reference()):
         found = generated.call(code, "forward", **net._keywords("forward", batch, settings.horizon))
         states = generated.Values(found)
     rows = generated.rows(code)

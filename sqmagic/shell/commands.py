@@ -17,12 +17,14 @@ from sqmagic.board.views import VIEWS
 from sqmagic.emit.torch.write import refused
 from sqmagic.equations.show import show_state
 from sqmagic.equations.system import Running
+from sqmagic.nets import compile
 from sqmagic.notation.format import formatted
 from sqmagic.notation.problems import NotationError
-from sqmagic.pipeline import Page, Sizes, Understood, compile, derived, drawn, generate, shown, understand
+from sqmagic.pipeline import Sizes, Understood, generate, understand
 from sqmagic.shell.files import STANDARD, Failed, name, read, target, write
 from sqmagic.shell.pages import page
 from sqmagic.shell.told import tell
+from sqmagic.showing import Page, derived, drawn, shown
 
 
 class Wrong(Exception):

@@ -137,7 +137,8 @@ def _bundle(kernel: str, derive: str) -> dict[str, object]:
     """What a cell with this program shows, made by the Python that has sqmagic."""
     script = """
 import json, sys
-from sqmagic.pipeline import Page, shown, understand
+from sqmagic.pipeline import understand
+from sqmagic.showing import Page, shown
 page = Page(derive=sys.argv[1], check=False)
 json.dump(shown("gru", understand(sys.stdin.read()), {}, page, {"h": (64,), "x": (28,)}), sys.stdout)
 """

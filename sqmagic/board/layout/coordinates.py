@@ -21,8 +21,8 @@ _ON = 14.0
 _NARROWEST, _WIDEST = 0.6, 2.0
 """A cell's width for its height."""
 
-_TOO_WIDE = 960.0
-"""At 700 pixels the letters of anything wider are too small."""
+_TOO_WIDE, _WIDE = 960.0, 780.0
+"""At 700 pixels the letters of anything wider are too small; a cell has its rails, and perhaps more, beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,13 @@ class Placed:
 
 
 def place(plan: Plan, routes: Routes, room: float = 1.0) -> Placed:
-    """A program without time flows to the right, unless that would make it too wide to be read; `room` is how much
-    further apart than need be everything stands."""
+    """A program without time flows to the right, unless that would make it too wide to be read, and a wide cell has its
+    columns closer together; `room` is how much further apart than need be everything stands."""
     if plan.graph.timed:
-        return _trimmed(plan, _placed(plan, routes, room, turned=False))
+        found = _trimmed(plan, _placed(plan, routes, room, turned=False))
+        return (
+            found if _width(found) <= _WIDE else _trimmed(plan, _placed(plan, routes, room, turned=False, close=True))
+        )
     lying = _trimmed(plan, _turned(_placed(plan, routes, room, turned=True)))
     if _width(lying) <= _TOO_WIDE:
         return lying
@@ -74,12 +77,12 @@ def _width(placed: Placed) -> float:
     return max(ends) - min(ends)
 
 
-def _placed(plan: Plan, routes: Routes, room: float, turned: bool) -> Placed:
+def _placed(plan: Plan, routes: Routes, room: float, turned: bool, close: bool = False) -> Placed:
     """Where everything stands while the flow is still upwards; `turned` if it will not stay so."""
     sizes = [extent(node) for node in plan.graph.nodes]
     sizes = [(h, w) for w, h in sizes] if turned else sizes
     upright, across = _used(routes)
-    xs, right = spacing.columns(plan, routes, sizes, upright)
+    xs, right = spacing.columns(plan, routes, sizes, upright, close)
     ys, cell_bottom, cell_top = spacing.rows(plan, routes, sizes, across)
     wider, higher = _stretch(right / (cell_top - cell_bottom)) if plan.graph.timed else (1.0, 1.0)
     xs, right = [x * wider * room for x in xs], right * wider * room

@@ -74,7 +74,7 @@ def outline(box: Box) -> list[Box]:
 def _free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:
     if cell and (box.left < cell.left + 3 or box.right > cell.right - 3):
         return False
-    if cell and box.bottom < cell.top + 3 and box.top > cell.top - 3:
+    if cell and any(box.bottom < edge + 3 and box.top > edge - 3 for edge in (cell.bottom, cell.top)):
         return False
     return not any(box.meets(other) for other in taken)
 

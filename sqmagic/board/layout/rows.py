@@ -7,7 +7,7 @@ counts down from the rail.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
@@ -15,43 +15,34 @@ from sqmagic.board.layout.graph import BLOCKS, GOALS, SIGNS, Graph
 from sqmagic.board.layout.rails import Rail
 
 _EDGE = {"entry", "exit", "input", "output", "target", "aside"}
-_MERGE, _FUNCTION, _RAIL, _RETURN, _LOW = 0.25, 0.5, 0.6, 0.3, 0.45
+_MERGE, _FUNCTION, _RAIL, _RETURN = 0.25, 0.5, 0.6, 0.3
 _INPUTS, _OUTPUTS, _ABOVE = -2.0, 2.0, 3.0
 _APART = 0.04
 """By less than this a rail that goes through is raised, that it has a row to itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """How rails on which states return are put: `turned` the other way round, `low` (by their number) under what uses
-    them instead of above what makes them."""
-
-    turned: bool = False
-    low: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Rows:
-    """A row for each node, from the bottom; `hanging` are the nodes whose flow is downwards, `order` what was asked."""
+    """A row for each node, from the bottom; `hanging` are the nodes whose flow is downwards."""
 
     row: tuple[int, ...]
     count: int
     hanging: frozenset[int]
-    order: Order
 
 
-def rows(graph: Graph, rails: Sequence[Rail], order: Order = Order()) -> Rows:
+def rows(graph: Graph, rails: Sequence[Rail], turned: bool = False) -> Rows:
+    """`turned` puts rails on which states return the other way round where several would be at one height."""
     lines = {n: frozenset((rail.entry, *rail.stops)) for rail in rails for n in rail.stops}
     ranks = _Ranks(graph, tuple(rails), *_hanging(graph, rails), [0.0] * len(graph.nodes), {}, lines)
     if not _settle(ranks, _feeding(graph, rails)):
         ranks.of[:] = [0.0] * len(graph.nodes)
         _settle(ranks, {})
-    _place_returning(ranks, order)
+    _place_returning(ranks, turned)
     _place_hanging(ranks)
     _place_edge(ranks)
     levels = sorted({round(rank, 4) for rank in ranks.of})
     index = {level: i for i, level in enumerate(levels)}
-    return Rows(tuple(index[round(rank, 4)] for rank in ranks.of), len(levels), frozenset(ranks.hanging), order)
+    return Rows(tuple(index[round(rank, 4)] for rank in ranks.of), len(levels), frozenset(ranks.hanging))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +57,13 @@ class _Ranks:
     of: list[float]
     top: dict[Rail, float]
     lines: dict[int, frozenset[int]]
+
+
+def moved(rows: Rows, to: Mapping[int, float]) -> Rows:
+    """Some nodes at other heights: at 3.0 in row 3, at 2.5 in a new one under it. Rows that are left empty go away."""
+    levels = [to.get(n, float(row)) for n, row in enumerate(rows.row)]
+    index = {level: i for i, level in enumerate(sorted(set(levels)))}
+    return Rows(tuple(index[level] for level in levels), len(index), rows.hanging)
 
 
 # --- what hangs --------------------------------------------------------------------------------------
@@ -190,7 +188,7 @@ def _lift(ranks: _Ranks, rail: Rail, k: int) -> None:
         ranks.of[n] = max(ranks.of[n], height)
 
 
-def _place_returning(ranks: _Ranks, order: Order) -> None:
+def _place_returning(ranks: _Ranks, turned: bool) -> None:
     """A rail that ends in a merge runs at its height; any other just above what makes its state."""
     taken = {round(ranks.of[rail.entry], 4) for rail in ranks.rails if rail.through}
     for rail in ranks.rails:
@@ -198,9 +196,9 @@ def _place_returning(ranks: _Ranks, order: Order) -> None:
             ranks.of[rail.entry] = ranks.of[rail.exit] = ranks.of[rail.source]
             taken.add(round(ranks.of[rail.source], 4))
     leaving: set[int] = {rail.exit for rail in ranks.rails if rail.through}
-    returning = [(i, rail) for i, rail in enumerate(ranks.rails) if not rail.through]
-    for k, (i, rail) in enumerate(reversed(returning) if order.turned else returning):
-        height = _low_height(ranks, rail, k) if i in order.low else _returning_height(ranks, rail, k)
+    returning = [rail for rail in ranks.rails if not rail.through]
+    for k, rail in enumerate(reversed(returning) if turned else returning):
+        height = _returning_height(ranks, rail, k)
         while round(height, 4) in taken:
             height += 0.013
         taken.add(round(height, 4))
@@ -216,11 +214,6 @@ def _returning_height(ranks: _Ranks, rail: Rail, k: int) -> float:
     at = ranks.of[rail.source]
     above = _RETURN if at - floor(at) < _RETURN else at - floor(at) + _APART
     return floor(at) + above + 0.02 * k
-
-
-def _low_height(ranks: _Ranks, rail: Rail, k: int) -> float:
-    users = [n for n in (*ranks.graph.users(rail.entry), *rail.stops) if ranks.graph.nodes[n].kind != "exit"]
-    return min((ranks.of[n] for n in users), default=_LOW) - _LOW + 0.02 * k
 
 
 def _place_hanging(ranks: _Ranks) -> None:

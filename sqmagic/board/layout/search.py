@@ -3,42 +3,68 @@ program has one picture everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sqmagic.board.layout.columns import Columns, columns, gathered, moved, parted, permuted
+from sqmagic.board.layout.changes import changes, returning
+from sqmagic.board.layout.columns import columns, gathered
+from sqmagic.board.layout.graph import Side
 from sqmagic.board.layout.grid import Plan
-from sqmagic.board.layout.route import Routes, Trial, route, tried
-from sqmagic.board.layout.rows import Order, rows
+from sqmagic.board.layout.guess import guess
+from sqmagic.board.layout.route import Routes, route, tried
+from sqmagic.board.layout.rows import rows
 
-_WORK, _EACH, _WIRE = 300_000, 200, 15
-"""Steps of the router while looking for better columns: at most, for each pair of wires, and what a wire counts for
-that is found at once."""
+_WORK, _LEAST, _EACH, _WIRE, _LOOK = 450_000, 30_000, 250, 15, 3
+"""Steps of the router while looking for better columns: at most, at least, for each pair of wires, and what a wire
+counts for that is found at once, or whose cost is guessed."""
+
+_PROBE, _TANGLED, _MORE = 0.2, 0.4, 1.5
+"""The share of the budget that each of several starts gets; so many crossings for each wire are a tangle, for which
+each start gets so many times the budget."""
+
+_SLACK = 5.0
+"""By how much more than what is there a plan may seem to cost, at a guess, and still be tried."""
 
 _TRIES = 5
 
+_BORDER: dict[Side, int] = {"left": -1, "right": -2}
+"""In place of a column, where values of other steps come in and go out."""
+
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
-    """The plan with its columns in the best places that were found, and its final routes."""
+    """The plan with its columns in the best places that were found, and its final routes.
+
+    Each start gets a share of the budget, and the one that has come furthest gets the rest. What is tangled even then
+    gets more, for every start.
+    """
     wires, starts = sum(len(net.sinks) for net in plan.graph.nets), list(_starts(plan))
-    budget = min(_WORK, _EACH * wires * wires) // len(starts)
-    chosen, _ = min((_climb(start, budget, wires) for start in starts), key=lambda found: found[1].cost)
-    return chosen, _final(chosen)
+    budget = min(_WORK, _LEAST + _EACH * wires * wires)
+    share = int(budget * _PROBE) if len(starts) > 1 else 0
+    probed = [_climb(start, share, wires) if share else start for start in starts]
+    chosen = _climb(_cheapest(probed), budget - share * len(starts), wires)
+    routes = _final(chosen)
+    if len(routes.crossings) <= max(1, _TANGLED * wires):
+        return chosen, routes
+    again = (_climb(start, int(_MORE * budget), wires) for start in (chosen, *probed))
+    return min([(chosen, routes), *((plan, _final(plan)) for plan in again)], key=lambda found: _dear(found[1]))
+
+
+def _dear(routes: Routes) -> tuple[int, float]:
+    return len(routes.missing), routes.cost
+
+
+def _cheapest(plans: Iterable[Plan]) -> Plan:
+    return min(plans, key=lambda found: tried(found, float("inf")).cost)
 
 
 def _starts(plan: Plan) -> Iterator[Plan]:
     """The plan, its macros gathered, and with the rails that return in the other order if there are several."""
-    orders = [Order(), Order(turned=True)] if len(_returning(plan)) > 1 else [Order()]
-    for order in orders:
-        heights = rows(plan.graph, plan.rails, order)
+    for turned in (False, True) if len(returning(plan)) > 1 else (False,):
+        heights = rows(plan.graph, plan.rails, turned)
         walked = columns(plan.graph, plan.rails, heights)
         start = Plan(plan.graph, plan.rails, heights, walked)
         together = replace(start, columns=gathered(plan.graph, walked))
         yield together if _legal(together) else start
-
-
-def _returning(plan: Plan) -> list[int]:
-    return [i for i, rail in enumerate(plan.rails) if not rail.through]
 
 
 def _final(plan: Plan) -> Routes:
@@ -53,70 +79,38 @@ def _final(plan: Plan) -> Routes:
     return routes
 
 
-def _climb(plan: Plan, budget: int, wires: int) -> tuple[Plan, Trial]:
+def _climb(plan: Plan, budget: int, wires: int) -> Plan:
     """Take the first change that makes the whole cheaper, go on from there through those that are left and round
     again, until none does or the budget is spent."""
     found, spent = tried(plan, float("inf")), 0
-    seen = {(plan.rows, plan.columns)}
+    seen, guessed = {(plan.rows, plan.columns)}, guess(plan)
     improved, begin = True, 0
     while (improved or begin) and spent <= budget:
         begin = begin if improved else 0
         improved = False
-        for k, changed in enumerate(_changes(plan, found)):
+        for k, changed in enumerate(changes(plan, found.blame)):
             if k < begin:
                 continue
             key = (changed.rows, changed.columns)
             if key in seen or not _legal(changed):
                 continue
             seen.add(key)
+            spent += _LOOK * wires
+            if guess(changed) > guessed + _SLACK:
+                if spent > budget:
+                    break
+                continue
             trial = tried(changed, found.cost - 1e-6)
             spent += trial.work + _WIRE * wires
             if trial.cost < found.cost - 1e-6:
                 plan, found, improved, begin = changed, trial, True, k
+                guessed = guess(plan)
             if improved or spent > budget:
                 break
-    return plan, found
+    return plan
 
 
-# --- what can be changed -------------------------------------------------------------------------------
-
-
-def _changes(plan: Plan, found: Trial) -> Iterator[Plan]:
-    """Columns change places; then rails on which states return go to another height; then nodes are moved, straight
-    above or under a neighbour or beside it, those first whose wires cost most."""
-    yield from (replace(plan, columns=changed) for changed in _reordered(plan))
-    for i in _returning(plan):
-        order = replace(plan.rows.order, low=plan.rows.order.low ^ {i})
-        yield replace(plan, rows=rows(plan.graph, plan.rails, order))
-    nodes = [n for n, own in enumerate(plan.columns.of) if len(own) == 1]
-    for n in sorted(nodes, key=lambda n: -found.blame[n]):
-        yield from (replace(plan, columns=changed) for changed in _realigned(plan, n))
-
-
-def _realigned(plan: Plan, n: int) -> Iterator[Columns]:
-    near = [plan.columns.of[m] for m in (*plan.graph.sources(n), *plan.graph.users(n))]
-    for c in dict.fromkeys(c for own in near for c in own):
-        yield moved(plan.columns, n, c)
-    for c in dict.fromkeys(c for own in near for last in own[-1:] for c in (last, last + 1)):
-        yield parted(plan.columns, n, c)
-
-
-def _reordered(plan: Plan) -> Iterator[Columns]:
-    """One column, or all of a block, moved, nearest first; then two columns swapped, neighbours within a block too."""
-    blocks = {c: own for own in plan.columns.of if len(own) > 1 for c in own}
-    count = plan.columns.count
-    order = list(range(count))
-    pairs = sorted(((i, j) for i in range(count) for j in range(count) if i != j), key=lambda p: abs(p[0] - p[1]))
-    for i, j in pairs:
-        block = blocks.get(order[i], (order[i],))
-        kept = [c for c in order if c not in block]
-        at = min(j, len(kept))
-        yield permuted(plan.columns, [*kept[:at], *block, *kept[at:]])
-    for i, j in pairs:
-        if i < j - 1 or (i < j and blocks.get(i, (i,)) == blocks.get(j)):
-            swapped = list(order)
-            swapped[i], swapped[j] = order[j], order[i]
-            yield permuted(plan.columns, swapped)
+# --- what is allowed ----------------------------------------------------------------------------------
 
 
 def _legal(plan: Plan) -> bool:
@@ -129,4 +123,5 @@ def _legal(plan: Plan) -> bool:
         if sorted(set(stops), reverse=rail.toward == "left") != stops:
             return False
     places = [(c, plan.rows.row[n]) for n, own in enumerate(of) for c in own]
+    places += [(_BORDER[node.side], plan.rows.row[n]) for n, node in enumerate(plan.graph.nodes) if node.side]
     return len(set(places)) == len(places)

@@ -12,7 +12,7 @@ from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.instances import rooms
 from sqmagic.board.layout.route import Routes
 
-_TRACK, _NODE_TRACK, _HEAD = 16.0, 15.0, 26.0
+_TRACK, _NODE_TRACK, _HEAD, _CLOSEST = 16.0, 15.0, 26.0, 9.0
 _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14.0, 28.0
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
 _BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX = 12.0, 26.0, 10.0, 28.0, 46.0
@@ -23,9 +23,11 @@ _BY_GOALS = {"loss", "objective", "target", "aside"}
 # --- from left to right --------------------------------------------------------------------------------
 
 
-def columns(plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int]) -> tuple[list[float], float]:
-    """The x of each line of the grid, and the cell's right edge."""
-    halves = _half_widths(plan, sizes)
+def columns(
+    plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int], close: bool
+) -> tuple[list[float], float]:
+    """The x of each line of the grid, and the cell's right edge; where things stand `close`, columns reach into one
+    another as far as what stands in them allows."""
     apart: dict[int, list[tuple[int, float]]] = {}
     for a, b, distance in (
         *_apart(plan, routes, sizes),
@@ -34,19 +36,60 @@ def columns(plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int]
         *_boxed(plan, routes, sizes),
     ):
         apart.setdefault(b, []).append((a, distance))
-    lines = {routes.column(c): c for c in range(plan.columns.count)}
     last = routes.column(plan.columns.count)
     xs = [0.0] * (last + 1)
-    right = 12.0
-    for i in range(1, last):
-        needed = [xs[b] + distance for b, distance in apart.get(i, [])]
-        if i in lines:
-            xs[i] = max([right + 9 + halves[lines[i]], *needed])
-            right = xs[i] + halves[lines[i]]
-        else:
-            xs[i] = right = max([right + (_NODE_TRACK if i in upright else 0.0), *needed])
+    lines = _close_lines if close else _open_lines
+    for i, least in lines(plan, routes, sizes, upright, xs):
+        xs[i] = max([least, *(xs[b] + distance for b, distance in apart.get(i, []))])
     xs[last] = max([0.0, *_reaches(plan, routes, sizes, xs)]) + _CELL_SIDE
     return xs, xs[last]
+
+
+def _open_lines(
+    plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int], xs: Sequence[float]
+) -> Iterator[tuple[int, float]]:
+    """Each line with the least x that it may have, after `xs` holds those to its left: every column as wide as its
+    widest node."""
+    halves = {routes.column(c): half for c, half in enumerate(_half_widths(plan, sizes))}
+    right = 12.0
+    for i in range(1, routes.column(plan.columns.count)):
+        if i in halves:
+            yield i, right + 9 + halves[i]
+            right = xs[i] + halves[i]
+        else:
+            yield i, right + (_NODE_TRACK if i in upright else 0.0)
+            right = xs[i]
+
+
+def _close_lines(
+    plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int], xs: Sequence[float]
+) -> Iterator[tuple[int, float]]:
+    """The same, but what stands at different heights need not stand apart."""
+    standing = _standing(plan, routes, sizes)
+    edge: dict[int, float] = {}  # at each height, how far to the right things reach
+    for i in range(1, routes.column(plan.columns.count)):
+        own = standing.get(i, [])
+        step = _CLOSEST if i in upright or own else 0.0
+        yield i, max([xs[i - 1] + step, 21.0, *(edge.get(y, 12.0) + 9 + half for y, half in own)])
+        for y, half in own:
+            edge[y] = max(edge.get(y, 12.0), xs[i] + max(half, _NODE_TRACK - 9))
+
+
+def _standing(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> dict[int, list[tuple[int, float]]]:
+    """What stands on each upright line of the grid: at which height, and how far it reaches to either side."""
+    out: dict[int, dict[int, float]] = {}
+    for n, node in enumerate(plan.graph.nodes):
+        own = plan.columns.of[n]
+        wide = node.kind not in OUTER or (node.kind not in {"input", "output"} and not plan.graph.timed)
+        for c in own:
+            half = max(28.0, sizes[n][0] / 2 / len(own)) if len(own) > 1 else sizes[n][0] / 2
+            out.setdefault(routes.column(c), {})[routes.row(plan.rows.row[n])] = half if wide else 3.0
+    for path in routes.paths.values():
+        for (x, y), (u, v) in pairwise(path):
+            if x == u:
+                for height in (y, v):
+                    out.setdefault(x, {}).setdefault(height, 0.0)
+    return {x: sorted(found.items()) for x, found in out.items()}
 
 
 def _reaches(plan: Plan, routes: Routes, sizes: Sequence[Spot], xs: Sequence[float]) -> Iterator[float]:

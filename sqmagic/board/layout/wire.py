@@ -171,6 +171,13 @@ def _ahead(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> Callabl
     unit = grid.haste * (STEP if _bus_row(grid, net) == FREE else STEP - _BUS)
     turn = grid.haste * bend
     targets = [(g % width, row_of[g], [turn * bends for bends in table(ways)]) for g, ways in goals.items()]
+    to_x, to_y, least_bends = targets[0]
+
+    def ahead_of_one(v: int, way: int) -> float:
+        y = row_of[v]
+        dx, dy = to_x - v + y * width, to_y - y
+        side = 9 * way + (3 if dx > 0 else 6 if dx else 0) + (1 if dy > 0 else 2 if dy else 0)
+        return unit * (abs(dx) + abs(dy)) + least_bends[side]
 
     def ahead(v: int, way: int) -> float:
         y = row_of[v]
@@ -184,7 +191,7 @@ def _ahead(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> Callabl
                 least = reach
         return least
 
-    return ahead
+    return ahead if len(targets) > 1 else ahead_of_one
 
 
 def _starts(grid: Grid, net: int) -> Iterable[tuple[int, int, float]]:

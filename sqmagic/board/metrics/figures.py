@@ -14,6 +14,7 @@ from sqmagic.board.layout.rails import Rail, rails
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import WIRE, label_size
+from sqmagic.board.metrics.forced import forced_corners, forced_crossings
 from sqmagic.board.metrics.lines import close_pairs, crossings, pieces
 from sqmagic.board.metrics.places import along_borders, collisions, overlaps, passes, solid, strays
 
@@ -46,12 +47,15 @@ class Figures:
     """8: pieces of wires of different values that look like one, or run along a border."""
     crossings: int
     """9: crossings of wires."""
+    forced: int
+    """9: of these, at least so many that no picture of the program could do without; see `forced_crossings`."""
     wires: int
     """9: wires in all; crossings are allowed by their number."""
     bends: float
     """10: corners that one sees, for each wire; those on a stretch that wires of one value share count once."""
     needless: float
-    """10: the same without the bends that a wire cannot do without, for a rail's height is that of its other end."""
+    """10: the same without the bends that a wire cannot do without: a rail's height is that of its other end, and of
+    the wires into a node, or of one value, one alone is straight."""
     most_bends: int
     """10: bends of the wire that has most."""
     crooked: int
@@ -86,6 +90,7 @@ def figures(part: Part) -> Figures:
     seen = {
         (wire.net, corner) for wire, count in zip(wires, bends, strict=True) for corner in wire.corners[1 : 1 + count]
     }
+    stops = {n for rail in own for n in rail.stops}  # these give their value along the rail
     crossed, bridges = crossings(part), {(round(x, 3), round(y, 3)) for x, y in part.placed.crossings}
     return Figures(
         undrawn=_undrawn(part),
@@ -97,11 +102,12 @@ def figures(part: Part) -> Figures:
         through=len(passes(part)),
         close=len(close_pairs(part)) + len(along_borders(part)),
         crossings=len(crossed),
+        forced=min(len(crossed), forced_crossings(part.graph)),
         wires=len(wires),
         bends=len(seen) / max(1, len(wires)),
-        needless=(len(seen) - _forced(part)) / max(1, len(wires)),
+        needless=(len(seen - forced_corners(part)) - _risen(part)) / max(1, len(wires)),
         most_bends=max(bends, default=0),
-        crooked=sum(_crooked(part, wire) for wire in wires),
+        crooked=sum(_crooked(part, wire) for wire in wires if part.graph.nets[wire.net].source not in stops),
         unnamed=_unnamed(part),
         collisions=len(collisions(part)),
         letters=_letters(part) * min(_PIXELS, WIDTH / (bounds.right - bounds.left)),
@@ -135,7 +141,7 @@ def _bends(part: Part, wire: Wire) -> int:
     return max(0, len(wire.corners) - 2 - joins)
 
 
-def _forced(part: Part) -> int:
+def _risen(part: Part) -> int:
     """Bends between a rail and what stands at another height: up and across is one, down and into something from below
     three."""
     count, nodes = 0, part.graph.nodes

@@ -15,9 +15,11 @@ from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Wo
 from sqmagic.board.views.part import about_node, words
 from sqmagic.equations.system import Read, shift
 
-NARROW, SHARE, WIDEST, LETTER = 96.0, 0.42, 170.0, 52.0
-"""How wide a closed cell is without circles and, as a share of the open one, with them, and how wide at most unless
-its circles need more; the size of its letter."""
+NARROW, SLIM, SHARE, WIDEST, LETTER = 96.0, 60.0, 0.42, 170.0, 52.0
+"""How wide a closed cell is without circles, or beside an open one that takes much room, and, as a share of the open
+one, with them, and how wide at most unless its circles need more; the size of its letter."""
+
+_MUCH = 420.0
 
 _APART, _EDGE, _LEAST = 12.0, 14.0, 44.0
 _ASIDE = {-1: "one step earlier", 1: "one step later"}
@@ -123,7 +125,8 @@ def closed(part: Part, steps: int) -> Neighbour:
     own = circles(part, steps)
     whole = part.placed.cell
     share = min((whole.right - whole.left) * SHARE, WIDEST)
-    width = max(NARROW, room(own), share) if own else NARROW
+    narrow = NARROW if whole.right - whole.left < _MUCH else SLIM
+    width = max(NARROW, room(own), share) if own else narrow
     box = replace(whole, left=0.0, right=width)
     marks = [mark for circle in spread(own, 0.0, width) for mark in joined(circle, box, key(steps), steps)]
     return Neighbour(width, (Frame(key(steps), "cell", box, About(_ASIDE[steps])), letter(box, key(steps)), *marks))

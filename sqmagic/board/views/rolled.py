@@ -10,8 +10,9 @@ from sqmagic.board.layout.graph import Label
 from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import CIRCLE, WIRE, label_width
 from sqmagic.board.names import index_text, offset_text
+from sqmagic.board.views.aims import over, tops, width
 from sqmagic.board.views.beside import BESIDE
-from sqmagic.board.views.cells import circles, joined, key, letter, room, spread
+from sqmagic.board.views.cells import circles, joined, key, letter, spread
 from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Words, bounds, centred, moved
 from sqmagic.board.views.part import body
 from sqmagic.board.views.rails import Pass, passes
@@ -25,21 +26,36 @@ _CIRCLES = 30.0
 def rolled(scene: Scene) -> Marks:
     """Loops of values from earlier steps lie on the right, of values from later ones on the left; they never cross."""
     part = scene.parts["c"]
-    found = [p for p in passes(part) if p.inward]
+    found = [lag for p in passes(part) if p.inward for lag in _lags(part, p)]
     made = {p.value.state: p.label for p in passes(part) if not p.inward}
     right, left = ([p for p in found if p.side == side] for side in ("left", "right"))
     parts = scene.parts.keys() & {"b", "a"}
     high = max(_HIGH, 2 * (_FIRST + _NEXT * max(len(right), len(left)) + (_FIRST if parts else 0.0)))
     own = circles(part, 0)
-    width = max(_WIDE, room(own))
-    cell = Box(-width / 2, -high / 2, width / 2, high / 2)
-    reach = {True: high / 2 + _CIRCLES + CIRCLE, False: -high / 2 - _CIRCLES - CIRCLE}
-    placed = spread([replace(c, spot=(c.spot[0], reach[c.above])) for c in own], cell.left, cell.right)
+    above = tops(part, own)
+    wide = max(_WIDE, width(above, own))
+    cell = Box(-wide / 2, -high / 2, wide / 2, high / 2)
+    reach = high / 2 + _CIRCLES + CIRCLE
+    below = spread([replace(c, spot=(c.spot[0], -reach)) for c in own if not c.above], cell.left, cell.right)
     marks: list[Mark] = [Frame(key(), "cell", cell, About("one step")), letter(cell, key())]
-    marks += [mark for c in placed for mark in joined(c, cell, key(), 0, headed=True)]
+    marks += [mark for c in below for mark in joined(c, cell, key(), 0, headed=True)]
+    marks += over(part, above, cell, key(), reach)
     for side, border, sign in ((right, cell.right, 1), (left, cell.left, -1)):
         marks += _loops([(p, made[p.value.state]) for p in side], border, sign, scene.colours)
     return _with_parts(scene, marks, cell)
+
+
+def _lags(part: Part, own: Pass) -> Iterator[Pass]:
+    """A rail once for each distance at which its value is read: those of several steps wait in delays."""
+    users = part.graph.users(own.node)
+    if not users or any(part.graph.nodes[n].kind != "delay" for n in users):
+        yield own
+    waiting = [n for n in users if part.graph.nodes[n].kind == "delay"]
+    while waiting:
+        n, *waiting = waiting
+        if any(part.graph.nodes[m].kind != "delay" for m in part.graph.users(n)):
+            yield replace(own, node=n, value=part.graph.nodes[n].outs[0])
+        waiting += [m for m in part.graph.users(n) if part.graph.nodes[m].kind == "delay"]
 
 
 def _loops(found: Sequence[tuple[Pass, Label]], border: float, sign: int, colours: Mapping[str, int]) -> Iterator[Mark]:
@@ -59,11 +75,19 @@ def _loop(own: Pass, border: float, x: float, y: float) -> Iterator[Mark]:
     """Out of the border at height y, through a delay at x, and back in as far below the middle."""
     delay, label = f"n-loop-{own.node}", Label(_delay(own), serif=True)
     about = About(state=own.value.state)
-    title = "one step later" if own.back else "one step earlier"
-    width = max(_DELAY, label_width(label, WIRE) + 10)
+    title = f"{_steps(own)} {'later' if own.back else 'earlier'}"
+    room = max(_DELAY, label_width(label, WIRE) + 10)
     yield Line(f"r-{own.node}-out", ((border, y), (x, y), (x, _HEIGHT / 2)), key(), delay, False, own.looks, about)
     yield Line(f"r-{own.node}-in", ((x, -_HEIGHT / 2), (x, -y), (border, -y)), delay, key(), True, own.looks, about)
-    yield Shape(delay, "delay", centred(x, 0.0, width, _HEIGHT), label, WIRE - 1, About(title, own.value.state))
+    yield Shape(delay, "delay", centred(x, 0.0, room, _HEIGHT), label, WIRE - 1, About(title, own.value.state))
+
+
+def _steps(own: Pass) -> str:
+    match own.value.context:
+        case (Running(_, offset),) if abs(offset) > 1:
+            return f"{abs(offset)} steps"
+        case _:
+            return "one step"
 
 
 def _delay(own: Pass) -> str:

@@ -98,10 +98,14 @@ def _gelu_slope(x: Expr) -> Expr:
 
 
 def _extreme(call: Call, i: int) -> Expr:
-    """Where the two are equal each has half, as torch has it, so that max(x, x) has the slope of x."""
-    half = less(ONE, over(op("equal", *call.args), Const(2.0)))
-    mine = times(op("equal", call.args[i], call.out), half)
-    return reduced(times(call.g, mine), call.shape, call.shapes[i])
+    """Where the two are equal each has half, as torch has it, so that max(x, x) has the slope of x. The other has
+    nothing, be g what it may; of two with NaN among them none is the other. A number is a bound: there x has all.
+    """
+    own, other = call.args[i], call.args[1 - i]
+    if isinstance(other, Const):
+        return reduced(op("where", op("equal", own, call.out), call.g, ZERO), call.shape, call.shapes[i])
+    shared = op("where", op("equal", own, other), over(call.g, Const(2.0)), ZERO)
+    return reduced(op("where", op("equal", other, call.out), shared, call.g), call.shape, call.shapes[i])
 
 
 def _where(call: Call, i: int) -> Expr:
@@ -113,7 +117,7 @@ def _where(call: Call, i: int) -> Expr:
 def _clip(call: Call, i: int) -> Expr:
     kept = op("equal", call.args[0], call.out)
     mask = kept if i == 0 else times(op("equal", call.args[i], call.out), less(ONE, kept))
-    return reduced(times(call.g, mask), call.shape, call.shapes[i])
+    return reduced(op("where", mask, call.g, ZERO), call.shape, call.shapes[i])
 
 
 # --- over components -----------------------------------------------------------------------------
@@ -138,7 +142,9 @@ def _mean(call: Call, i: int) -> Expr:
 
 
 def _norm(call: Call, i: int) -> Expr:
-    return times(copied(over(call.g, call.out), call), call.args[0])
+    """Of nothing the length has no slope, and 0 is one of those that there are."""
+    length = copied(call.out, call)
+    return times(copied(call.g, call), op("where", length, over(call.args[0], length), ZERO))
 
 
 def _largest(call: Call, i: int) -> Expr:

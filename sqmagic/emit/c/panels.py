@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqmagic.emit.c.places import INDENT, Writing, is_known, product_of
+from sqmagic.emit.c.places import INDENT, Writing, asked_for, is_known, product_of
 from sqmagic.schedule.plan.nodes import width
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
@@ -96,6 +96,7 @@ def packing(writings: Sequence[Writing]) -> list[str]:
         scan = writing.scan
         span = span_of(scan, group)
         body += [
+            *([f"if ({asked_for(writing)})"] if writing.prefix else []),
             f"for (long block = BLOCKS_{name} * me->number / me->threads; "
             f"block < BLOCKS_{name} * (me->number + 1) / me->threads; block++) {{",
             f"{INDENT}real *panel = s->memory + PANELS_{name} + block * PANEL_{name};",

@@ -36,6 +36,11 @@ class Writing:
         return [(f"{self.prefix}{n}_{m}", group) for n, phase in phases for m, group in enumerate(phase, 1)]
 
 
+def asked_for(writing: Writing) -> str:
+    """In C, whether anybody asks for what the step past the others gives."""
+    return " || ".join(f"s->{writing.names[f'own:{state}']}" for state in writing.scan.edge_values)
+
+
 def still_key(node: Still) -> str:
     return f"still:{node.state}{point(node.context)}"
 

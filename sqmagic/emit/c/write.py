@@ -13,7 +13,7 @@ from sqmagic.emit.c.gradients import gradient_functions, gradient_key, gradient_
 from sqmagic.emit.c.groups import beforehand, group_functions
 from sqmagic.emit.c.names import distinct, point
 from sqmagic.emit.c.panels import enumerations, known_vectors, packing
-from sqmagic.emit.c.places import INDENT, Writing, base_key, bases, between, note_operands, still_key
+from sqmagic.emit.c.places import INDENT, Writing, asked_for, base_key, bases, between, note_operands, still_key
 from sqmagic.equations.show import show_equation
 from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Held, Scan
@@ -23,7 +23,7 @@ WIDE = 120
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a page's scan takes. `declaration` is its struct and functions as cffi reads them; `own`, `rows`, `stills`
+    """What a page's scan takes. `declaration` is its struct and functions; `own`, `rows`, `stills`
     and `parameters` give the names of its members by state, by (state, point) and by parameter; `between` the values
     in between that must have memory, with their widths; `bases` the rows beside the steps by state and number;
     `gradients` those of parameters and inputs.
@@ -220,7 +220,11 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
     ]
     for writing in writings[1:]:
         past = str(first - 1) if scan.backward else f"s->steps + {first}"
-        lines += [INDENT + call for call in _calls(writing, past)]
+        lines += [
+            f"{INDENT}if ({asked_for(writing)}) {{",
+            *(INDENT * 2 + c for c in _calls(writing, past)),
+            f"{INDENT}}}",
+        ]
     if writings[0].way is not None:
         calls = ["meet(me);", "parameters(s, me);", "meet(me);", "inputs(s, me);"]
         lines += [INDENT + call for call in calls]

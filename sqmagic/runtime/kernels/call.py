@@ -89,12 +89,14 @@ def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], bl
     values = [0] * len(places)
     for member, value in (("steps", size.steps), ("batch", size.batch), ("threads", threads)):
         values[places[member]] = value
-    room = _aligned(caller.library.functions.scan_memory(size.steps, size.batch, threads))
+    room = _aligned(caller.library.memory(size.steps, size.batch, threads))
+    edge = any(state.single and state.state in apart for state in caller.own)
     within, together, own, length = [(places["memory"], 0)], {}, [], 0
     for state in caller.own:
         every = 1 if state.single else state.before + size.steps + state.after
         keeps = state.state in apart or state.state in block or state.state in caller.full
-        rows = every if keeps else max(state.before, state.after, state.reach) + 1 if state.needed else 0
+        needed = edge if state.single else state.needed
+        rows = every if keeps else max(state.before, state.after, state.reach) + 1 if needed else 0
         count, place = _aligned(rows * size.batch * state.width), places[state.member]
         values[places[f"{state.member}_rows"]], values[places[f"{state.member}_row"]] = rows, state.width
         if state.state in apart:

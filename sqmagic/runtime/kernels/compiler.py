@@ -6,24 +6,23 @@ made elsewhere is never loaded here. Files are put in place whole, so that proce
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
 from threading import Lock
-from typing import Any
-
-from cffi import FFI
 
 from sqmagic.runtime.kernels.program import Page
 
@@ -41,24 +40,28 @@ class Library:
     """A page that is loaded: its functions, and how what they take is laid out. `places` are the struct's members by
     name, in the order in which `run` takes their values."""
 
-    def __init__(self, path: Path, declaration: str, real: str) -> None:
-        self._ffi = FFI()
-        self._ffi.cdef(f"typedef {real} real;\n{declaration}")
-        self.functions: Any = self._ffi.dlopen(str(path))
-        self._run = self.functions.run
-        fields = self._ffi.typeof("scan").fields
-        self.places = {name: place for place, (name, _) in enumerate(fields)}
-        self._pack = Struct("@" + "".join(_LETTERS.get(f.type.cname, "P") for _, f in fields)).pack
-        self._scan = self._ffi.typeof("scan *")
+    def __init__(self, path: Path, declaration: str) -> None:
+        functions = ctypes.CDLL(str(path))
+        self.memory = functions.scan_memory
+        """How many numbers a call takes, of steps, examples and threads."""
+        self.memory.argtypes, self.memory.restype = (ctypes.c_long, ctypes.c_long, ctypes.c_int), ctypes.c_long
+        self._run = functions.run
+        self._run.argtypes, self._run.restype = (ctypes.c_char_p,), None
+        members = list(_members(declaration))
+        self.places = {name: place for place, (name, _) in enumerate(members)}
+        self._pack = Struct("@" + "".join(letter for _, letter in members)).pack
 
     def run(self, values: Sequence[int]) -> None:
         """Calls the scan with a value for each member."""
-        packed = self._pack(*values)
-        self._run(self._ffi.from_buffer(self._scan, packed))
+        self._run(self._pack(*values))
 
 
-_LETTERS = {"long": "l", "int": "i"}
-"""Of members that are no pointers, as `struct` calls them."""
+def _members(declaration: str) -> Iterator[tuple[str, str]]:
+    """The members of a page's struct, with the letter that `struct` has for each: numbers and pointers alone."""
+    for kind, names in re.findall(r"(?:const )?\b(real|long|int) ([^;()]*);", declaration.partition("}")[0]):
+        for name in names.split(","):
+            pointer = name.strip().startswith("*")
+            yield name.strip(" *"), "P" if pointer else {"long": "l", "int": "i"}[kind]
 
 
 _loaded: dict[tuple[Page, str], Library | CannotCompile] = {}
@@ -88,15 +91,15 @@ def libraries(pages: tuple[Page, ...], real: str) -> list[Library]:
 
 def _tried(page: Page, real: str) -> Library | CannotCompile:
     try:
-        return Library(built(page, real), page.declaration, real)
+        return Library(built(page, real), page.declaration)
     except CannotCompile as reason:
         return reason
 
 
 def built(page: Page, real: str) -> Path:
     """The shared object of a page, compiled unless the cache has it."""
-    compiler, version = _compiler()
-    flags = (*FLAGS, *_threads(compiler), *TYPES[real])
+    compiler, threads, version = _compiler()
+    flags = (*FLAGS, *threads, *TYPES[real])
     parts = (page.text, *(text for _, text in page.headers), version, " ".join(flags), _processor())
     name = sha256("\0".join(parts).encode()).hexdigest()[:32]
     place = _cache() / f"{name}.so"
@@ -124,32 +127,46 @@ def _run(command: tuple[str, ...], seconds: int) -> subprocess.CompletedProcess[
 
 
 @cache
-def _compiler() -> tuple[tuple[str, ...], str]:
-    """The C compiler ($CC, or the first there is), and what it says of itself."""
+def _compiler() -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """The C compiler ($CC, or the first there is), its flags for threads, and what it says of itself."""
     wanted = os.environ.get("CC")
     for command in [shlex.split(wanted)] if wanted else [["gcc"], ["cc"], ["clang"]]:
         found = shutil.which(command[0]) if command else None
         if found:
             try:
-                said = _run((found, *command[1:], "--version"), 20)
-            except (OSError, subprocess.TimeoutExpired):
+                return (found, *command[1:]), *_told((found, *command[1:]))
+            except (OSError, subprocess.SubprocessError):
                 continue
-            if said.returncode == 0:
-                return (found, *command[1:]), said.stdout
     raise CannotCompile("there is no C compiler")
 
 
-@cache
-def _threads(compiler: tuple[str, ...]) -> tuple[str, ...]:
-    """OpenMP, where the compiler has it; the library that torch has loaded serves it."""
+def _told(command: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """What a compiler tells of itself, which is asked once and kept as long as its file is the same: to ask takes
+    longer than to load a page from the cache. Raises OSError or SubprocessError where it does not run."""
+    binary = Path(command[0]).resolve()
+    same = binary.stat()
+    name = sha256("\0".join((*command, str(binary), str(same.st_mtime_ns), str(same.st_size))).encode()).hexdigest()[
+        :32
+    ]
+    place = _cache() / f"{name}.compiler"
+    try:
+        threads, version = place.read_text(encoding="utf-8").split("\n", 1)
+    except (OSError, ValueError):
+        version = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+        threads = "-fopenmp" if _has_threads(command) else ""
+        with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+            made = Path(folder) / place.name
+            made.write_text(f"{threads}\n{version}", encoding="utf-8")
+            os.replace(made, place)
+    return tuple(threads.split()), version
+
+
+def _has_threads(compiler: tuple[str, ...]) -> bool:
+    """Whether it has OpenMP; the library that torch has loaded serves it."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "try.c"
         source.write_text("#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }\n")
-        try:
-            done = _run((*compiler, "-fopenmp", str(source), "-o", str(Path(folder) / "try")), 60)
-        except (OSError, subprocess.TimeoutExpired):
-            return ()
-    return ("-fopenmp",) if done.returncode == 0 else ()
+        return _run((*compiler, "-fopenmp", str(source), "-o", str(Path(folder) / "try")), 60).returncode == 0
 
 
 @cache

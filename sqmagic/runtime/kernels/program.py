@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """C text with the headers that it includes (name and text), and its struct and functions as cffi reads them (`real`
-    is a float or a double)."""
+    """C text with the headers that it includes (name and text), and the declarations of its struct and functions
+    (`real` is a float or a double)."""
 
     text: str
     headers: tuple[tuple[str, str], ...]

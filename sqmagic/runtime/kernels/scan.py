@@ -147,7 +147,7 @@ def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
     if any(t.device.type != "cpu" for t in tensors):
         raise CannotCompile("the data are not on the CPU")
     if len(reals) != 1 or not reals <= REALS.keys():
-        names = " and ".join(sorted(str(r).removeprefix("torch.") for r in reals))
+        names = " and ".join(sorted(str(r).removeprefix("torch.") for r in reals - REALS.keys() or reals))
         raise CannotCompile(f"C computes in float32 or in float64, not in {names}")
     if torch.is_autocast_enabled("cpu"):
         raise CannotCompile("autocast chooses the type of numbers")
