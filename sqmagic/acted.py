@@ -26,7 +26,7 @@ from sqmagic.notation.problems import NotationError
 from sqmagic.notation.source import Source
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
-from sqmagic.schedule.plan.facts import plan
+from sqmagic.schedule.plan.facts import Part, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Acted:
     shapes: Shapes
     phases: Phases
     pages: tuple[ScanPage, ...]
-    plan: str
+    plan: tuple[Part, ...]
 
 
 def bound(system: System, world: World) -> System:
@@ -140,7 +140,7 @@ def generate_acted(
     steps = domains(parts.learning, order)
     pages = scan_pages(parts.learning, shapes, order, steps, recorded=True)
     page = emit(parts.learning, shapes, order, steps, name, pages, acting=methods)
-    return Acted(page, shapes, parts, tuple(pages.values()), str(plan(parts.learning, shapes, order, steps)))
+    return Acted(page, shapes, parts, tuple(pages.values()), plan(parts.learning, shapes, order, steps).parts)
 
 
 def _with_logits(system: System, shapes: Shapes) -> Shapes:

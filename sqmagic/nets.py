@@ -27,12 +27,13 @@ from sqmagic.kernels import program_of
 from sqmagic.notation.show import show
 from sqmagic.notation.syntax import Macro
 from sqmagic.pipeline import Sizes, Understood, generate, states, understand
+from sqmagic.schedule.plan.facts import Part
 from sqmagic.showing import PAGE, Page, derived, drawn, elaborated_text, shown
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled
+    from sqmagic.runtime.blueprint import Blueprint, InputSpec, PlanPart, Settled
     from sqmagic.runtime.blueprint import World as Facts
     from sqmagic.runtime.net import Net
 
@@ -199,7 +200,7 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
         missing=made.missing,
         shapes=made.shapes.states,
         scans=tuple(program_of(page) for page in made.pages),
-        plan=made.plan,
+        plan=tuple(map(_part, made.plan)),
         rewrites=made.rewrites,
         as_written=made.as_written,
         opened=_opened(made.rewrites),
@@ -227,14 +228,24 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores)
 
 
-def _told(made: Acted) -> str:
+def _told(made: Acted) -> tuple[PlanPart, ...]:
     """What acts and what learns, before the plan of learning."""
+    from sqmagic.runtime.blueprint import PlanPart
+
     acted = sorted({t.state for e in made.phases.acting.equations for t in e.targets})
     again = sorted({t.state for e in made.phases.learning.equations for t in e.targets if t.context} & set(acted))
     lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
     lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
     lines += [f"computed again in learning, at all steps of a window: {', '.join(again)}"] * bool(again)
-    return "\n".join([*lines, "learning:", made.plan])
+    said = (PlanPart(line, (), 0, 0, True) for line in [*lines, "learning:"])
+    return (*said, *map(_part, made.plan))
+
+
+def _part(part: Part) -> PlanPart:
+    """A part of the plan, as a net tells it."""
+    from sqmagic.runtime.blueprint import PlanPart
+
+    return PlanPart(part.title, part.lines, part.flops, part.numbers, part.over_time)
 
 
 def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:

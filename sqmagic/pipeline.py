@@ -10,10 +10,10 @@ open. `nets` binds the two to a torch module, `showing` makes of them what one s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.phases import acts, obstacles
@@ -24,7 +24,7 @@ from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.lints import lints
 from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
 from sqmagic.equations.system import System
-from sqmagic.faster import faster
+from sqmagic.faster import Rewritten, faster
 from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
@@ -32,10 +32,7 @@ from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Program
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
-from sqmagic.schedule.plan.facts import plan
-
-if TYPE_CHECKING:
-    pass
+from sqmagic.schedule.plan.facts import Part, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ class Generated:
     source: str | None
     missing: tuple[str, ...] = ()
     pages: tuple[ScanPage, ...] = ()
-    plan: str = ""
+    plan: tuple[Part, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     as_written: str = ""
 
@@ -153,9 +150,23 @@ def generate(
     rewrites = () if rewritten is None else rewritten.rewrites
     pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
     source = emit(lowered, whole, order, held, name, pages, program)
-    parts = str(plan(lowered, whole, order, held)) if kernels else ""
+    parts = _planned(plan(lowered, whole, order, held).parts, rewritten) if kernels else ()
     as_written = "" if program is None else emit(lowered, whole, order, held, name)
     return Generated(found, source, (), tuple(pages.values()), parts, rewrites, as_written)
+
+
+def _planned(parts: tuple[Part, ...], rewritten: Rewritten | None) -> tuple[Part, ...]:
+    """The parts, each recurrence with the rules that made it faster for torch."""
+    if rewritten is None:
+        return parts
+    found = []
+    for part, region in zip(parts, rewritten.program.regions, strict=True):
+        states = {s for component in region for s in component.states}
+        rules = Counter(r.rule for r in rewritten.rewrites if r.target.state in states)
+        told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+        phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
+        found.append(replace(part, phases=phases))
+    return tuple(found)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:

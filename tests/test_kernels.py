@@ -378,7 +378,10 @@ def test_the_plan_says_what_runs_where() -> None:
     assert str(module.plan).endswith(": not run yet")
     module(x=x)
     text = str(module.plan)
-    assert "p, f, i, l, o, c, h: step by step, from the first (432 flops, 48 numbers)" in text
+    assert "p, f, i, l, o, c, h: step by step, from the first (432 T B flops, 48 T B numbers = 8,640 flops" in text
+    assert text.startswith("forward, T = 5, B = 4: 8,640 flops, 8,064 bytes besides weights\n")
+    assert "rewritten for torch: 4 def, 4 concat" in text
+    assert "= " not in str(small()[0].plan).split("\n")[4]
     assert "phase 1, 6 wide: 4 products on 9 numbers; a part of p, f, i, l, o, c, h" in text
     assert text.endswith(": C")
     assert net("x_t : 3\nM(x_t) -> y_t").plan.scans == {}

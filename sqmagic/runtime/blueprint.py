@@ -46,6 +46,16 @@ class InputSpec:
     optional: bool = False
 
 
+class PlanPart(NamedTuple):
+    """What runs together: a title, what it is in `lines`, and its cost for one example (at one step, `over_time`)."""
+
+    title: str
+    lines: tuple[str, ...]
+    flops: int
+    numbers: int
+    over_time: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What becomes of a program as shapes of data become known: `source` is None while `missing` are to be told.
@@ -61,7 +71,7 @@ class Settled:
     missing: tuple[str, ...] = ()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     scans: tuple[ScanProgram, ...] = ()
-    plan: str = ""
+    plan: tuple[PlanPart, ...] = ()
     rewrites: tuple[object, ...] = ()
     as_written: str = ""
     opened: tuple[str, ...] = ()

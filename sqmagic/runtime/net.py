@@ -25,7 +25,7 @@ from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
-from sqmagic.runtime.telling import Plan
+from sqmagic.runtime.telling import Plan, Size
 from sqmagic.runtime.trace import Trace, probed, traced
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Net(nn.Module):
     _scans: tuple[Bound, ...]  # recurrences that may run as C
     env: Any  # the environment that the program is compiled for, or what names it
     run: playing.Run | None  # where training on an environment is
+    _size: Size | None = None  # of the last call
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
@@ -323,7 +324,7 @@ class Net(nn.Module):
         """
         self._settled_code()
         ran = {bound.program.method: bound.report.path for bound in self._scans}
-        return Plan(self._settled.plan, ran, self._settled.rewrites)
+        return Plan(self._settled.plan, ran, self._settled.rewrites, self._size)
 
     @property
     def notation(self) -> str:
@@ -521,6 +522,7 @@ class Net(nn.Module):
     def _keywords(self, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
         code = self._settled_code()
         names = generated.arguments(code)
+        self.__dict__["_size"] = self._sized(ready, horizon)
         keywords: dict[str, Any] = {
             names[state]: tensor
             for state, tensor in ready.tensors.items()
@@ -537,6 +539,13 @@ class Net(nn.Module):
         if shortest < least and least > 1:
             raise InputError(f"the program reads points that are there from {least} steps on, and there are {shortest}")
         return keywords
+
+    def _sized(self, ready: Data, horizon: int | None) -> Size:
+        batches = [len(t[0]) if s.indexed else len(t) for s in self._settled.inputs for t in self._of(s, ready)]
+        return Size(self._steps(ready, horizon), (batches or [1])[0], self._reference().element_size())
+
+    def _of(self, spec: InputSpec, ready: Data) -> list[Tensor]:
+        return [ready.tensors[spec.state]] if spec.state in ready.tensors else []
 
     def _steps(self, ready: Data, horizon: int | None) -> int:
         for spec in self._settled.inputs:

@@ -2,6 +2,10 @@
 
 The first of the places that a rule makes one of is where it gives the names; what the others become is promised to
 them, and each becomes it by an entry of the log of its own.
+
+The weights of one product are joined anew in each call, and the parameters stay as users know them. To store them
+joined, the parameters being views, would save the copy there and back: less than 1 % of a step that trains, for an LSTM
+of 64 to 512 units.
 """
 
 from __future__ import annotations

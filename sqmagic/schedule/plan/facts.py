@@ -39,8 +39,18 @@ class Part:
     equations: tuple[str, ...]
     flops: int
     numbers: int
+    over_time: bool
     phases: tuple[str, ...] = ()
     why_not: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{', '.join(self.states) or 'effects'}: {self.how}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What stands below the title."""
+        return (*self.equations, *self.phases, *([f"no kernel: {self.why_not}"] if self.why_not else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,7 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
         equations=tuple(map(show_equation, equations)),
         flops=sum(_flops(e, shapes.parameters) for e in equations),
         numbers=sum(map(_size, _touched(equations, shapes.states))),
+        over_time=component.kind != "once",
         phases=tuple(_phases(scan)) if isinstance(scan, Scan) else (),
         why_not=scan if isinstance(scan, str) else "",
     )
@@ -122,8 +133,5 @@ def _part_of(store: Store, scan: Scan) -> str:
 
 def _lines(part: Part) -> Iterator[str]:
     counts = [f"{part.flops:,} flops"] * bool(part.flops) + [f"{part.numbers:,} numbers"]
-    yield f"{', '.join(part.states) or 'effects'}: {part.how} ({', '.join(counts)})"
-    yield from (f"    {equation}" for equation in part.equations)
-    yield from (f"    {phase}" for phase in part.phases)
-    if part.why_not:
-        yield f"    no kernel: {part.why_not}"
+    yield f"{part.title} ({', '.join(counts)})"
+    yield from (f"    {line}" for line in part.lines)
