@@ -1,9 +1,8 @@
 // The page of the explorer. All that is computed is computed by the kernel; here it is drawn, and a step is chosen.
 
-// Keys are for the controls, and not for the notebook around them, which would go to another cell.
 const PAGE = `
   <div class="sq-x-both"><div class="sq-x-picture"></div><div class="sq-x-sheet"></div></div>
-  <div class="sq-x-controls" data-lm-suppress-shortcuts="true">
+  <div class="sq-x-controls">
     <label>state <select class="sq-x-state"></select></label>
     <label>step <input class="sq-x-step" type="range" min="1" step="1"><output></output></label>
     <label>example <input class="sq-x-example" type="number" min="0" step="1"></label>
@@ -42,6 +41,9 @@ function render({ model, el }) {
       send(name, value);
     });
   }
+  // Keys are for these, and not for the notebook around them, which would go to another cell.
+  el.querySelector(".sq-x-controls").addEventListener("keydown", (e) => e.stopPropagation());
+  for (const name of ["state", "step", "example", "horizon"]) at(name).dataset.lmSuppressShortcuts = "true";
   const names = new Set(model.get("choices").map((c) => c.name));
   at("picture").addEventListener("click", (e) => {
     const name = e.target.closest("[data-value]")?.dataset.value;
