@@ -35,13 +35,9 @@ MOST_CROSSINGS = {"lstm_seed": 1, "gru_inline": 1, "gru_macro": 1, "a2c_gae": 10
 """Olah's own pictures of the LSTM and the GRU have one."""
 
 LISTED: dict[int, set[int]] = {
-    60: {9},
     72: {10},
-    100: {9},
     107: {9},
     112: {9},
-    161: {9, 10},
-    288: {9},
 }
 
 COUNT, CHUNK = 300, 25

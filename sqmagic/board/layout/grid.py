@@ -16,18 +16,22 @@ FREE = -1
 INSIDE, OUTSIDE, NEVER = range(3)
 """Where a wire may go: anywhere in the cell, outside only if it ends there, and through nothing that stands there."""
 
+CROSSING = 4.5
+"""What a crossing counts for, where a step counts for 0.4 and a bend for 2.2."""
+
 _CENTRE, _OUT = 0.12, 0.5
 """What a step across costs more on the centre line of a row, where nodes stand, and outside the cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that routing starts from."""
+    """Everything that routing starts from; `crossing` is what a crossing counts for."""
 
     graph: Graph
     rails: tuple[Rail, ...]
     rows: Rows
     columns: Columns
+    crossing: float = CROSSING
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from sqmagic.board.layout.graph import GOALS, SIGNS
 from sqmagic.board.layout.grid import Plan
 
-_STEP, _BEND, _CROSSING, _BLOCKED = 0.8, 2.2, 4.5, 4.4
+_STEP, _BEND, _BLOCKED = 0.8, 2.2, 4.4
 _FROM_ASIDE = SIGNS | GOALS | {"aside", "merge"}
 """What a wire may enter from a side."""
 
@@ -28,7 +28,8 @@ def guess(plan: Plan) -> float:
         if y1 != y2:
             upright[(net, x, min(y1, y2), max(y1, y2))] = None
     length = sum(b - a for _, _, a, b in across) + sum(b - a for _, _, a, b in upright) / 2
-    return _STEP * length + _BEND * bends + _CROSSING * _crossed(across, upright) + _BLOCKED * _blocked(plan, upright)
+    crossed = plan.crossing * _crossed(across, upright)
+    return _STEP * length + _BEND * bends + crossed + _BLOCKED * _blocked(plan, upright)
 
 
 def _wires(plan: Plan) -> Iterator[tuple[int, int, int, int, int, int, int]]:

@@ -11,7 +11,7 @@ from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, r
 from sqmagic.board.layout.instances import intrusions
 from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import bus_of
-from sqmagic.board.layout.wire import BEND, CROSSING, STEP, lay
+from sqmagic.board.layout.wire import BEND, STEP, lay
 
 _MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 1.7
 _LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
@@ -167,13 +167,13 @@ def _cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     tree = grid.came.get(jobs[0][0], {}) if jobs else {}
     crossed = sum(_is_crossing(grid, v) for v in tree)
     turned = sum(_MISSING if path is None else _turns(path) for path in paths)
-    return turned + STEP * len(tree) + CROSSING * crossed
+    return turned + STEP * len(tree) + grid.plan.crossing * crossed
 
 
 def _whole_cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     nets = range(len(grid.plan.graph.nets))
     total = sum(_cost(grid, [job for job in jobs if job[0] == net]) for net in nets)
-    return total - CROSSING / 2 * len(_crossings(grid)) + sum(_detour(grid, job) for job in jobs)
+    return total - grid.plan.crossing / 2 * len(_crossings(grid)) + sum(_detour(grid, job) for job in jobs)
 
 
 def _priced(grid: Grid, job: tuple[int, int]) -> float:
@@ -182,7 +182,7 @@ def _priced(grid: Grid, job: tuple[int, int]) -> float:
     if not new:
         return _MISSING
     crossed = sum(_is_crossing(grid, v) for v in new)
-    return STEP * len(new) + _turns(grid.paths[job]) + CROSSING * crossed + _detour(grid, job)
+    return STEP * len(new) + _turns(grid.paths[job]) + grid.plan.crossing * crossed + _detour(grid, job)
 
 
 def _detour(grid: Grid, job: tuple[int, int]) -> float:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqmagic.board.layout.changes import changes, returning
 from sqmagic.board.layout.columns import columns, gathered
 from sqmagic.board.layout.graph import Side
-from sqmagic.board.layout.grid import Plan
+from sqmagic.board.layout.grid import CROSSING, Plan
 from sqmagic.board.layout.guess import guess
 from sqmagic.board.layout.route import Routes, route, tried
 from sqmagic.board.layout.rows import rows
@@ -18,9 +18,12 @@ _WORK, _LEAST, _EACH, _WIRE, _LOOK = 450_000, 30_000, 250, 15, 3
 """Steps of the router while looking for better columns: at most, at least, for each pair of wires, and what a wire
 counts for that is found at once, or whose cost is guessed."""
 
-_PROBE, _TANGLED, _MORE = 0.2, 0.4, 1.5
-"""The share of the budget that each of several starts gets; so many crossings for each wire are a tangle, for which
-each start gets so many times the budget."""
+_PROBE = 0.2
+"""The share of the budget that each of several starts gets."""
+
+_TANGLED, _MORE, _DEARER = 0.4, 1.5, 2.0
+"""So many crossings for each wire are a tangle, for which each start gets so many times the budget, and a crossing
+counts for so many times as much."""
 
 _SLACK = 5.0
 """By how much more than what is there a plan may seem to cost, at a guess, and still be tried."""
@@ -35,22 +38,25 @@ def best(plan: Plan) -> tuple[Plan, Routes]:
     """The plan with its columns in the best places that were found, and its final routes.
 
     Each start gets a share of the budget, and the one that has come furthest gets the rest. What is tangled even then
-    gets more, for every start.
+    gets more, for every start, and with dearer crossings.
     """
     wires, starts = sum(len(net.sinks) for net in plan.graph.nets), list(_starts(plan))
     budget = min(_WORK, _LEAST + _EACH * wires * wires)
     share = int(budget * _PROBE) if len(starts) > 1 else 0
     probed = [_climb(start, share, wires) if share else start for start in starts]
     chosen = _climb(_cheapest(probed), budget - share * len(starts), wires)
-    routes = _final(chosen)
-    if len(routes.crossings) <= max(1, _TANGLED * wires):
-        return chosen, routes
-    again = (_climb(start, int(_MORE * budget), wires) for start in (chosen, *probed))
-    return min([(chosen, routes), *((plan, _final(plan)) for plan in again)], key=lambda found: _dear(found[1]))
+    found, most = [(chosen, _final(chosen))], max(1.0, _TANGLED * wires)
+    if len(found[0][1].crossings) > most:
+        more = min(int(_MORE * budget), _WORK)
+        dearer = (replace(start, crossing=_DEARER * start.crossing) for start in (chosen, *probed))
+        found += [(again, _final(again)) for again in (_climb(start, more, wires) for start in dearer)]
+    return min(found, key=lambda each: _dear(each[0], each[1], most))
 
 
-def _dear(routes: Routes) -> tuple[int, float]:
-    return len(routes.missing), routes.cost
+def _dear(plan: Plan, routes: Routes, most: float) -> tuple[int, float, float]:
+    """What is missing, then by how much it is tangled, then the cost as if crossings counted alike in all plans."""
+    count = len(routes.crossings)
+    return len(routes.missing), max(0.0, count - most), routes.cost - (plan.crossing - CROSSING) * count
 
 
 def _cheapest(plans: Iterable[Plan]) -> Plan:

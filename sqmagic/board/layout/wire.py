@@ -14,7 +14,7 @@ from sqmagic.board.layout.graph import BLOCKS
 from sqmagic.board.layout.grid import FREE, INSIDE, OUTSIDE, Grid, direction, occupy, start_point
 from sqmagic.board.layout.ports import E, N, S, W, Ways, arrivals, departures
 
-STEP, BEND, CROSSING, FORK = 0.4, 2.2, 4.5, 0.6
+STEP, BEND, FORK = 0.4, 2.2, 0.6
 _BUS, _EXIT_BEND = 0.2, 7.0
 """What a step on a bus costs less; and a bend on the way out, which should be a straight rail."""
 _TURNS = ((E, N, S), (N, E, W), (W, N, S), (S, E, W))
@@ -92,7 +92,7 @@ def _search(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> tuple[
     size, steps = len(grid.node), (1, grid.width, -1, -grid.width)
     lanes, ends, closed = (grid.across, grid.upright), grid.ends, grid.closed
     tree, allowed, tolls, row_of = grid.came.get(net, {}), _allowed(grid, net, goals), _tolls(grid, net), grid.row_of
-    ahead = _ahead(grid, net, goals, bend)
+    ahead, crossing = _ahead(grid, net, goals, bend), grid.plan.crossing
     best: dict[int, float] = {}
     came: dict[int, int] = {}
     queue: list[tuple[float, int, float, int]] = []
@@ -125,7 +125,7 @@ def _search(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> tuple[
                 if lanes[1 - upright][u] != FREE:
                     if ends[u] != _THROUGH[upright]:
                         continue
-                    more += CROSSING
+                    more += crossing
                 following = u * 4 + turn
             if more < best.get(following, 1e9) - 1e-9:
                 best[following], came[following] = more, state
