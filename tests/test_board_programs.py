@@ -385,6 +385,14 @@ def test_a_program_of_the_seed_is_drawn_even_with_its_faults(path: Path) -> None
             sound(part)
 
 
+def test_a_target_that_other_steps_read_stands_in_the_cell() -> None:
+    text = "x_t : 3\nabs(y_t) -> s_t\nx_t --[M]-> p_t => s_t\np_t + s_{t+1} -> q_t\n"
+    part = laid(elaborate(parse(text), Source.of(text), Kernel()).system).parts["c"]
+    assert "aside" not in {node.kind for node in part.graph.nodes}
+    assert {node.state for node in part.graph.nodes if node.kind == "exit"} == {"s"}
+    sound(part)
+
+
 @settings(max_examples=10)
 @given(examples())
 def test_any_program_is_drawn_soundly(example: Example) -> None:

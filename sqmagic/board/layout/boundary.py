@@ -20,7 +20,7 @@ def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = (), lost: 
 
     `away` are states whose last value is used after the steps, `lost` those whose own lines are too faulty to draw.
     """
-    nodes = _with_asides(nodes)
+    nodes = _with_asides(nodes, away)
     made = {value for node in nodes for value in node.outs}
     indexed = {v.state: v for v in made if v.state and any(isinstance(i, Running) for i in v.context)}
     nodes = delayed(nodes, indexed) if timed else nodes
@@ -54,19 +54,22 @@ def _takes_target(node: Node, use: Use) -> bool:
     return node.kind == "aside" or (node.kind in GOALS and use.held)
 
 
-def _with_asides(nodes: Sequence[Node]) -> list[Node]:
-    """Signs that only turn a given target into what the loss reads (`one_hot(y)`) stand beside the loss."""
+def _with_asides(nodes: Sequence[Node], away: Iterable[str]) -> list[Node]:
+    """Signs that only turn a given target into what the loss reads (`one_hot(y)`) stand beside the loss; what other
+    steps read too stands in the cell, where its rail is."""
     users: dict[Value, list[tuple[int, Use]]] = {}
     for n, node in enumerate(nodes):
         for use in node.ins:
             users.setdefault(use.value, []).append((n, use))
     made = {value for node in nodes for value in node.outs}
+    elsewhere = {value.state for value in users if value not in made} | set(away)
     out = list(nodes)
     for n in reversed(range(len(nodes))):
         node = nodes[n]
         after = [(out[m], use) for value in node.outs for m, use in users.get(value, [])]
         given = [value for use in node.ins for value in [use.value] if value not in made]
         alone = len(given) == len(node.ins) == 1 and len(users[given[0]]) == 1
+        alone = alone and not any(value.state in elsewhere for value in node.outs if value.state)
         if node.kind == "pointwise" and alone and after and all(_takes_target(m, use) for m, use in after):
             out[n] = replace(node, kind="aside")
     return out

@@ -105,11 +105,12 @@ def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
 
 def _closed(node: list[int], width: int, inside: tuple[int, int]) -> list[int]:
     low, high = inside
-    border = (0, width - 1)
-    open_to = (INSIDE if low <= v // width <= high else OUTSIDE for v in range(len(node)))
-    own = [
-        NEVER if n != FREE or v % width in border else to for (v, n), to in zip(enumerate(node), open_to, strict=True)
-    ]
+    own: list[int] = []
+    for first in range(0, len(node), width):
+        to = INSIDE if low <= first // width <= high else OUTSIDE
+        row = [to if n == FREE else NEVER for n in node[first : first + width]]
+        row[0] = row[-1] = NEVER
+        own += row
     return own + [NEVER] * width
 
 
@@ -139,15 +140,22 @@ def start_point(grid: Grid, net: int) -> int:
 # --- laying and taking up ------------------------------------------------------------------------------
 
 
-def direction(grid: Grid, a: int, b: int) -> int:
-    return {1: E, grid.width: N, -1: W, -grid.width: S}[b - a]
+def direction(a: int, b: int) -> int:
+    """From one point to the next; a grid is more than one point wide."""
+    step = b - a
+    if step == 1:
+        return E
+    if step == -1:
+        return W
+    return N if step > 0 else S
 
 
 def occupy(grid: Grid, net: int, a: int, b: int) -> None:
-    way = direction(grid, a, b)
+    way = direction(a, b)
+    lane = grid.across if way in (E, W) else grid.upright
     for v, end in ((a, way), (b, (way + 2) % 4)):
         if grid.node[v] == FREE:
-            (grid.across if end in (E, W) else grid.upright)[v] = net
+            lane[v] = net
             grid.ends[v] |= 1 << end
 
 

@@ -40,7 +40,7 @@ def lay(grid: Grid, net: int, sink: int) -> Sequence[int]:
     start = start_point(grid, net)
     if path[0] == start:
         source = grid.plan.graph.nets[net].source
-        leaves = direction(grid, path[0], path[1])
+        leaves = direction(path[0], path[1])
         grid.sides[_side(grid.plan.graph.nodes[source].kind, source, start, (leaves + 2) % 4)] = net
     return path[1:]
 
