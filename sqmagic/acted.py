@@ -1,6 +1,7 @@
 """Programs that act, from what is understood to torch source: the part of the pipeline that only they need.
 
-    System --bound--> System --infer, settle--> System --logits, with_copies--> System --phases--> acting, learning
+    System --bound--> System --infer, settle--> System --logits, with_copies, with_collected--> System
+    System --phases--> acting, learning
 
 The environment says what it shows and what it takes; `bound` puts that down as declarations. The two phases become one
 page: `act` of the one, `forward` and `loss` of the other.
@@ -12,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from sqmagic.calculus.collected import with_collected
 from sqmagic.calculus.copies import with_copies
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.phases import Phases, phases
 from sqmagic.emit.torch.acting import Plan, acting
 from sqmagic.emit.torch.facts import gather
-from sqmagic.emit.torch.write import emit
+from sqmagic.emit.torch.write import collecting, emit
 from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.shapes import Measure, Shapes, infer, settle
 from sqmagic.equations.system import Apply, Declared, Input, Read, Size, System
@@ -129,13 +131,18 @@ def generate_acted(
     if errors:
         raise NotationError(errors, source)
     whole, shapes = with_copies(logits(settle(known, found)), found)
-    shapes = _with_logits(whole, shapes)
+    whole, shapes = with_collected(whole, _with_logits(whole, shapes))
     held = domains(whole, dependence(whole, source))
     parts = phases(whole, _rows(whole, held))
     before = {name: shapes.states[state] for name, (state, _) in parts.carried.items()}
     shapes = replace(shapes, states={**shapes.states, **before})
     facts = gather(parts.acting, shapes, domains(parts.acting, dependence(parts.acting)), recorded=True)
     methods = acting(facts, Plan(parts.recorded, parts.carried, parts.behaved, shapes.integers))
+    if parts.collecting is not None:
+        order = dependence(parts.collecting)
+        methods += [
+            collecting(gather(parts.collecting, shapes, domains(parts.collecting, order), recorded=True), order)
+        ]
     order = dependence(parts.learning, source)
     steps = domains(parts.learning, order)
     pages = scan_pages(parts.learning, shapes, order, steps, recorded=True)

@@ -341,7 +341,7 @@ def test_a_loss_that_is_not_finite_stops_the_run() -> None:
         net.code.V.bias.fill_(float("nan"))
     history = net.train_on(steps=64, batch=4, horizon=8, seed=1, progress=False)
     assert history.stopped is not None
-    assert "loss of window 1 is nan" in history.stopped
+    assert "loss of update 1 is nan" in history.stopped
 
 
 def test_a_behaviour_policy_gives_the_actions_that_are_left_open() -> None:

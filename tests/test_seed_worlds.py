@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from worlds import A2C_GRU, TD_GRU, WALK, forgetful
+from worlds import A2C_GRU, DQN, GAE, PPO, TD_GRU, WALK, forgetful
 
 import sqmagic
 from sqmagic.equations.elaborate import elaborate
@@ -47,6 +47,17 @@ def test_a_seed_program_runs_and_is_warned_of(name: str, codes: set[str]) -> Non
     assert len(history.losses) == 4
     assert history.stopped is None
     assert history.episodes
+
+
+@pytest.mark.parametrize("text", [WALK, GAE, TD_GRU, A2C_GRU, PPO, DQN])
+def test_what_is_timed_well_is_not_warned_of(text: str) -> None:
+    assert understand(text, kernel_of({}, {}, "CartPole")).warnings == ()
+
+
+def test_an_objective_through_a_ratio_is_about_the_action_of_the_ratio() -> None:
+    late = PPO.replace("old(A_t)", "old(A_{t-1})")
+    (warning,) = understand(late, kernel_of({}, {}, "CartPole")).warnings
+    assert warning.code == "SQ613" and "`A_{t-1}` weighs the action of `k_t` with `r_{t-1}`" in warning.message
 
 
 def test_the_gru_of_the_seed_runs_with_the_macro_of_an_earlier_cell() -> None:

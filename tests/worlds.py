@@ -71,6 +71,22 @@ pi_{t-1} $ A_t*log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
 )
 
 
+PPO = """
+0.9 -> gamma
+reset() -> S_0, O_0
+O_t --[P|softmax]-> pi_t
+sample(pi_t) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+O_t --[V]-> V_t
+O'_t --[V]-> W_t
+r_t + gamma*W_t*(1-d_t) - V_{t-1} + gamma*0.8*A_{t+1}*(1-cut_t) -> A_t
+V_{t-1} => old(A_t + V_{t-1})
+pi_{t-1}[a_{t-1}] / old(pi_{t-1}[a_{t-1}]) -> k_t
+k_t $ min(k_t * old(A_t), clip(k_t, 0.9, 1.1) * old(A_t))
+"""
+"""Proximal policy optimisation (Schulman et al. 2017, equation 7)."""
+
+
 def forgetful(text: str) -> str:
     """The same without a memory: a layer where the GRU was."""
     flat = text.replace(GRU, "").replace("0 -> h_{-1}\n0 -> cut_0\n", "").replace("reset h on cut\n", "")

@@ -3,7 +3,8 @@
 Before: a System with effects, and the steps at which each of its states is there. After: two Systems with the same
 equations. `acting` holds the effects and what they need; each happens once. `learning` holds the goals and what they
 are made from; what an effect gave, or what was taken as an action, is an input there, a row for each step. The base
-cases of its recurrences are inputs too: the rows in which the window before this one ended.
+cases of its recurrences are inputs too: the rows in which the window before this one ended. What is `old` is an input
+as well: it is computed once a window, by a third System that has all the equations of the second and those of `old`.
 
 It does not ask how either is computed, nor in which order effects happen (`schedule.effects`).
 """
@@ -25,13 +26,14 @@ Rows = Mapping[str, tuple[int, int]]
 @dataclass(frozen=True, slots=True)
 class Phases:
     """`recorded` are the states that learning reads of acting, and `carried` its inputs for base cases, each with the
-    state and the index that it stands for. `behaved` are actions that a behaviour policy gives. `drawn` says that
-    learning reads what buffers give, so that its batch is theirs."""
+    state and the index that it stands for. `collecting` gives what is `old`, where something is. `behaved` are actions
+    that a behaviour policy gives. `drawn` says that learning reads what buffers give, so that its batch is theirs."""
 
     acting: System
     learning: System
     recorded: Rows
     carried: Mapping[str, tuple[str, int]]
+    collecting: System | None = None
     behaved: tuple[str, ...] = ()
     drawn: bool = False
 
@@ -56,8 +58,9 @@ def obstacles(system: System) -> tuple[Problem, ...]:
 
 def phases(system: System, rows: Rows) -> Phases:
     """The two Systems. Nothing that `obstacles` names may be in the one."""
-    recorded, behaved = _recorded(system), _behaved(system)
-    wanted = _closure(system, (r.state for g in system.goals for r in reads(g.value)), recorded)
+    recorded, behaved, old = _recorded(system), _behaved(system), _old(system)
+    goals = [r.state for g in system.goals for r in reads(g.value)]
+    wanted = _closure(system, goals, recorded)
     carried = dict(_bases(system, wanted - recorded))
     effects = [e for e in system.equations if _is_effect(e)]
     needed = _closure(
@@ -68,7 +71,11 @@ def phases(system: System, rows: Rows) -> Phases:
     acted = tuple(e for e in system.equations if _is_effect(e) or any(t.state in needed for t in e.targets))
     acting = replace(system, inputs=tuple(i for i in system.inputs if i.state in needed), equations=acted, goals=())
     taken = {s: rows[s] for s in rows if s in recorded and s in wanted}
-    return Phases(acting, _learning(system, wanted, taken, carried), taken, carried, behaved, _draws(system, taken))
+    learned = _closure(system, goals, recorded | old)
+    learning = _learning(system, learned, recorded | old, rows, carried)
+    before = _closure(system, old & wanted, recorded)
+    collecting = replace(_learning(system, before, recorded, rows, carried), goals=()) if before else None
+    return Phases(acting, learning, taken, carried, collecting, behaved, _draws(system, taken))
 
 
 # --- what is recorded ----------------------------------------------------------------------------
@@ -106,6 +113,13 @@ def _behaved(system: System) -> tuple[str, ...]:
     return tuple(i.state for i in system.inputs if i.state in actions)
 
 
+def _old(system: System) -> frozenset[str]:
+    """What is kept as it was when the window was collected."""
+    return frozenset(
+        t.state for e in system.equations if isinstance(e.value, Apply) and e.value.op == "old" for t in e.targets
+    )
+
+
 def _drawn(system: System) -> frozenset[str]:
     """What buffers give."""
     return frozenset(
@@ -120,15 +134,19 @@ def _draws(system: System, recorded: Iterable[str]) -> bool:
 # --- learning ------------------------------------------------------------------------------------
 
 
-def _learning(system: System, wanted: frozenset[str], recorded: Rows, carried: Mapping[str, tuple[str, int]]) -> System:
+def _learning(
+    system: System, wanted: frozenset[str], given: frozenset[str], rows: Rows, carried: Mapping[str, tuple[str, int]]
+) -> System:
+    """The equations of what is wanted, where what is given is an input, and so are base cases that are carried."""
     index = system.indices[0].name
-    inputs = [_row_input(s, first, last, index) for s, (first, last) in recorded.items()]
-    inputs += [Input(name, False) for name in carried]
-    named = {place: name for name, place in carried.items()}
+    named = {place: name for name, place in carried.items() if place[0] in wanted - given}
+    inputs = [_row_input(s, *rows[s], index) for s in rows if s in wanted & given]
+    inputs += [Input(s, False) for s in sorted(_old(system) & wanted & given) if s not in rows]
+    inputs += [Input(name, False) for name in named.values()]
     equations = []
     for equation in system.equations:
         own = {t.state for t in equation.targets}
-        if not own or not own <= wanted or own & recorded.keys():
+        if not own or not own <= wanted or own & given:
             continue
         base = _base(equation)
         at = None if base is None else named.get(base)

@@ -180,6 +180,7 @@ class Net(nn.Module):
         lr: float | Callable[[float], float] = 1e-3,
         optimizer: Any = None,
         epochs: int = 1,
+        minibatches: int = 1,
         warmup: int = 0,
         policy: Behaviour | None = None,
         seed: int | None = None,
@@ -191,12 +192,16 @@ class Net(nn.Module):
         `env` is whatever `sqmagic.environment` takes, `batch` how many of it there are; without `env` it is the one
         that the net was compiled for, and a run that was begun goes on. `horizon` is the length of a window. `lr` may
         be a function of the share of the steps that is done. `policy` gives the actions that the program leaves open,
-        from observations; by itself they are random. Before `warmup` steps nothing is learned; `until` is a mean return
-        of 100 episodes at which to stop. Ctrl-C, or the stop button, ends it and keeps the weights.
+        from observations; by itself they are random. Each window is learned from `epochs` times, its examples in
+        `minibatches` parts, each time others; what the program calls `old` stays as the window found it. Before
+        `warmup` steps nothing is learned; `until` is a mean return of 100 episodes at which to stop. Ctrl-C, or the
+        stop button, ends it and keeps the weights.
         """
         self._must_have_goals()
         length = horizon or self._blueprint.horizon or 16
-        settings = playing.Settings(steps, batch, length, lr, optimizer, epochs, warmup, policy, seed, progress, until)
+        settings = playing.Settings(
+            steps, batch, length, lr, optimizer, epochs, minibatches, warmup, policy, seed, progress, until
+        )
         return playing.train_on(self, env, settings)
 
     def play(

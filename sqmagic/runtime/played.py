@@ -1,4 +1,4 @@
-"""How a run on an environment went: episodes as they ended and losses window by window, in words and as a curve."""
+"""How a run on an environment went: episodes as they ended and losses update by update, in words and as a curve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAST = 100
 @dataclass(slots=True)
 class Played:
     """What `train_on` returns. `episodes` are those that ended, each with the step at which it did, its return and its
-    length; `losses` has a number for each window learned from; `steps` are those of all environments together.
+    length; `losses` has a number for each update; `steps` are those of all environments together.
     """
 
     steps: int = 0
@@ -40,7 +40,7 @@ class Played:
         self.steps, self.episodes = world.steps, world.episodes
 
     def __repr__(self) -> str:
-        lines = [f"{self.steps:,} steps, {counted(len(self.losses), 'window')} learned from"]
+        lines = [f"{self.steps:,} steps, {counted(len(self.losses), 'update')}"]
         last = self.returns[-LAST:]
         if last:
             few = f"mean return of the last {counted(len(last), 'episode')} {sum(last) / len(last):.4g}"

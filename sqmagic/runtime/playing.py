@@ -37,6 +37,7 @@ class Settings:
     lr: float | Callable[[float], float] = 1e-3
     optimizer: Any = None
     epochs: int = 1
+    minibatches: int = 1
     warmup: int = 0
     policy: Behaviour | None = None
     seed: int | None = None
@@ -61,8 +62,8 @@ class _NotFinite(Exception):
 
 def train_on(net: Net, source: Any, settings: Settings) -> Played:
     """Acts and learns until `steps` more steps are made; goes on with the former run if no environment is named."""
-    if settings.steps < 1 or settings.horizon < 1 or settings.epochs < 1:
-        raise InputError("`steps`, `horizon` and `epochs` must be at least 1")
+    if min(settings.steps, settings.horizon, settings.epochs, settings.minibatches) < 1:
+        raise InputError("`steps`, `horizon`, `epochs` and `minibatches` must be at least 1")
     with _chance(net, source, settings) as run:
         was_training, history = net.training, run.history
         history.interrupted, history.stopped = False, None
@@ -104,7 +105,7 @@ def _begun(net: Net, source: Any, settings: Settings) -> Run:
     env = _environment(net, source, settings.batch)
     net.bind(facts(env))
     seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
-    world = World(env, buffers(net.stores, seed), settings.policy, _seed=seed)
+    world = World(env, buffers(net.stores, seed), settings.policy, dtype=net._reference().dtype, _seed=seed)
     rate = settings.lr if isinstance(settings.lr, float | int) else settings.lr(0.0)
     moves = optimiser(dict(net.named_parameters()), net.updates, settings.optimizer or _adam, float(rate))
     return Run(world, moves)
@@ -144,8 +145,8 @@ def _windows(net: Net, run: Run, shown: Live, settings: Settings) -> None:
         run.memory = memory
         _rate(run.moves, settings, (world.steps - began) / settings.steps)
         if world.steps - began > settings.warmup:
-            for _ in range(settings.epochs):
-                _learn(net, run, recorded, good)
+            for part in _parts(net, recorded, settings):
+                _learn(net, run, part, good)
         run.history.take(world)
         shown.update(world.steps - began)
         if settings.until is not None and run.history.recent() >= settings.until:
@@ -158,6 +159,23 @@ def _rate(moves: Optimiser, settings: Settings, share: float) -> None:
         moves.set_rate(float(settings.lr(min(share, 1.0))))
 
 
+def _parts(net: Net, recorded: dict[str, Tensor], settings: Settings) -> Iterator[dict[str, Tensor]]:
+    """What each step of learning sees of a window: all of it, or in each epoch its examples divided anew by chance."""
+    code, axis = net.code, {spec.state: int(spec.indexed) for spec in net.inputs}
+    if generated.has(code, "collect"):
+        recorded = generated.call(code, "collect", recorded)
+    whole = {state: recorded[state] for state in axis}
+    if settings.minibatches == 1:
+        yield from (whole for _ in range(settings.epochs))
+        return
+    count = min(rows.shape[axis[state]] for state, rows in whole.items())
+    if count < settings.minibatches:
+        raise InputError(f"{count} examples cannot be divided into {settings.minibatches} minibatches")
+    for _ in range(settings.epochs):
+        for part in torch.randperm(count).chunk(settings.minibatches):
+            yield {state: rows.index_select(axis[state], part) for state, rows in whole.items()}
+
+
 def _learn(net: Net, run: Run, recorded: dict[str, Tensor], good: Weights) -> None:
     code, moves = net.code, run.moves
     names = generated.arguments(code)
@@ -167,7 +185,7 @@ def _learn(net: Net, run: Run, recorded: dict[str, Tensor], good: Weights) -> No
     if value != value or value in (float("inf"), float("-inf")):
         good.restore()
         number = len(run.history.losses) + 1
-        raise _NotFinite(f"the loss of window {number} is {value}; the weights are the last good ones")
+        raise _NotFinite(f"the loss of update {number} is {value}; the weights are the last good ones")
     good.take_now()
     loss.backward()
     moves.step()
@@ -202,7 +220,7 @@ def episodes_of(net: Net, env: Environment, greedy: bool, seed: int | None) -> I
     with torch.random.fork_rng(enabled=seed is not None), torch.no_grad():
         if seed is not None:
             torch.manual_seed(seed)
-        world = World(env, buffers(net.stores, seed or 0), None, greedy, _seed=seed)
+        world = World(env, buffers(net.stores, seed or 0), None, greedy, net._reference().dtype, _seed=seed)
         was_training = net.training
         net.eval()
         try:

@@ -60,12 +60,13 @@ def _buffer(store: Store, seed: int) -> Buffer:
 @dataclass(slots=True)
 class World:
     """An environment that a program acts on. `steps` counts the steps of all its examples together, `ended` holds the
-    examples whose episode ended at the last step, with their returns."""
+    examples whose episode ended at the last step, with their returns. What it gives has the `dtype` of the weights."""
 
     env: Environment
     stores: dict[str, Buffer] = field(default_factory=dict)
     behaviour: Behaviour | None = None
     greedy: bool = False
+    dtype: torch.dtype = torch.float32
     steps: int = 0
     episodes: list[Episode] = field(default_factory=list)
     ended: list[tuple[int, float]] = field(default_factory=list)
@@ -87,11 +88,11 @@ class World:
     def step(self, state: State, action: Tensor, last: bool = True) -> Step:
         """One step; `last` says that no other is made from this state: what others lead to counts in no episode."""
         found = self.env.step(state, action, last)
-        seen = self._laid(found.O)
+        seen, r, d, cut = self._laid(found.O), found.r.to(self.dtype), found.d.to(self.dtype), found.cut.to(self.dtype)
         if last:
             self._seen = seen
             self._count(found.r, found.cut)
-        return Step(found.S, seen, found.r, found.d, found.cut, self._laid(found.O_prime))
+        return Step(found.S, seen, r, d, cut, self._laid(found.O_prime))
 
     def add(self, name: str, *rows: Tensor) -> None:
         self.stores[name].add(*rows)
@@ -127,7 +128,8 @@ class World:
         return like.new_zeros(sizes) if self.greedy else torch.randn(sizes, dtype=like.dtype, device=like.device)
 
     def _laid(self, seen: Tensor) -> Tensor:
-        """Whole numbers as [batch, 1]."""
+        """Whole numbers as [batch, 1], others as the weights are."""
+        seen = seen.to(self.dtype) if seen.is_floating_point() else seen
         return seen.unsqueeze(1) if seen.dim() == 1 else seen
 
     def _column(self, action: Tensor) -> Tensor:

@@ -318,6 +318,18 @@ def _loss(facts: Facts) -> list[str]:
     return [f"def loss({_signature(facts, needed)}):", *_indented([doc, call, *preamble, *_tidy(lines)])]
 
 
+def collecting(facts: Facts, dependence: Dependence) -> list[str]:
+    """The method that adds what is old to what was recorded. The facts are of the System that gives it."""
+    lines = [f'{facts.name(i.state)} = recorded["{i.state}"]' for i in facts.system.inputs]
+    lines += [line for item in facts.system.inputs for line in _shaped(facts, item)]
+    made = [line for component in dependence.components for line in statements(facts, component)]
+    old = [e.targets[0] for e in facts.system.equations if isinstance(e.value, Apply) and e.value.op == "old"]
+    results = dictionary({t.state: facts.name(t.state, t.context if fixed(t.context) else ()) for t in old})
+    doc = '"""What was recorded, and beside it what is old: as it is before the weights move."""'
+    body = [doc, *lines, *_preamble(facts, made), *made, f"return recorded | {results}"]
+    return ["@torch.no_grad()", "def collect(self, recorded):", *_indented(_tidy("\n".join(body).split("\n")))]
+
+
 def _taken(facts: Facts) -> list[str]:
     """The states that the goals read, from the dictionary, and numbers as they are."""
     read = [r for g in facts.system.goals for r in reads(g.value)]

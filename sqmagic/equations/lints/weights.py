@@ -31,7 +31,7 @@ def weighs_the_past(system: System, facts: Facts, source: Source) -> Iterator[Pr
         if goal.kind != "objective" or len(goal.through) != 1:
             continue
         policy = goal.through[0]
-        at = offset(policy)
+        at = _acted_at(policy, system, facts)
         for read in reads(goal.value):
             if read.state == policy.state or at is None:
                 continue
@@ -39,6 +39,17 @@ def weighs_the_past(system: System, facts: Facts, source: Source) -> Iterator[Pr
             if early is not None:
                 yield _weight(goal, policy, read, early)
                 break
+
+
+def _acted_at(policy: Read, system: System, facts: Facts) -> int | None:
+    """The step of the action that an objective is about: `k_t` made from `pi_{t-1}[a_{t-1}]` is about that of t-1."""
+    at, equation = offset(policy), facts.definitions.get(policy.state)
+    if at is None or equation is None or _is_learned(equation.value):
+        return at
+    made = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
+    taken = {r.state for value in made for action in value.args[1:] for r in reads(action)}
+    steps = [offset(r) for r in reads(shift(equation.value, at)) if r.state in taken]
+    return min((n for n in steps if n is not None), default=at)
 
 
 def _early_reward(read: Read, at: int, facts: Facts) -> Read | None:
