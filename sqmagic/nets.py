@@ -1,6 +1,4 @@
-"""`compile`: a program as a torch module that trains. What `pipeline` makes is bound to a `Net`; nothing below this
-page loads torch.
-"""
+"""`compile`: a program as a torch module that trains. What `pipeline` makes is bound to a `Net`."""
 
 from __future__ import annotations
 
