@@ -39,7 +39,8 @@ class Grid:
     """The grid while wires are being laid. A point is `y * width + x`.
 
     `across` and `upright` name the net that runs through a point in either direction, `ends` are bits of the directions
-    in which wires go on from there, `node` is what stands on a point and `at` where each node stands. `closed` says who
+    in which wires go on from there, `node` is what stands on a point and `at` where each node stands,
+    `start` where each net begins. `closed` says who
     may pass a point; it goes on above the grid, and as index -1 is the last one, below it too. `tolls` are what a step
     across costs more in each row. `sides` tells which net has taken which side of a node, `came` from where each point
     of a net was reached, `work` how much was searched.
@@ -57,6 +58,7 @@ class Grid:
     upright: list[int]
     ends: list[int]
     at: list[tuple[int, ...]]
+    start: list[int]
     row_of: list[int]
     closed: list[int]
     tolls: list[float]
@@ -68,6 +70,7 @@ class Grid:
 
 def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
     graph, rows, columns = plan.graph, plan.rows, plan.columns
+    rail = rail_of(plan.rails)
     width = 2 + tracks + columns.count * (tracks + 1)
     height = tracks + rows.count * (tracks + 1)
     xs = [1 + tracks + c * (tracks + 1) for c in range(columns.count)]
@@ -86,7 +89,7 @@ def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
     free = [FREE] * (width * height)
     return Grid(
         plan=plan,
-        rail=rail_of(plan.rails),
+        rail=rail,
         tracks=tracks,
         haste=haste,
         width=width,
@@ -97,6 +100,7 @@ def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
         upright=list(free),
         ends=[0] * len(free),
         at=at,
+        start=_starts(plan, rail, at),
         row_of=[y for y in range(height) for _ in range(width)],
         closed=_closed(node, width, (low, high)),
         tolls=_tolls(height, frozenset(ys), (low, high)),
@@ -124,17 +128,19 @@ def point(grid: Grid, v: int) -> Point:
 
 
 def start(grid: Grid, net: int) -> Point:
-    return point(grid, start_point(grid, net))
+    return point(grid, grid.start[net])
 
 
-def start_point(grid: Grid, net: int) -> int:
-    """Where a net leaves its source: for a function its pin, or the end of the box on the rail's side."""
-    source = grid.plan.graph.nets[net].source
-    places, pins = grid.at[source], grid.plan.columns.pins[source]
-    if net in pins:
-        return places[pins.index(net)]
-    rail = grid.rail.get(source)
-    return places[0] if rail and rail.toward == "left" else places[-1]
+def _starts(plan: Plan, rail: dict[int, Rail], at: list[tuple[int, ...]]) -> list[int]:
+    """Where each net leaves its source: for a function its pin, or the end of the box on the rail's side."""
+    out = []
+    for net, source in enumerate(drawn.source for drawn in plan.graph.nets):
+        places, pins, own = at[source], plan.columns.pins[source], rail.get(source)
+        if net in pins:
+            out.append(places[pins.index(net)])
+        else:
+            out.append(places[0] if own and own.toward == "left" else places[-1])
+    return out
 
 
 # --- laying and taking up ------------------------------------------------------------------------------
@@ -152,11 +158,13 @@ def direction(a: int, b: int) -> int:
 
 def occupy(grid: Grid, net: int, a: int, b: int) -> None:
     way = direction(a, b)
-    lane = grid.across if way in (E, W) else grid.upright
-    for v, end in ((a, way), (b, (way + 2) % 4)):
-        if grid.node[v] == FREE:
-            lane[v] = net
-            grid.ends[v] |= 1 << end
+    lane = grid.upright if way & 1 else grid.across
+    if grid.node[a] == FREE:
+        lane[a] = net
+        grid.ends[a] |= 1 << way
+    if grid.node[b] == FREE:
+        lane[b] = net
+        grid.ends[b] |= 1 << (way + 2) % 4
 
 
 Saved = tuple[dict[int, int], dict[tuple[int, int], tuple[int, ...]], dict[tuple[int, int, int], int]]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import ne, sub
 
 from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, restore, start, take_up
 from sqmagic.board.layout.instances import intrusions
@@ -48,7 +49,7 @@ def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozens
             break
         cost = _whole_cost(grid, jobs)
     missing = tuple(job for job in jobs if job not in grid.paths)
-    crossings = tuple((v % grid.width, v // grid.width) for v in _crossings(grid))
+    crossings = tuple((v % grid.width, v // grid.width) for v in _crossings(grid, range(len(grid.node))))
     paths = {job: tuple((v % grid.width, v // grid.width) for v in path) for job, path in grid.paths.items()}
     return Routes(tracks, paths, crossings, missing, cost, grid.work)
 
@@ -143,16 +144,15 @@ def _relay(grid: Grid, jobs: Sequence[tuple[int, int]]) -> bool:
 # --- what it costs -----------------------------------------------------------------------------------------
 
 
-def _crossings(grid: Grid) -> list[int]:
-    return [v for v in range(len(grid.node)) if _is_crossing(grid, v)]
-
-
-def _is_crossing(grid: Grid, v: int) -> bool:
-    return grid.across[v] != grid.upright[v] and FREE not in (grid.across[v], grid.upright[v])
+def _crossings(grid: Grid, among: Iterable[int]) -> list[int]:
+    """The points at which two nets cross."""
+    across, upright = grid.across, grid.upright
+    return [v for v in among if across[v] != FREE and upright[v] != FREE and across[v] != upright[v]]
 
 
 def bends(path: Sequence[int]) -> int:
-    return sum(b - a != c - b for a, b, c in zip(path, path[1:], path[2:], strict=False))
+    steps = list(map(sub, path[1:], path))
+    return sum(map(ne, steps[1:], steps))
 
 
 def _turns(path: Sequence[int]) -> float:
@@ -165,7 +165,7 @@ def _cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     """What the wires of one net cost: bends for each wire, length and crossings once."""
     paths = [grid.paths.get(job) for job in jobs]
     tree = grid.came.get(jobs[0][0], {}) if jobs else {}
-    crossed = sum(_is_crossing(grid, v) for v in tree)
+    crossed = len(_crossings(grid, tree))
     turned = sum(_MISSING if path is None else _turns(path) for path in paths)
     return turned + STEP * len(tree) + grid.plan.crossing * crossed
 
@@ -173,7 +173,11 @@ def _cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
 def _whole_cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     nets = range(len(grid.plan.graph.nets))
     total = sum(_cost(grid, [job for job in jobs if job[0] == net]) for net in nets)
-    return total - grid.plan.crossing / 2 * len(_crossings(grid)) + sum(_detour(grid, job) for job in jobs)
+    return (
+        total
+        - grid.plan.crossing / 2 * len(_crossings(grid, range(len(grid.node))))
+        + sum(_detour(grid, job) for job in jobs)
+    )
 
 
 def _priced(grid: Grid, job: tuple[int, int]) -> float:
@@ -181,7 +185,7 @@ def _priced(grid: Grid, job: tuple[int, int]) -> float:
     new = lay(grid, *job)
     if not new:
         return _MISSING
-    crossed = sum(_is_crossing(grid, v) for v in new)
+    crossed = len(_crossings(grid, new))
     return STEP * len(new) + _turns(grid.paths[job]) + grid.plan.crossing * crossed + _detour(grid, job)
 
 

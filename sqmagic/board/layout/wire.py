@@ -11,13 +11,15 @@ from itertools import pairwise
 
 from sqmagic.board.layout.bends import table
 from sqmagic.board.layout.graph import BLOCKS
-from sqmagic.board.layout.grid import FREE, INSIDE, OUTSIDE, Grid, direction, occupy, start_point
+from sqmagic.board.layout.grid import FREE, INSIDE, OUTSIDE, Grid, direction, occupy
 from sqmagic.board.layout.ports import E, N, S, W, Ways, arrivals, departures
 
 STEP, BEND, FORK = 0.4, 2.2, 0.6
 _BUS, _EXIT_BEND = 0.2, 7.0
 """What a step on a bus costs less; and a bend on the way out, which should be a straight rail."""
 _TURNS = ((E, N, S), (N, E, W), (W, N, S), (S, E, W))
+_OPEN = tuple(tuple(way for way in (E, N, W, S) if not ends >> way & 1) for ends in range(16))
+"""The directions in which no wire goes on from a point, by its `ends`."""
 _THROUGH = ((1 << N) | (1 << S), (1 << E) | (1 << W))
 """A point's `ends` where a wire runs straight through it, for one that would cross it going across, or upright."""
 
@@ -26,18 +28,18 @@ def lay(grid: Grid, net: int, sink: int) -> Sequence[int]:
     """Lay one wire if there is a way; without one, `grid.paths` does not get it. Gives the points that are new."""
     goals = _goals(grid, net, sink)
     bend = _EXIT_BEND if grid.plan.graph.nodes[sink].kind == "exit" else BEND
-    found = _search(grid, net, goals, bend) if goals else None
+    found = (_straight(grid, net, goals) or _search(grid, net, goals, bend)) if goals else None
     if found is None:
         return ()
     path, way = found
     kind = grid.plan.graph.nodes[sink].kind
     grid.sides[_side(kind, sink, path[-1], way)] = net
-    came = grid.came.setdefault(net, {start_point(grid, net): FREE})
+    came = grid.came.setdefault(net, {grid.start[net]: FREE})
     for a, b in pairwise(path):
         came.setdefault(b, a)
         occupy(grid, net, a, b)
     grid.paths[(net, sink)] = tuple(_back(came, path[0])[::-1]) + tuple(path[1:])
-    start = start_point(grid, net)
+    start = grid.start[net]
     if path[0] == start:
         source = grid.plan.graph.nets[net].source
         leaves = direction(path[0], path[1])
@@ -78,6 +80,39 @@ def _goals(grid: Grid, net: int, sink: int) -> dict[int, Ways]:
         if free:
             out[place] = free
     return out
+
+
+# --- without a search ----------------------------------------------------------------------------------
+
+
+def _straight(grid: Grid, net: int, goals: dict[int, Ways]) -> tuple[list[int], int] | None:
+    """Straight from the source to the sink, where that is the one way out and a good way in and nothing is between.
+
+    The search would find the same, in so many steps: from point to point it has less before it than anywhere aside.
+    """
+    if net in grid.came or len(goals) > 1:
+        return None
+    starts = list(_starts(grid, net))
+    if len(starts) != 1:
+        return None
+    ((v, way, _),), ((goal, ways),) = starts, goals.items()
+    far, step = goal - v, (1, grid.width, -1, -grid.width)[way]
+    if far * step <= 0 or far % step or ways.get(way) != 0.0:
+        return None
+    if not way & 1 and (grid.row_of[v] != grid.row_of[goal] or not _draws_on(grid, net, grid.row_of[v])):
+        return None
+    across, upright, closed, allowed = grid.across, grid.upright, grid.closed, _allowed(grid, net, goals)
+    for u in range(v + step, goal, step):
+        if closed[u] > allowed or across[u] != FREE or upright[u] != FREE:
+            return None
+    path = list(range(v, goal + step, step))
+    grid.work += len(path)
+    return path, way
+
+
+def _draws_on(grid: Grid, net: int, row: int) -> bool:
+    """Whether a step across costs no more than the search expects to be saved by it."""
+    return STEP + _tolls(grid, net)[row] <= _unit(grid, net)
 
 
 # --- the search ----------------------------------------------------------------------------------------
@@ -164,12 +199,15 @@ def _bus_row(grid: Grid, net: int) -> int:
     return grid.row_of[grid.at[source][0]] if grid.plan.graph.nodes[source].kind == "merge" else FREE
 
 
+def _unit(grid: Grid, net: int) -> float:
+    return grid.haste * (STEP if _bus_row(grid, net) == FREE else STEP - _BUS)
+
+
 def _ahead(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> Callable[[int, int], float]:
     """The least that the rest can cost from a point in a direction: steps, and the bends that cannot be avoided. In
     haste more than that, which finds a way sooner that may not be the cheapest."""
     row_of, width = grid.row_of, grid.width
-    unit = grid.haste * (STEP if _bus_row(grid, net) == FREE else STEP - _BUS)
-    turn = grid.haste * bend
+    unit, turn = _unit(grid, net), grid.haste * bend
     targets = [(g % width, row_of[g], [turn * bends for bends in table(ways)]) for g, ways in goals.items()]
     to_x, to_y, least_bends = targets[0]
 
@@ -197,7 +235,7 @@ def _ahead(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> Callabl
 def _starts(grid: Grid, net: int) -> Iterable[tuple[int, int, float]]:
     """From the source if nothing is laid yet, else from any free point of what is, in any direction that is free."""
     plan = grid.plan
-    source, start = plan.graph.nets[net].source, start_point(grid, net)
+    source, start = plan.graph.nets[net].source, grid.start[net]
     kind = plan.graph.nodes[source].kind
     tree = grid.came.get(net)
     leaves = departures(plan.graph, plan.rows, grid.rail, net, net in plan.columns.pins[source])
@@ -206,4 +244,5 @@ def _starts(grid: Grid, net: int) -> Iterable[tuple[int, int, float]]:
             yield start, way, cost + (FORK if tree else 0.0)
     for v in tree or ():
         if grid.node[v] == FREE and (grid.across[v] in (FREE, net)) and grid.upright[v] in (FREE, net):
-            yield from ((v, way, FORK) for way in (E, N, W, S) if not grid.ends[v] >> way & 1)
+            for way in _OPEN[grid.ends[v]]:
+                yield v, way, FORK
