@@ -120,10 +120,10 @@ class Lowering:
         own = tuple(k for k in e.keywords if k.name != "batch")
         fixed = settings(own, positional, op.settings, op.name, self.kernel)
         marks = self._marks(tuple(k for k in e.keywords if k.name == "batch"), wraps)
+        values = tuple(self.value(a) for a in arguments)  # what is applied first is met first
         if layer is not None and op.parameters:
             declared = self._declared(layer, op.name, self._updates(wraps))
             self._use(declared, e.span)
-        values = tuple(self.value(a) for a in arguments)
         return Apply(op.name, values, layer, tuple(sorted(fixed + marks)), span=e.span)
 
     def _marks(self, batch: tuple[Keyword, ...], wraps: tuple[Call, ...]) -> tuple[tuple[str, Value], ...]:
