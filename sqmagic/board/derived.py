@@ -36,6 +36,7 @@ from sqmagic.board.formula import (
     listed,
     mark,
     matrix,
+    of_layer,
     row,
     set_name,
     word,
@@ -219,8 +220,8 @@ def _star(write: Write, text: str, of: str = "") -> Rule:
     """`conv*_K(g)`: the adjoint that an operator which is given whole brings along; of its weights, `conv*_W`."""
 
     def rule(expr: Apply, known: Notes) -> Bound:
-        below = word(of) if of else set_name(name(expr.layer)) if expr.layer else None
-        head = Script(Atom(text, "function"), below, mark("∗"))
+        star = mark("∗")
+        head = Script(Atom(text, "function"), word(of), star) if of else of_layer(text, expr.layer, star)
         arguments = expr.args if of else expr.args[:1]
         return Bound(row(head, fence(listed([write(a, known, LOOSE) for a in arguments]))), TIGHT)
 

@@ -167,6 +167,17 @@ def owned(base: str, owner: Name, hat: bool = False) -> Formula:
     return Script(hatted(base) if hat else letter(base), set_name(Name(owner.base, owner.below)), _path(owner.above))
 
 
+def of_layer(function: str, layer: str | None, star: Atom | None = None) -> Formula:
+    """`BN_N`: a function with its layer's name below it; where that is the function's own, it is said once."""
+    parts = name(layer) if layer else Name(function)
+    head = Atom(function, "function")
+    if parts.base != function:
+        return Script(head, set_name(parts), star)
+    below = word(",".join(parts.below)) if parts.below else None
+    above = [f for f in (_path(parts.above), star) if f is not None]
+    return Script(head, below, row(*above) if above else None) if below or above else head
+
+
 def _path(instances: tuple[str, ...]) -> Formula | None:
     return listed([set_name(name(p)) for p in instances], mark(".")) if instances else None
 

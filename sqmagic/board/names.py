@@ -16,6 +16,9 @@ GREEK: dict[str, str] = {
 }  # fmt: skip
 """Words that a board writes as a Greek letter; `lam` and `eps` are how a keyboard shortens two of them."""
 
+FUNCTIONS = {"batch_norm": "BN", "layer_norm": "LN"}
+"""How a board writes functions that have parameters; a layer that is given no name has the function's."""
+
 MINUS = "\u2212"
 
 
@@ -32,6 +35,10 @@ def name(key: str) -> Name:
     """The parts of a state's or layer's name; primes stay with the base."""
     *path, word = key.split(".")
     primes = "\u2032" * word.count("'")
+    function = next((f for f in FUNCTIONS if word == f or word.startswith(f"{f}_")), None)
+    if function is not None:
+        number = word.removeprefix(function).removeprefix("_")
+        return Name(FUNCTIONS[function], (number,) if number else (), tuple(path))
     base, _, below = word.replace("'", "").partition("_")
     if not base:
         return Name(word, (), tuple(path))

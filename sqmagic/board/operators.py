@@ -44,6 +44,7 @@ from sqmagic.board.formula import (
     mark,
     matrix,
     number,
+    of_layer,
     row,
     set_name,
     word,
@@ -144,8 +145,7 @@ def _of_layer(text: str) -> Rule:
     """A function that has a layer's name below it: `BN_N(x)`, `Add_B(O, a)`."""
 
     def rule(expr: Apply, known: Notes) -> Bound:
-        head = Script(Atom(text, "function"), set_name(name(expr.layer)) if expr.layer else None)
-        return Bound(row(head, fence(listed([formula(a, known) for a in expr.args]))), TIGHT)
+        return Bound(row(of_layer(text, expr.layer), fence(listed([formula(a, known) for a in expr.args]))), TIGHT)
 
     return rule
 
