@@ -216,7 +216,7 @@ def _witness(own: Net, wanted: Net, run: Run, truth: States) -> tuple[str, ...]:
 def _line(own: Net, states: States, found: Parting) -> list[str]:
     """The student's line that gives the state at that step, with numbers."""
     step = found.step if found.step is not None and found.step > 0 else None
-    for row in traced(own._blueprint.lines(), states, step or 1, found.example, [found.state]).rows:
+    for row in traced(own.blueprint.lines(), states, step or 1, found.example, [found.state]).rows:
         for cell in row.cells:
             if cell.step == step:
                 return [f"  your line: {row.text}", f"    {cell.substituted} = {cell.value}"]
@@ -232,13 +232,13 @@ def _place(found: Parting) -> str:
 
 
 def _system(net: Net) -> System:
-    system = net._blueprint.system
+    system = net.blueprint.system
     assert isinstance(system, System), "a net that was compiled knows its system"
     return system
 
 
 def _shapes(net: Net) -> Mapping[str, tuple[int, ...]]:
-    return net._settled.shapes
+    return net.settled.shapes
 
 
 def _written(state: str, net: Net) -> str:

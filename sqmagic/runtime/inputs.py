@@ -33,6 +33,13 @@ class Data:
 # --- reading -------------------------------------------------------------------------------------
 
 
+def together(data: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given as one mapping, and as keywords."""
+    if data is not None and not isinstance(data, Mapping):
+        raise InputError(f"inputs are given by name, as `net(x=…)` or a mapping, not as {type(data).__name__}")
+    return {**(data or {}), **given}
+
+
 def read(specs: Sequence[InputSpec], given: Mapping[str, Any], lengths: Any = None) -> Data:
     """Tensors by the states' names; `given` may use names of the notation or of Python. None is not given."""
     by_name = {spec.name: spec for spec in specs} | {spec.state: spec for spec in specs}

@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sqmagic.runtime import generated
+from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.environments import Environment, environment
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
-from sqmagic.runtime.training import Weights
-
-if TYPE_CHECKING:
-    from sqmagic.runtime.net import Net
+from sqmagic.runtime.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class _NotFinite(Exception):
     """Learning must stop here; the text says why."""
 
 
-def train_on(net: Net, source: Any, settings: Settings) -> Played:
+def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
     """Acts and learns until `steps` more steps are made; goes on with the former run if no environment is named."""
     if min(settings.steps, settings.horizon, settings.epochs, settings.minibatches) < 1:
         raise InputError("`steps`, `horizon`, `epochs` and `minibatches` must be at least 1")
@@ -81,7 +79,7 @@ def train_on(net: Net, source: Any, settings: Settings) -> Played:
 
 
 @contextmanager
-def _chance(net: Net, source: Any, settings: Settings) -> Iterator[Run]:
+def _chance(net: Compiled, source: Any, settings: Settings) -> Iterator[Run]:
     """The run; with a seed, all that is drawn follows from it and nothing outside is changed."""
     former = net.run
     if source is None and settings.seed is None and former is not None:
@@ -101,13 +99,13 @@ def _chance(net: Net, source: Any, settings: Settings) -> Iterator[Run]:
         run.chance = None if settings.seed is None else torch.get_rng_state()
 
 
-def _begun(net: Net, source: Any, settings: Settings) -> Run:
+def _begun(net: Compiled, source: Any, settings: Settings) -> Run:
     env = _environment(net, source, settings.batch)
     net.bind(facts(env))
     seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
-    world = World(env, buffers(net.stores, seed), settings.policy, dtype=net._reference().dtype, _seed=seed)
+    world = World(env, buffers(net.settled.stores, seed), settings.policy, dtype=net.reference.dtype, _seed=seed)
     rate = settings.lr if isinstance(settings.lr, float | int) else settings.lr(0.0)
-    moves = optimiser(dict(net.named_parameters()), net.updates, settings.optimizer or _adam, float(rate))
+    moves = optimiser(dict(net.named_parameters()), net.blueprint.updates, settings.optimizer or _adam, float(rate))
     return Run(world, moves)
 
 
@@ -116,7 +114,7 @@ def _adam(parameters: Any, lr: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, lr=lr, eps=1e-5, fused=True)
 
 
-def _environment(net: Net, source: Any, batch: int | None) -> Environment:
+def _environment(net: Compiled, source: Any, batch: int | None) -> Environment:
     given = source if source is not None else net.env
     if given is None:
         raise InputError("there is no environment yet: train_on(env, steps=…), or `%%seqnet --env`")
@@ -133,7 +131,7 @@ def _default_batch(given: Any) -> int | None:
 # --- the loop ------------------------------------------------------------------------------------
 
 
-def _windows(net: Net, run: Run, shown: Live, settings: Settings) -> None:
+def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
     world, code, began = run.world, net.code, run.world.steps
     if run.memory is None:
         run.memory = generated.call(code, "begin", world)
@@ -159,7 +157,7 @@ def _rate(moves: Optimiser, settings: Settings, share: float) -> None:
         moves.set_rate(float(settings.lr(min(share, 1.0))))
 
 
-def _parts(net: Net, recorded: dict[str, Tensor], settings: Settings) -> Iterator[dict[str, Tensor]]:
+def _parts(net: Compiled, recorded: dict[str, Tensor], settings: Settings) -> Iterator[dict[str, Tensor]]:
     """What each step of learning sees of a window: all of it, or in each epoch its examples divided anew by chance."""
     code, axis = net.code, {spec.state: int(spec.indexed) for spec in net.inputs}
     if generated.has(code, "collect"):
@@ -176,7 +174,7 @@ def _parts(net: Net, recorded: dict[str, Tensor], settings: Settings) -> Iterato
             yield {state: rows.index_select(axis[state], part) for state, rows in whole.items()}
 
 
-def _learn(net: Net, run: Run, recorded: dict[str, Tensor], good: Weights) -> None:
+def _learn(net: Compiled, run: Run, recorded: dict[str, Tensor], good: Weights) -> None:
     code, moves = net.code, run.moves
     names = generated.arguments(code)
     moves.zero_grad()
@@ -197,7 +195,7 @@ def _learn(net: Net, run: Run, recorded: dict[str, Tensor], good: Weights) -> No
 # --- playing without learning --------------------------------------------------------------------
 
 
-def play(net: Net, source: Any, episodes: int, greedy: bool, seed: int | None, batch: int | None) -> list[float]:
+def play(net: Compiled, source: Any, episodes: int, greedy: bool, seed: int | None, batch: int | None) -> list[float]:
     """The returns of whole episodes, as the program acts, or by what is likeliest; each environment's first ones, so
     that short episodes are not counted more often."""
     env = _environment(net, source, batch)
@@ -215,12 +213,12 @@ def play(net: Net, source: Any, episodes: int, greedy: bool, seed: int | None, b
     raise AssertionError("episodes go on until they are enough")
 
 
-def episodes_of(net: Net, env: Environment, greedy: bool, seed: int | None) -> Iterator[list[tuple[int, float]]]:
+def episodes_of(net: Compiled, env: Environment, greedy: bool, seed: int | None) -> Iterator[list[tuple[int, float]]]:
     """After the reset and after each step, the environments whose episode has ended, with their returns."""
     with torch.random.fork_rng(enabled=seed is not None), torch.no_grad():
         if seed is not None:
             torch.manual_seed(seed)
-        world = World(env, buffers(net.stores, seed or 0), None, greedy, net._reference().dtype, _seed=seed)
+        world = World(env, buffers(net.settled.stores, seed or 0), None, greedy, net.reference.dtype, _seed=seed)
         was_training = net.training
         net.eval()
         try:

@@ -10,21 +10,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sqmagic.runtime import generated, precision
+from sqmagic.runtime import calling, generated
 from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
 from sqmagic.runtime.blueprint import Transforms
+from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.optimisers import Optimiser, optimiser
-
-if TYPE_CHECKING:
-    from sqmagic.runtime.net import Net
+from sqmagic.runtime.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class _NotFinite(Exception):
     """Training must stop here; the text says why."""
 
 
-def train(net: Net, source: Any, lengths: Any, validation: Any, settings: Settings) -> History:
+def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: Settings) -> History:
     """Trains a net and puts it back into the mode in which it was."""
     if settings.epochs < 0 or settings.batch < 1:
         raise InputError("`epochs` must not be negative, and `batch` at least 1")
@@ -68,9 +67,9 @@ def train(net: Net, source: Any, lengths: Any, validation: Any, settings: Settin
     return history
 
 
-def _batches(net: Net, source: Any, lengths: Any, settings: Settings) -> Batches:
+def _batches(net: Compiled, source: Any, lengths: Any, settings: Settings) -> Batches:
     def fitted(data: Data) -> Data:
-        return net._fitted(data, "loss", "the loss")
+        return calling.fitted(net, data, "loss", "the loss")
 
     if isinstance(source, Mapping):
         data = named(source, net.inputs) if lengths is None else named({**source, "lengths": lengths}, net.inputs)
@@ -111,7 +110,7 @@ def _bar(data: Batches, settings: Settings) -> Iterator[Any]:
 
 
 def _epochs(
-    net: Net,
+    net: Compiled,
     data: Batches,
     held_out: Batches | None,
     moves: Optimiser,
@@ -135,7 +134,7 @@ def _epochs(
         raise _NotFinite(f"after step {len(history.losses)} some weights are not finite; the step was taken back")
 
 
-def _step(net: Net, batch: Data, moves: Optimiser, good: Weights, number: int, settings: Settings) -> float:
+def _step(net: Compiled, batch: Data, moves: Optimiser, good: Weights, number: int, settings: Settings) -> float:
     """One step: the loss, its gradient, and the weights moved; taken back as a whole if it is interrupted."""
     before = Weights(net)
     try:
@@ -159,16 +158,16 @@ def _step(net: Net, batch: Data, moves: Optimiser, good: Weights, number: int, s
     return value
 
 
-def _loss(net: Net, batch: Data, settings: Settings) -> Tensor:
-    return net._loss(batch, settings.horizon)
+def _loss(net: Compiled, batch: Data, settings: Settings) -> Tensor:
+    return calling.loss(net, batch, settings.horizon)
 
 
-def _examples(batch: Data, net: Net) -> int:
+def _examples(batch: Data, net: Compiled) -> int:
     spec = next(s for s in net.inputs if s.state in batch.tensors)
     return batch.tensors[spec.state].shape[int(spec.indexed)]
 
 
-def _mean_loss(net: Net, data: Batches, settings: Settings) -> float:
+def _mean_loss(net: Compiled, data: Batches, settings: Settings) -> float:
     """The loss over all batches, without learning from them."""
     net.eval()
     total, count = 0.0, 0
@@ -179,42 +178,15 @@ def _mean_loss(net: Net, data: Batches, settings: Settings) -> float:
     return total / count
 
 
-# --- weights, and what turned --------------------------------------------------------------------
+# --- what turned ----------------------------------------------------------------------------------
 
 
-class Weights:
-    """A copy of all parameters and buffers."""
-
-    def __init__(self, net: Net) -> None:
-        self._own = [*net.parameters(), *net.buffers()]
-        self._copies = [value.detach().clone() for value in self._own]
-
-    def take(self, other: Weights) -> None:
-        self._copies = other._copies
-
-    def take_now(self) -> None:
-        """The weights as they are now, in the memory of the copies."""
-        with torch.no_grad():
-            for value, copy in zip(self._own, self._copies, strict=True):
-                copy.copy_(value)
-
-    def restore(self) -> None:
-        with torch.no_grad():
-            for value, copy in zip(self._own, self._copies, strict=True):
-                value.copy_(copy)
-
-    def are_finite(self) -> bool:
-        return all(bool(torch.isfinite(v).all()) for v in self._own if v.is_floating_point())
-
-
-def _culprit(net: Net, batch: Data, before: Weights, settings: Settings) -> str:
+def _culprit(net: Compiled, batch: Data, before: Weights, settings: Settings) -> str:
     """The first state, in the order of the program, that is not finite, at its first step."""
     before.restore()
-    code = net._settled_code()
-    with torch.no_grad(), precision.arithmetic(net._reference()):
-        found = generated.call(code, "forward", **net._keywords("forward", batch, settings.horizon))
-        states = generated.Values(found)
-    rows = generated.rows(code)
+    with torch.no_grad():
+        states = generated.Values(calling.values(net, batch, settings.horizon))
+    rows = generated.rows(net.code)
     for state in states:
         value = states[state]
         steps = _not_finite_steps(value, rows.get(state), batch.lengths)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import torch
 import traitlets
 from torch import Tensor
 
-from sqmagic.runtime import inputs
+from sqmagic.runtime import calling, inputs
+from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError, UnsupportedError
 from sqmagic.runtime.explore.values import choices, labelled, seen, shortened
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.states import States
-
-if TYPE_CHECKING:
-    from sqmagic.runtime.net import Net
 
 _HERE = Path(__file__).parent
 
@@ -42,23 +40,23 @@ class Explorer(anywidget.AnyWidget):
     seen: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, net: Net, data: Data, horizon: int) -> None:
+    def __init__(self, net: Compiled, data: Data, horizon: int) -> None:
         self._net, self._data = net, data
         self._timed = any(s.indexed for s in net.inputs)
         states = self._run(horizon)
-        lines = net._blueprint.lines()
+        lines = net.blueprint.lines()
         offered = choices(states, lines, net.inputs)
         if not offered:
             raise UnsupportedError("there is no state to look at")
-        bundle = net._repr_mimebundle_()
+        bundle = net.blueprint.bundle(net.settled.shapes)
         self._bundle = bundle
         told = bundle.get("application/vnd.seqnet+json", {})
         assert isinstance(told, Mapping), "what our own renderer is told"
         first = next((c["name"] for c in offered if states.domain(c["name"]) is not None), offered[0]["name"])
         self._states = states
         super().__init__(
-            title=net._blueprint.name,
-            picture=_own_ids(net.diagram),
+            title=net.blueprint.name,
+            picture=_own_ids(net.blueprint.diagram()),
             sheet=labelled(told),
             choices=offered,
             examples=_examples(net, data),
@@ -78,8 +76,7 @@ class Explorer(anywidget.AnyWidget):
     def _run(self, horizon: int) -> States:
         given = shortened(self._net.inputs, self._data, horizon)
         with torch.no_grad():
-            states: States = self._net(given, horizon=None if self._timed else horizon or None)
-        return states
+            return calling.states(self._net, given, None, None if self._timed else horizon or None)
 
     def _begin(self, change: Mapping[str, Any]) -> None:
         """Another horizon: everything is computed anew."""
@@ -96,7 +93,7 @@ class Explorer(anywidget.AnyWidget):
         self._tell()
 
     def _tell(self) -> None:
-        self.seen = dict(seen(self._states, self._net._blueprint.lines(), self.state, self.example))
+        self.seen = dict(seen(self._states, self._net.blueprint.lines(), self.state, self.example))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Beside the widget, what a net shows of itself: for pages where no kernel is."""
@@ -106,15 +103,14 @@ class Explorer(anywidget.AnyWidget):
         return {**kept, **data, "text/plain": f"{self.title}: {self.state}, at {self.horizon} steps"}, about
 
 
-def explorer(net: Net, given: Mapping[str, Any], horizon: int | None) -> Explorer:
+def explorer(net: Compiled, given: Mapping[str, Any], horizon: int | None) -> Explorer:
     """The explorer of a net on data that are given by name."""
     data = inputs.read(net.inputs, given)
-    net._settle_by(net.inputs, data)
-    net._settled_code()
-    return Explorer(net, data, net._steps(data, horizon))
+    net.settle(data.tensors)
+    return Explorer(net, data, calling.steps(net, data, horizon))
 
 
-def _examples(net: Net, data: Data) -> int:
+def _examples(net: Compiled, data: Data) -> int:
     for spec in net.inputs:
         if spec.state in data.tensors:
             return int(data.tensors[spec.state].shape[int(spec.indexed)])

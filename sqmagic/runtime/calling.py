@@ -1,0 +1,132 @@
+"""A compiled program called on data: what is given is checked and laid out, and the generated code computes.
+
+`fitted` lays data out, `states` and `loss` compute from data that are; `step` goes step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sqmagic.runtime import generated, inputs, precision
+from sqmagic.runtime.blueprint import InputSpec
+from sqmagic.runtime.compiled import Compiled
+from sqmagic.runtime.errors import InputError, UnsupportedError
+from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.plan import Size
+from sqmagic.runtime.states import States
+
+
+def fitted(net: Compiled, data: Data, method: str, purpose: str) -> Data:
+    """Data laid out for a method of the generated code. Raises InputError where something does not fit."""
+    net.settle_by(net.inputs, data)
+    code = net.code
+    if data.lengths is not None and not generated.takes(code, "forward", "lengths"):
+        why = "it reads a range up to T" if any(s.indexed for s in net.inputs) else "nothing runs over time"
+        raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
+    return inputs.fit(net.inputs, data, precision.wide(net.reference), generated.needs(code, method), purpose)
+
+
+def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int | None) -> States:
+    """All states that the inputs tell."""
+    ready = fitted(net, inputs.read(net.inputs, given, lengths), "forward", "a call")
+    found = precision.given_out(values(net, ready, horizon), net.reference)
+    return States(found, generated.rows(net.code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
+
+
+def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]:
+    """The states as the generated code gives them, from data that are laid out."""
+    with precision.arithmetic(net.reference):
+        found: Mapping[str, Any] = generated.call(net.code, "forward", **_keywords(net, "forward", ready, horizon))
+    return found
+
+
+def loss(net: Compiled, ready: Data, horizon: int | None) -> Tensor:
+    """The loss of data that are laid out; a goal that counts at no step has no mean."""
+    count = steps(net, ready, horizon) if ready.lengths is None else int(ready.lengths.max())
+    for text, counted in zip(net.blueprint.goals, generated.goals(net.code), strict=False):
+        if counted is not None and count + counted[1] < counted[0]:
+            where = f"{counted[0]} to T{counted[1]:+d}" if counted[1] else f"{counted[0]} to T"
+            raise InputError(f"`{text}` counts at the steps {where}: with T = {count} there are none")
+    keywords = _keywords(net, "loss", ready, horizon)
+    with precision.arithmetic(net.reference):
+        found: Tensor = generated.call(net.code, "loss", **keywords)
+    return precision.widened(found)
+
+
+def steps(net: Compiled, data: Data, horizon: int | None) -> int:
+    """T: of the data, or asked for; 0 where nothing runs over time."""
+    for spec in net.inputs:
+        if spec.indexed and spec.state in data.tensors:
+            return inputs.horizon(spec, data.tensors[spec.state])
+    return horizon or net.blueprint.horizon or 0
+
+
+def _keywords(net: Compiled, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
+    code, count = net.code, steps(net, ready, horizon)
+    names = generated.arguments(code)
+    net.size = Size(count, _batch(net, ready), net.reference.element_size())
+    keywords: dict[str, Any] = {
+        names[state]: tensor for state, tensor in ready.tensors.items() if generated.takes(code, method, names[state])
+    }
+    if ready.lengths is not None:
+        keywords["lengths"] = ready.lengths
+    if generated.takes(code, method, "horizon"):
+        if count < 1:
+            raise InputError("no input runs over time: say how many steps there are, `horizon=…`")
+        keywords["horizon"] = count
+    shortest, least = count if ready.lengths is None else int(ready.lengths.min()), generated.least(code)
+    if shortest < least and least > 1:
+        raise InputError(f"the program reads points that are there from {least} steps on, and there are {shortest}")
+    return keywords
+
+
+def _batch(net: Compiled, ready: Data) -> int:
+    """How many examples there are."""
+    for spec in net.inputs:
+        if spec.state in ready.tensors:
+            return ready.tensors[spec.state].shape[int(spec.indexed)]
+    return 1
+
+
+# --- step by step --------------------------------------------------------------------------------
+
+
+class Memory(NamedTuple):
+    """What `step` remembers between steps, for `batch` examples."""
+
+    batch: int
+    rows: Any
+
+
+def step(net: Compiled, memory: Memory | None, given: Mapping[str, Any]) -> tuple[Memory, States]:
+    """The memory for the next step, and the states at this one."""
+    data = inputs.read(_at_one_step(net), given)
+    net.settle_by(_at_one_step(net), data)
+    code, like, specs = net.code, net.reference, net.inputs
+    why = generated.whole(code)
+    if why is not None:
+        raise UnsupportedError(f"this program cannot go step by step: {why}")
+    needed = generated.needs(code, "forward")
+    if memory is not None:
+        needed = frozenset(s.state for s in specs if s.indexed and s.state in needed)
+    ready = inputs.fit(_at_one_step(net), data, precision.wide(like), needed, "a step")
+    rows = [ready.tensors[s.state] for s in specs if s.indexed and s.state in needed]
+    if memory is None:
+        bare = [ready.tensors[s.state] for s in specs if not s.indexed and s.state in needed]
+        with precision.arithmetic(like):
+            memory = Memory(len((rows + bare or [torch.empty(1)])[0]), generated.call(code, "start", *rows, *bare))
+    if rows and len(rows[0]) != memory.batch:
+        raise InputError(f"{len(rows[0])} examples are given, but the memory is of {memory.batch}")
+    with precision.arithmetic(like):
+        after, found = generated.call(code, "step", memory.rows, *rows)
+    return Memory(memory.batch, after), States(precision.given_out(found, like), {}, net.blueprint.names)
+
+
+def _at_one_step(net: Compiled) -> tuple[InputSpec, ...]:
+    """The inputs, as one step has them."""
+    return tuple(replace(spec, indexed=False) for spec in net.inputs)

@@ -1,0 +1,222 @@
+"""A compiled program as a torch module: the generated code with its parameters, as soon as all shapes are known.
+
+The generated class computes; the module waits for data where the program leaves shapes open, and keeps weights from one
+class to the next. The two share their tables of parameters and submodules, so that those bear the names of the notation
+(`F.weight`), and nothing that a program names can shadow a method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from sqmagic.runtime import generated, inputs, telling
+from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled, World
+from sqmagic.runtime.errors import UnsettledError, UnsupportedError
+from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.kernels.scan import Bound, bind
+from sqmagic.runtime.plan import Size
+
+_TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
+
+
+class Compiled(nn.Module):
+    """A program with its parameters. What calls it, trains it and tells about it are functions of other pages."""
+
+    _blueprint: Blueprint
+    _settled: Settled
+    _code: nn.Module | None  # not a submodule: the module shares its tables
+    _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
+    _like: Tensor  # of the dtype and on the device that parameters are made with
+    _kept: dict[str, Tensor]  # weights that wait for parameters
+    _scans: tuple[Bound, ...]  # recurrences that may run as C
+    size: Size | None = None  # of the last call
+    env: Any  # the environment that the program is compiled for, or what names it
+    run: Any  # where training on an environment is, or None
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__()
+        self._begin(blueprint, torch.empty(0))
+        self._settle(blueprint.settle({}))
+
+    # --- what there is -------------------------------------------------------------------------
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """The program, as far as what runs is told of it."""
+        return self._blueprint
+
+    @property
+    def settled(self) -> Settled:
+        """What has become of the program with the shapes that are known."""
+        return self._settled
+
+    @property
+    def scans(self) -> tuple[Bound, ...]:
+        """The recurrences that may run as C, and how each ran last."""
+        return self._scans
+
+    @property
+    def code(self) -> nn.Module:
+        """The generated module, which shares its parameters with the net. Raises UnsettledError before there is one."""
+        return self._settled_code()
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What the program takes, as far as it is known."""
+        return self._settled.inputs
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all shapes are known, so that there are parameters."""
+        return self._code is not None
+
+    @property
+    def reference(self) -> Tensor:
+        """A tensor of the net's dtype and device."""
+        own = (p for module in self.modules() for p in module._parameters.values())
+        return next((p for p in own if p is not None and p.is_floating_point()), self._like)
+
+    # --- as shapes become known ------------------------------------------------------------------
+
+    def settle(self, data: Mapping[str, Any] | None = None, /, **given: Any) -> Self:
+        """Makes the parameters from the shapes of data, without computing anything."""
+        self.settle_by(self.inputs, inputs.read(self.inputs, inputs.together(data, given)))
+        self._settled_code()
+        return self
+
+    def settle_by(self, specs: Sequence[InputSpec], data: Data) -> None:
+        """Where shapes are open, the data may tell them."""
+        if not self.is_settled and not self._blueprint.refused:
+            self._settle(self._blueprint.settle(inputs.measured(specs, data)))
+
+    def bind(self, world: World) -> Self:
+        """The program for an environment; weights of parameters that keep their shape are kept."""
+        if self._blueprint.bind is None:
+            raise UnsupportedError("this program has no environment: no line of it calls `step`")
+        if self._blueprint.world != world:
+            weights = {**self._kept, **(dict(self.state_dict()) if self.is_settled else {})}
+            self._blueprint = self._blueprint.bind(world)
+            self._kept = {name: value.detach().clone() for name, value in weights.items()}
+            self._settle(self._blueprint.settle({}))
+        self._settled_code()
+        return self
+
+    def _settled_code(self) -> nn.Module:
+        if self._blueprint.refused:
+            raise UnsupportedError(self._blueprint.refused)
+        if self._code is None:
+            raise UnsettledError(telling.not_settled(self._settled))
+        if self._as_written is not None and (layer := generated.changed(self._code, self._settled.opened)):
+            for bound in self._scans:
+                bound.report.path = f"torch, because `{layer}` has been changed"
+            return self._as_written
+        return self._code
+
+    def _begin(self, blueprint: Blueprint, like: Tensor) -> None:
+        self._blueprint, self._like, self._kept = blueprint, like, {}
+        self._code = self._as_written = None
+        self.env, self.run = None, None
+
+    def _settle(self, settled: Settled) -> None:
+        self._settled = settled
+        if settled.source is None:
+            return
+        code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
+        self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
+        code.to(device=self._like.device, dtype=self._like.dtype)
+        other = generated.twin(code, settled.as_written, self._blueprint.name) if settled.as_written else None
+        for table in _TABLES:
+            self.__dict__[table] = code.__dict__[table]
+        self.__dict__["_code"], self.__dict__["_as_written"] = code, other
+        self.train(self.training)
+        self._take_kept()
+
+    # --- parameters ------------------------------------------------------------------------------
+
+    def keep_weights(self, other: Compiled) -> tuple[str, ...]:
+        """Takes over from another net every parameter and buffer of the same name and shape; gives their names.
+
+        Modules of the kernel that the program calls stay as they are. Where this net's shapes are not known yet, it
+        takes the weights as soon as they are; what the other net waits for in the same way passes on.
+        """
+        weights = other.state_dict() if other.is_settled else other._kept
+        own = {name: value for name, value in weights.items() if name.partition(".")[0] not in self._blueprint.modules}
+        self._kept = {name: value.detach().clone() for name, value in own.items()}
+        return self._take_kept() if self.is_settled else ()
+
+    def _take_kept(self) -> tuple[str, ...]:
+        own = self.state_dict()
+        same = {n: v for n, v in self._kept.items() if n in own and own[n].shape == v.shape}
+        self._kept = {}
+        with torch.no_grad():
+            for name, value in same.items():
+                own[name].copy_(value)
+        return tuple(same)
+
+    def named_parameters(self, *args: Any, **keywords: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        self._settled_code()
+        return super().named_parameters(*args, **keywords)
+
+    def state_dict(self, *args: Any, **keywords: Any) -> Any:
+        self._settled_code()
+        return super().state_dict(*args, **keywords)
+
+    def load_state_dict(self, *args: Any, **keywords: Any) -> Any:
+        self._settled_code()
+        return super().load_state_dict(*args, **keywords)
+
+    # --- as a torch module -------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for code in (self._code, self._as_written):
+            if code is not None:
+                code.training = mode
+        return self
+
+    def _apply(self, *args: Any, **keywords: Any) -> Self:
+        """What `to`, `double`, `cuda` do; before there are parameters it is remembered for them."""
+        super()._apply(*args, **keywords)  # type: ignore[no-untyped-call]
+        self._like = args[0](self._like)
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        for key, value in self.__dict__.items():
+            if key in ("_blueprint", "_settled", "_scans", "env"):
+                other.__dict__[key] = value
+            else:
+                other.__dict__[key] = None if key == "run" else deepcopy(value, memo)
+        return other
+
+    def __reduce__(self) -> Any:
+        weights = dict(self.state_dict()) if self.is_settled else {}
+        frozen = [n for n, p in self.named_parameters() if not p.requires_grad] if self.is_settled else []
+        return _restored, (type(self), self._blueprint, self._settled, weights, frozen, self.training, self._like)
+
+
+def _restored(
+    kind: type[Compiled],
+    blueprint: Blueprint,
+    settled: Settled,
+    weights: Mapping[str, Tensor],
+    frozen: list[str],
+    training_mode: bool,
+    like: Tensor,
+) -> Compiled:
+    net = kind.__new__(kind)
+    nn.Module.__init__(net)
+    net._begin(blueprint, like)
+    net._settle(settled)
+    net.train(training_mode)
+    if weights:
+        net.load_state_dict(weights, assign=False)
+    for name, parameter in net.named_parameters() if weights else ():
+        parameter.requires_grad_(name not in frozen)
+    return net
