@@ -110,14 +110,6 @@ static void *at(const Replay *self, size_t slot, const Field *field) { return se
 
 static int byte_at(const Replay *self, size_t slot, const Field *field) { return *(const unsigned char *)at(self, slot, field); }
 
-/* Asks for the records of some slots before any of them is read. */
-static void fetch_ahead(const Replay *self, const int64_t *slots, size_t count) {
-    const size_t stride = self->stride;
-    if (stride > 128) return;
-    for (size_t k = 0; k < count; k++) __builtin_prefetch(self->store + (size_t)slots[k] * stride);
-    for (size_t k = 0; stride > 64 && k < count; k++) __builtin_prefetch(self->store + (size_t)slots[k] * stride + 64);
-}
-
 /* Copies a large piece, and asks for the one that comes next meanwhile, line by line. */
 static void copy_ahead(unsigned char *into, const unsigned char *from, const unsigned char *next, size_t bytes) {
     size_t done = 0;
@@ -128,21 +120,54 @@ static void copy_ahead(unsigned char *into, const unsigned char *from, const uns
     memcpy(into + done, from + done, bytes - done);
 }
 
-/* One field of some slots. */
-static void gather(const Replay *self, const Field *field, const int64_t *slots, size_t count, unsigned char *into) {
-    const size_t bytes = field->bytes, stride = self->stride;
-    const unsigned char *store = self->store + field->offset;
+/* One field of n records, side by side. */
+SQ_INLINE void copy_field(unsigned char *into, const unsigned char *const *from, size_t offset, size_t bytes, size_t n) {
 #define EACH(size)                                                                                                      \
-    for (size_t k = 0; k < count; k++) memcpy(into + k * (size), store + (size_t)slots[k] * stride, size);              \
+    for (size_t k = 0; k < n; k++) memcpy(into + k * (size), from[k] + offset, size);                                   \
     return
     switch (bytes) {
     case 1: EACH(1);
     case 4: EACH(4);
     case 8: EACH(8);
     case 16: EACH(16);
-    default: break;
+    case 32: EACH(32);
+    default: EACH(bytes);
     }
 #undef EACH
+}
+
+enum { SMALL_RECORD = 128, GROUP = 16, AHEAD = 2 * GROUP };
+
+static void ask_for(const Replay *self, const int64_t *slots, size_t n) {
+    for (size_t k = 0; k < n; k++) {
+        const unsigned char *record = self->store + (size_t)slots[k] * self->stride;
+        __builtin_prefetch(record);
+        if (self->stride > 64) __builtin_prefetch(record + 64);
+    }
+}
+
+/* Small records, some at a time with all their fields; those that come soon are asked for meanwhile, no more of them than
+ * a core waits for at once. `into[k]` is NULL for a field that is left out. */
+static void gather_small(const Replay *self, const int64_t *slots, size_t count, unsigned char *const *into) {
+    const unsigned char *from[GROUP];
+    ask_for(self, slots, count < AHEAD ? count : AHEAD);
+    for (size_t first = 0; first < count; first += GROUP) {
+        const size_t n = count - first < GROUP ? count - first : GROUP, next = first + AHEAD;
+        if (next < count) ask_for(self, slots + next, count - next < GROUP ? count - next : GROUP);
+        for (size_t k = 0; k < n; k++) from[k] = self->store + (size_t)slots[first + k] * self->stride;
+        for (size_t f = 0; f < self->count; f++) {
+            const size_t bytes = self->field[f].bytes, offset = self->field[f].offset;
+            if (!into[f]) continue;
+            if (n == GROUP) copy_field(into[f] + first * bytes, from, offset, bytes, GROUP);
+            else copy_field(into[f] + first * bytes, from, offset, bytes, n);
+        }
+    }
+}
+
+/* One field of large records. */
+static void gather(const Replay *self, const Field *field, const int64_t *slots, size_t count, unsigned char *into) {
+    const size_t bytes = field->bytes, stride = self->stride;
+    const unsigned char *store = self->store + field->offset;
     for (size_t k = 0; k < count; k++) {
         const unsigned char *from = store + (size_t)slots[k] * stride;
         copy_ahead(into + k * bytes, from, store + (size_t)slots[k + 1 < count ? k + 1 : k] * stride, bytes);
@@ -387,20 +412,23 @@ static int within(Replay *self, const int64_t *slots, size_t count) {
 /* Copies fields of some slots; None leaves a field out. */
 static int fetch(Replay *self, const int64_t *slots, size_t count, PyObject *const *arrays) {
     size_t bytes = 0;
-    const Py_buffer *views[FIELDS] = {NULL};
+    unsigned char *into[FIELDS] = {NULL};
     for (size_t k = 0; k < self->count; k++) {
         if (arrays[k] == Py_None) continue;
-        if (!(views[k] = look(self->field + k, &self->field[k].wanted, arrays[k], 1, k))) return -1;
-        if ((size_t)views[k]->shape[0] != count) {
+        const Py_buffer *view = look(self->field + k, &self->field[k].wanted, arrays[k], 1, k);
+        if (!view) return -1;
+        if ((size_t)view->shape[0] != count) {
             PyErr_Format(PyExc_ValueError, "field %zu is to be read into %zu rows", k, count);
             return -1;
         }
+        into[k] = view->buf;
         bytes += count * self->field[k].bytes;
     }
-    fetch_ahead(self, slots, count);
     PyThreadState *state = bytes > 1u << 20 ? PyEval_SaveThread() : NULL;
-    for (size_t k = 0; k < self->count; k++)
-        if (views[k]) gather(self, self->field + k, slots, count, views[k]->buf);
+    if (self->stride <= SMALL_RECORD) gather_small(self, slots, count, into);
+    else
+        for (size_t k = 0; k < self->count; k++)
+            if (into[k]) gather(self, self->field + k, slots, count, into[k]);
     if (state) PyEval_RestoreThread(state);
     return 0;
 }

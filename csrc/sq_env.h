@@ -27,8 +27,10 @@ typedef float real;
 #define SQ_INLINE static inline __attribute__((always_inline, unused))
 #ifdef __clang__
 #define SQ_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#define SQ_ONCE static __attribute__((noinline)) /* a function of which there is one copy: it takes long to compile */
 #else
 #define SQ_LOOP _Pragma("GCC ivdep")
+#define SQ_ONCE static __attribute__((noipa))
 #endif
 
 /* --- the binary interface ----------------------------------------------------------------------------------------- */

@@ -275,7 +275,7 @@ def _step(declared: Declaration) -> str:
         "if (count) b->stats->steps += end - first;",
     ]
     loop = f"    SQ_LOOP\n    for (size_t i = first; i < end; i++) {{\n{_indented(body, 2)}\n    }}"
-    head = "SQ_INLINE void advance(sq_batch *b, uint32_t first, uint32_t end, int count) {"
+    head = "SQ_ONCE void advance(sq_batch *b, uint32_t first, uint32_t end, int count) {"
     return f"{head}\n{_indented(before)}\n{loop}\n{_indented(after)}\n}}\n\n{_STEP_LANES}"
 
 
