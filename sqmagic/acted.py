@@ -26,9 +26,10 @@ from sqmagic.equations.system import Apply, Declared, Input, Read, Size, System
 from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.problems import NotationError
 from sqmagic.notation.source import Source
+from sqmagic.planned import planned
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
-from sqmagic.schedule.plan.facts import Part, plan
+from sqmagic.schedule.plan.facts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,8 @@ def generate_acted(
     steps = domains(parts.learning, order)
     pages = scan_pages(parts.learning, shapes, order, steps, recorded=True)
     page = emit(parts.learning, shapes, order, steps, name, pages, acting=methods)
-    return Acted(page, shapes, parts, tuple(pages.values()), plan(parts.learning, shapes, order, steps).parts)
+    told = planned(parts.learning, shapes, order, steps, pages)
+    return Acted(page, shapes, parts, tuple(pages.values()), told)
 
 
 def _with_logits(system: System, shapes: Shapes) -> Shapes:

@@ -50,6 +50,11 @@ class ScanPage:
     interface: Interface
     back: tuple[Reverse, Alone, str, Interface] | str
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The states whose rows are kept for the way back."""
+        return () if isinstance(self.back, str) else tuple(sorted(self.back[0].kept))
+
 
 def scan_pages(
     system: System,

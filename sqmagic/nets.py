@@ -26,7 +26,7 @@ from sqmagic.notation.show import show
 from sqmagic.notation.syntax import Macro
 from sqmagic.pipeline import Sizes, Understood, generate, states, understand
 from sqmagic.schedule.plan.facts import Part
-from sqmagic.showing import PAGE, Page, derived, drawn, elaborated_text, shown
+from sqmagic.showing import PAGE, Page, derived, drawn, elaborated_text, planned, shown
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -131,6 +131,7 @@ def _blueprint(
         derivation=partial(derived, name, known, integers, page),
         diagram=partial(drawn, name, known, page),
         bundle=partial(shown, name, known, integers, page),
+        lanes=partial(planned, name, page),
         lines=partial(blanks, known.system),
         system=known.system,
         goals=tuple(show_goal(goal) for goal in known.system.goals),
@@ -243,7 +244,8 @@ def _part(part: Part) -> PlanPart:
     """A part of the plan, as a net tells it."""
     from sqmagic.runtime.blueprint import PlanPart
 
-    return PlanPart(part.title, part.lines, part.flops, part.numbers, part.over_time)
+    cost = (part.flops, part.numbers, part.over_time)
+    return PlanPart(part.title, part.lines, *cost, part.reverse, part.states, part.kind, part.method)
 
 
 def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:

@@ -10,7 +10,6 @@ open. `nets` binds the two to a torch module, `showing` makes of them what one s
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,15 +23,16 @@ from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.lints import lints
 from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
 from sqmagic.equations.system import System
-from sqmagic.faster import Rewritten, faster
+from sqmagic.faster import faster
 from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Program
+from sqmagic.planned import planned
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
-from sqmagic.schedule.plan.facts import Part, plan
+from sqmagic.schedule.plan.facts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +150,9 @@ def generate(
     rewrites = () if rewritten is None else rewritten.rewrites
     pages = scan_pages(lowered, whole, order, held, program) if kernels else {}
     source = emit(lowered, whole, order, held, name, pages, program)
-    parts = _planned(plan(lowered, whole, order, held).parts, rewritten) if kernels else ()
+    parts = planned(lowered, whole, order, held, pages, rewritten) if kernels else ()
     as_written = "" if program is None else emit(lowered, whole, order, held, name)
     return Generated(found, source, (), tuple(pages.values()), parts, rewrites, as_written)
-
-
-def _planned(parts: tuple[Part, ...], rewritten: Rewritten | None) -> tuple[Part, ...]:
-    """The parts, each recurrence with the rules that made it faster for torch."""
-    if rewritten is None:
-        return parts
-    found = []
-    for part, region in zip(parts, rewritten.program.regions, strict=True):
-        states = {s for component in region for s in component.states}
-        rules = Counter(r.rule for r in rewritten.rewrites if r.target.state in states)
-        told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
-        phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
-        found.append(replace(part, phases=phases))
-    return tuple(found)
 
 
 def _untold(system: System, shapes: Shapes) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from sqmagic.acted import bound
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
+from sqmagic.board.lanes import Lane, lanes
 from sqmagic.board.payload import MIME, payload
 from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
@@ -74,6 +75,11 @@ def drawn(name: str, known: Understood, page: Page) -> Diagram:
     return _picture(name, known.system, known.source, page.look)
 
 
+def planned(name: str, page: Page, sized: str, forward: Sequence[Lane], back: Sequence[Lane]) -> str:
+    """A plan as a picture; `sized` says of how many steps and examples its costs are."""
+    return lanes(name, sized, forward, back, page.look.theme)
+
+
 def derived(
     name: str, known: Understood, integers: Mapping[str, int], page: Page, shapes: Mapping[str, Shape]
 ) -> Sheet:
@@ -112,7 +118,8 @@ def shown(
 def show_as(net: Net, name: str, known: Understood, integers: Mapping[str, int], page: Page) -> None:
     """A net that is there already shows itself in another way."""
     told = (name, known, integers, page)
-    net.show_as(partial(drawn, name, known, page), partial(shown, *told), partial(derived, *told))
+    lanes = partial(planned, name, page)
+    net.show_as(partial(drawn, name, known, page), partial(shown, *told), partial(derived, *told), lanes)
 
 
 def rows(source: Source) -> tuple[tuple[int, str], ...]:

@@ -47,13 +47,37 @@ class InputSpec:
 
 
 class PlanPart(NamedTuple):
-    """What runs together: a title, what it is in `lines`, and its cost for one example (at one step, `over_time`)."""
+    """What runs together: a title, what it is in `lines`, and its cost for one example (at one step, `over_time`);
+    `reverse` is the cost of the way back, flops and numbers, if there is one. `states` are what it computes, `kind` is
+    that of its loop ("once", "parallel", "forward scan", "reverse scan", "growing"), or "" where it is words alone;
+    `method` is that of the generated class for which there is C.
+    """
 
     title: str
     lines: tuple[str, ...]
     flops: int
     numbers: int
     over_time: bool
+    reverse: tuple[int, int] | None = None
+    states: tuple[str, ...] = ()
+    kind: str = ""
+    method: str = ""
+
+
+class Lane(NamedTuple):
+    """A part of a plan as it is drawn: of what `kind` its loop is, what it computes, its `costs` in words, its `share`
+    of all flops of its direction, what is `told` beside it, and the `hint` that a reader finds who points at it."""
+
+    kind: str
+    states: tuple[str, ...]
+    costs: tuple[str, ...]
+    share: float
+    told: str
+    hint: str
+
+
+Lanes = Callable[[str, Sequence[Lane], Sequence[Lane]], str]
+"""Draws a plan: how long and how many, the lanes forward and those on the way back, as SVG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +167,7 @@ class Blueprint:
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
     the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `system`
-    what the compiler means by them, which a net keeps for others and does not look at. `refused`
+    what the compiler means by them, which a net keeps for others and does not look at. `lanes` draws a plan. `refused`
     says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment (None for
     one that has none), `world` the environment that it is bound to.
     """
@@ -156,6 +180,7 @@ class Blueprint:
     derivation: Callable[[Mapping[str, Shape]], Derivation]
     diagram: Callable[[], object]
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
+    lanes: Lanes
     lines: Callable[[], Sequence[Line]] = tuple
     system: object = None
     goals: tuple[str, ...] = ()

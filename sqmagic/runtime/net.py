@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sqmagic.runtime import calling, inputs, playing, telling, training
-from sqmagic.runtime.blueprint import Derivation, Shape
+from sqmagic.runtime.blueprint import Derivation, Lanes, Shape
 from sqmagic.runtime.calling import Memory
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.environments import Environment
@@ -237,11 +237,12 @@ class Net(Compiled):
     @property
     def plan(self) -> Plan:
         """What runs once, at all steps at once and step by step, with what it costs; how each recurrence ran last, and
-        why; and `rewrites`, the rules by which torch's recurrences were made faster, step by step.
+        why; and `rewrites`, the rules by which torch's recurrences were made faster, step by step. A notebook shows it
+        as a picture: a lane for each loop.
         """
         self._settled_code()
         ran = {bound.program.method: bound.report.path for bound in self.scans}
-        return Plan(self._settled.plan, ran, self._settled.rewrites, self.size)
+        return Plan(self._settled.plan, ran, self._blueprint.lanes, self._settled.rewrites, self.size)
 
     @property
     def notation(self) -> str:
@@ -293,9 +294,11 @@ class Net(Compiled):
         diagram: Callable[[], object],
         bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]],
         derivation: Callable[[Mapping[str, Shape]], Derivation],
+        lanes: Lanes,
     ) -> None:
-        """Give the net another picture, other mime types for a notebook, and another derivation, for known shapes."""
-        self._blueprint = replace(self._blueprint, diagram=diagram, bundle=bundle, derivation=derivation)
+        """Give the net another picture, other mime types for a notebook, and another derivation, for known shapes; and
+        another way to draw its plan."""
+        self._blueprint = replace(self._blueprint, diagram=diagram, bundle=bundle, derivation=derivation, lanes=lanes)
 
     def _must_have_goals(self) -> None:
         if not self._blueprint.goals:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import NamedTuple
 
-from sqmagic.runtime.blueprint import PlanPart
+from sqmagic.runtime.blueprint import Lane, Lanes, PlanPart
 
 
 class Size(NamedTuple):
@@ -21,16 +23,17 @@ class Size(NamedTuple):
 class Plan:
     """What runs where, and what it costs; `scans` says how each recurrence ran last, by the name of its method;
     `rewrites` are the steps by which recurrences were made faster for torch, each by a rule. With the `size` of the
-    last call, costs are numbers.
+    last call, costs are numbers. A notebook shows the picture that `draw` makes, and what `str` says below it.
     """
 
     parts: tuple[PlanPart, ...]
     scans: Mapping[str, str]
+    draw: Lanes
     rewrites: tuple[object, ...] = ()
     size: Size | None = None
 
     def __str__(self) -> str:
-        lines = [line for part in self.parts for line in [self._title(part), *(f"    {each}" for each in part.lines)]]
+        lines = [line for part in self.parts for line in self._told(part)]
         ran = [f"{name}: {path}" for name, path in self.scans.items()]
         rules = len(self.rewrites)
         rewritten = [f"rewritten for torch in {rules} steps, each by a rule: see `plan.rewrites`"] * bool(rules)
@@ -38,32 +41,101 @@ class Plan:
 
     __repr__ = __str__
 
+    # --- as a picture ------------------------------------------------------------------------------
+
+    @property
+    def svg(self) -> str:
+        """The picture: a lane for each part, over the steps; those of the way back below, in their own order."""
+        sized = "" if self.size is None else f"T = {self.size.steps:,}, B = {self.size.batch:,}"
+        return self.draw(sized, self._lanes(self.parts, False), self._lanes(self.parts[::-1], True))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """The picture as an image that holds all of itself, which pages show that do not trust a notebook."""
+        coded = b64encode(self.svg.encode()).decode()
+        picture = f'<img src="data:image/svg+xml;base64,{coded}" alt="what runs in which loop">'
+        words = f"<details><summary>in words</summary><pre>{escape(str(self))}</pre></details>"
+        return {"text/plain": str(self), "text/html": picture + words, "image/svg+xml": self.svg}
+
+    def _lanes(self, parts: tuple[PlanPart, ...], back: bool) -> list[Lane]:
+        own = [part for part in parts if part.kind and (not back or part.reverse is not None)]
+        most = sum(self._cost(part, back)[0] for part in own) or 1
+        bare = [part for part in own if part.kind == "once" and not _own(part, back)[0]]  # base cases and numbers
+        rest = [part for part in own if part not in bare]
+        found = [self._lane(rows, back, most) for rows in (bare, *([part] for part in rest)) if rows]
+        return found[1:] + found[:1] if bare and back else found
+
+    def _lane(self, parts: Sequence[PlanPart], back: bool, most: int) -> Lane:
+        """A part, or what is computed before everything else, together."""
+        states = tuple(state for part in parts for state in part.states)
+        flops, moved = (sum(self._cost(part, back)[n] for part in parts) for n in (0, 1))
+        costs = tuple(self._counts(flops, moved, parts[0].over_time))
+        hint = "\n".join(line for part in parts for line in self._told(part))
+        return Lane(parts[0].kind, states, costs, flops / most, self._ran(parts[0]), hint)
+
+    def _ran(self, part: PlanPart) -> str:
+        """By what a recurrence runs: as C, or by torch, as it did last."""
+        if part.kind != "growing" and not part.kind.endswith("scan"):
+            return ""
+        return "torch" if not part.method else self.scans.get(part.method, "").partition(",")[0]
+
+    # --- in words ----------------------------------------------------------------------------------
+
     def _head(self) -> list[str]:
         if self.size is None or not self.parts:
             return []
-        flops, moved = (sum(self._total(part)[n] for part in self.parts) for n in (0, 1))
-        steps, batch, _ = self.size
-        return [f"forward, T = {steps}, B = {batch}: {_counted(flops)} flops, {_counted(moved)} bytes besides weights"]
+        lines = [self._summed("forward", False)]
+        return lines + [self._summed("in reverse", True)] * any(part.reverse for part in self.parts)
 
-    def _title(self, part: PlanPart) -> str:
-        """`h: step by step, from the first (432 T B flops, 48 T B numbers = 8,640 flops, 3,840 bytes)`"""
-        if not part.numbers:
-            return part.title  # words alone
-        of = " T B" if part.over_time else " B"
-        counts = [f"{part.flops:,}{of} flops"] * bool(part.flops) + [f"{part.numbers:,}{of} numbers"]
-        found = ""
-        if self.size is not None:
-            flops, moved = self._total(part)
-            found = " = " + ", ".join([f"{_counted(flops)} flops"] * bool(flops) + [f"{_counted(moved)} bytes"])
-        return f"{part.title} ({', '.join(counts)}{found})"
-
-    def _total(self, part: PlanPart) -> tuple[int, int]:
+    def _summed(self, direction: str, back: bool) -> str:
         assert self.size is not None, "a call tells how much there is"
+        flops, moved = (sum(self._cost(part, back)[n] for part in self.parts) for n in (0, 1))
+        steps, batch, _ = self.size
+        return f"{direction}, T = {steps}, B = {batch}: {counted(flops)} flops, {counted(moved)} bytes besides weights"
+
+    def _told(self, part: PlanPart) -> Iterator[str]:
+        """`h: step by step, from the first (432 T B flops, 48 T B numbers = 8,640 flops, 3,840 bytes)`"""
+        yield part.title + self._bracketed(part, False)
+        yield from (f"    {line}" for line in part.lines)
+        if part.reverse is not None:
+            yield f"    in reverse{self._bracketed(part, True)}"
+
+    def _bracketed(self, part: PlanPart, back: bool) -> str:
+        if not part.numbers:
+            return ""  # words alone
+        counts = ", ".join(_formulas(*_own(part, back), part.over_time))
+        found = f" = {', '.join(self._counts(*self._cost(part, back), part.over_time))}" if self.size else ""
+        return f" ({counts}{found})"
+
+    def _counts(self, flops: int, moved: int, over_time: bool) -> Iterator[str]:
+        """What a part costs, in numbers if there was a call."""
+        if self.size is None:
+            yield from _formulas(flops, moved, over_time)
+            return
+        if flops:
+            yield f"{counted(flops)} flops"
+        yield f"{counted(moved)} bytes"
+
+    def _cost(self, part: PlanPart, back: bool) -> tuple[int, int]:
+        """Flops and bytes; for one example at one step before there is a call."""
+        flops, numbers = _own(part, back)
+        if self.size is None:
+            return flops, numbers
         times = self.size.batch * (self.size.steps if part.over_time else 1)
-        return part.flops * times, part.numbers * times * self.size.bytes
+        return flops * times, numbers * times * self.size.bytes
 
 
-def _counted(number: int) -> str:
+def _own(part: PlanPart, back: bool) -> tuple[int, int]:
+    return (part.reverse or (0, 0)) if back else (part.flops, part.numbers)
+
+
+def _formulas(flops: int, numbers: int, over_time: bool) -> Iterator[str]:
+    of = " T B" if over_time else " B"
+    if flops:
+        yield f"{flops:,}{of} flops"
+    yield f"{numbers:,}{of} numbers"
+
+
+def counted(number: int) -> str:
     """A number, in thousands, millions or billions where it is large."""
     for size, name in ((10**9, " billion"), (10**6, " million")):
         if number >= size:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.show import show_equation
-from sqmagic.equations.system import Apply, Equation, Read, System, Weight, reads, walk
+from sqmagic.equations.show import show_equation, show_state
+from sqmagic.equations.system import Apply, Equation, Read, Running, System, Target, Weight, reads, walk
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains
 from sqmagic.schedule.plan.nodes import needed, width
@@ -27,14 +28,23 @@ KINDS = {
 }
 
 
+class Cost(NamedTuple):
+    """For one example at one step."""
+
+    flops: int
+    numbers: int
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A component: `how` it runs, its equations as text, the `phases` of a step if it is a scan that kernels run, and
-    why kernels do not run it if they do not.
+    """A component: the `kind` of its loop and `how` it runs, its equations as text, the `phases` of a step if it is a
+    scan that kernels run, and why kernels do not run it if they do not. `reverse` is what the way back costs, or None
+    where no gradient comes; `kept` is what kernels keep for it, `method` what they stand in for.
     """
 
     number: int
     states: tuple[str, ...]
+    kind: str
     how: str
     equations: tuple[str, ...]
     flops: int
@@ -42,6 +52,9 @@ class Part:
     over_time: bool
     phases: tuple[str, ...] = ()
     why_not: str = ""
+    reverse: Cost | None = None
+    kept: tuple[str, ...] = ()
+    method: str = ""
 
     @property
     def title(self) -> str:
@@ -50,7 +63,9 @@ class Part:
     @property
     def lines(self) -> tuple[str, ...]:
         """What stands below the title."""
-        return (*self.equations, *self.phases, *([f"no kernel: {self.why_not}"] if self.why_not else ()))
+        kept = [f"kept for the way back, besides what is given: {', '.join(self.kept)}"] if self.kept else []
+        why_not = [f"no kernel: {self.why_not}"] if self.why_not else []
+        return (*self.equations, *self.phases, *kept, *why_not)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,8 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
     equations = tuple(system.equations[n] for n in component.equations)
     return Part(
         number=number,
-        states=component.states,
+        states=tuple(dict.fromkeys(_named(t) for e in equations for t in e.targets)) or component.states,
+        kind="growing" if component.growing else component.kind,
         how="all steps, one after the other" if component.growing else KINDS.get(component.kind, component.kind),
         equations=tuple(map(show_equation, equations)),
         flops=sum(_flops(e, shapes.parameters) for e in equations),
@@ -81,6 +97,12 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
         phases=tuple(_phases(scan)) if isinstance(scan, Scan) else (),
         why_not=scan if isinstance(scan, str) else "",
     )
+
+
+def _named(target: Target) -> str:
+    """A state, or the point of one that is defined."""
+    at_a_point = not any(isinstance(index, Running) for index in target.context)
+    return show_state(target.state, target.context) if at_a_point else target.state
 
 
 def _flops(equation: Equation, parameters: Mapping[str, Shape]) -> int:

@@ -1,0 +1,119 @@
+"""The plan of a program: what runs where, by which rules, and what it costs; joins the schedule, the calculus, which
+knows where gradients go, and the kernels.
+
+The way back is counted like the way forward, for one example at one step: flops of products with weights, for the
+weights' gradient and for the adjoint of what they multiply; numbers read (values, and adjoints of what was made of
+them) and written (adjoints). An input's gradient is not asked for, and what lets no gradient pass costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from sqmagic.calculus.adjoint.carrying import carries, differentiated, trained
+from sqmagic.equations.shapes import Shape, Shapes
+from sqmagic.equations.shapes.forward import shape_of
+from sqmagic.equations.system import Apply, Equation, Expr, Read, System, Target, Weight, reads, walk
+from sqmagic.faster import Rewritten
+from sqmagic.kernels import ScanPage
+from sqmagic.schedule.dependence import Dependence
+from sqmagic.schedule.domains import Domains
+from sqmagic.schedule.plan.facts import Cost, Part, plan
+
+
+def planned(
+    system: System,
+    shapes: Shapes,
+    order: Dependence,
+    held: Domains,
+    pages: Mapping[int, ScanPage],
+    rewritten: Rewritten | None = None,
+) -> tuple[Part, ...]:
+    """The plan's parts, with what each costs on the way back and keeps for it, and for recurrences the rules that made
+    them faster for torch."""
+    costs = _in_reverse(system, shapes, order)
+    found = []
+    for part in plan(system, shapes, order, held).parts:
+        rules = Counter(_rules(rewritten, part.number) if part.kind != "once" else ())
+        told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+        phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
+        reverse, page = costs.get(part.number), pages.get(part.number)
+        kept = () if page is None or reverse is None else tuple(dict.fromkeys(_kept(page, shapes)))
+        method = "" if page is None else page.method.name
+        found.append(replace(part, phases=phases, reverse=reverse, kept=kept, method=method))
+    return tuple(found)
+
+
+def _kept(page: ScanPage, shapes: Shapes) -> Iterator[str]:
+    """The states that are kept for the way back; what has no name in the program is a part of one that has."""
+    for name in page.kept:
+        yield name if name in shapes.states else f"a part of {name.rpartition('.')[0]}"
+
+
+def _rules(rewritten: Rewritten | None, number: int) -> list[str]:
+    """The rules that changed a recurrence, each as often as it did."""
+    if rewritten is None:
+        return []
+    states = {s for component in rewritten.program.regions[number] for s in component.states}
+    return [r.rule for r in rewritten.rewrites if r.target.state in states]
+
+
+# --- the way back --------------------------------------------------------------------------------
+
+
+def _in_reverse(system: System, shapes: Shapes, order: Dependence) -> dict[int, Cost]:
+    """By the number of their component, what the parts through which a gradient goes cost on the way back."""
+    known = differentiated(system)
+    found = {}
+    for number, component in enumerate(order.components):
+        own = [system.equations[n] for n in component.equations]
+        own = [e for e in own if known.intersection(t.state for t in e.targets) and carries(e.value, known)]
+        if own:
+            count = sum(_flops(node, shapes, known, own) for e in own for node in walk(e.value))
+            found[number] = Cost(count, _numbers(own, shapes, known))
+    return found
+
+
+def _flops(node: Expr, shapes: Shapes, known: Collection[str], beside: Sequence[Equation]) -> int:
+    """Of a product with a weight: as many as forward for the weight's gradient, and for what needs an adjoint."""
+    match node:
+        case Apply("dense", (operand,), str(layer)):
+            rows, learns = shapes.parameters[f"{layer}.weight"][0], trained(node)
+        case Apply("matmul", (Weight(weight) as own, operand)) | Apply("matmul", (operand, Weight(weight) as own)):
+            rows = math.prod(shapes.parameters[weight]) // max(_size(operand, shapes), 1)
+            learns = trained(own)
+        case _:
+            return 0
+    wanted = [part for part in _parts(operand, beside) if carries(part, known)]
+    return 2 * rows * (_size(operand, shapes) * learns + sum(_size(part, shapes) for part in wanted))
+
+
+def _parts(operand: Expr, beside: Sequence[Equation]) -> tuple[Expr, ...]:
+    """What an operand is joined from, where it stands or in an equation of its own."""
+    match operand:
+        case Apply("concat", parts):
+            return parts
+        case Read(state, context):
+            found = [e.value for e in beside if e.targets == (Target(state, context),)]
+            return next((v.args for v in found if isinstance(v, Apply) and v.op == "concat"), (operand,))
+        case _:
+            return (operand,)
+
+
+def _numbers(equations: Collection[Equation], shapes: Shapes, known: Collection[str]) -> int:
+    """Each state's value and adjoint, and of what is read the value, and the adjoint where one is needed."""
+    own = {t.state for e in equations for t in e.targets}
+    others = {r.state for e in equations for r in reads(e.value)} - own
+    return sum(_times(state, known) * math.prod(shapes.states[state]) for state in (*own, *others))
+
+
+def _times(state: str, known: Collection[str]) -> int:
+    return 2 if state in known else 1
+
+
+def _size(expr: Expr, shapes: Shapes) -> int:
+    shape: Shape = shape_of(expr, shapes.states, shapes.parameters)
+    return math.prod(shape)

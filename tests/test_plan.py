@@ -1,0 +1,108 @@
+"""What `net.plan` tells and draws: what runs in which loop, with flops and bytes each way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from emitted import net
+from programs import PROGRAMS
+
+from sqmagic.board.lanes import lanes
+from sqmagic.board.theme import THEMES
+from sqmagic.runtime.net import Net
+
+CELL = """
+x_t : 3
+y_t : 2
+0 -> h_0
+h_{t-1}|x_t --[M|tanh]-> h_t
+h_t --[G]-> p_t => y_t
+"""
+
+
+def cell(text: str = CELL) -> Net:
+    return net(text, width=5)
+
+
+def reverse(found: Net) -> dict[tuple[str, ...], tuple[int, int] | None]:
+    return {part.states: part.reverse for part in found.plan.parts}
+
+
+def test_the_way_back_is_counted() -> None:
+    """Each product once more for its weights, and once more for what needs an adjoint: h and not x."""
+    found = reverse(cell())
+    assert found["h_0",] is None
+    assert found["h",] == (2 * 5 * (8 + 5), 2 * 5 + 3)
+    assert found["p",] == (2 * 2 * (5 + 5), 2 * 2 + 2 * 5)
+
+
+def test_a_layer_that_is_frozen_has_no_gradient_and_passes_one_on() -> None:
+    found = reverse(cell(CELL.replace("[G]", "[freeze(G)]")))
+    assert found["p",] == (2 * 2 * 5, 2 * 2 + 2 * 5)
+
+
+def test_what_no_goals_gradient_reaches_has_no_way_back() -> None:
+    """An advantage weighs an objective, and a gradient does not go through it."""
+    found = reverse(net(PROGRAMS["advantage"]))
+    assert found["A",] is None
+    assert found["TD",] is None
+    assert found["V",] is not None
+    assert found["pi",] is not None
+
+
+def test_a_program_without_goals_is_counted_as_if_every_gradient_were_asked_for() -> None:
+    text = CELL.replace(" => y_t", "").replace("y_t : 2", "p_t : 2")
+    assert reverse(cell(text))["h",] == reverse(cell())["h",]
+
+
+def test_a_call_turns_counts_into_numbers_both_ways() -> None:
+    module = cell()
+    assert "in reverse (130 T B flops, 13 T B numbers)" in str(module.plan)
+    module.loss(x=torch.randn(7, 4, 3), y=torch.randn(7, 4, 2))
+    text = str(module.plan)
+    assert text.split("\n")[:2] == [
+        "forward, T = 7, B = 4: 2,800 flops, 1,760 bytes besides weights",
+        "in reverse, T = 7, B = 4: 4,760 flops, 3,024 bytes besides weights",
+    ]
+    assert "kept for the way back, besides what is given: h" in text
+
+
+def titles(svg: str) -> list[str]:
+    """What stands at each lane: its states."""
+    texts = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(text.itertext()) for text in texts]
+
+
+def test_the_picture_has_a_lane_for_each_loop_forward_and_in_reverse() -> None:
+    module = cell()
+    module.loss(x=torch.randn(7, 4, 3), y=torch.randn(7, 4, 2)).backward()
+    found = titles(module.plan.svg)
+    assert [t for t in found if t in ("forward", "in reverse")] == ["forward", "in reverse"]
+    assert [t for t in found if t in ("h_0", "h", "p", "^h", "^p")] == ["h_0", "h", "p", "^p", "^h"]
+    assert "step by step, from the first; C" in found
+    assert "step by step, from the last; C" in found
+    assert "costs at T = 7, B = 4" in found
+    assert module.plan.svg == module.plan.svg
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_plan_can_be_drawn(name: str) -> None:
+    module = net(PROGRAMS[name])
+    if module.is_settled:
+        assert "forward" in titles(module.plan.svg)
+        assert set(module.plan._repr_mimebundle_()) == {"text/plain", "text/html", "image/svg+xml"}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_picture_has_the_themes_of_all_others(theme: str) -> None:
+    plan = replace(cell().plan, draw=partial(_in_theme, theme))
+    assert ("prefers-color-scheme" in plan.svg) == (theme == "auto")
+    ElementTree.fromstring(plan.svg)
+
+
+def _in_theme(theme, sized, forward, back):  # type: ignore[no-untyped-def]
+    return lanes("net", sized, forward, back, theme)
