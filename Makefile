@@ -93,7 +93,8 @@ bench-world: $(CORE) ## environments and buffers beside those of others (install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt envpool cpprb stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.world
 
-bench-solving: $(READY) $(CORE) ## whether programs solve CartPole, over fresh seeds, and what that takes
+bench-solving: $(READY) $(CORE) ## whether programs solve CartPole, over fresh seeds, and what that takes (installs SB3)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.solving
 
 bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's

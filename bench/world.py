@@ -316,6 +316,7 @@ def buffers() -> None:
     peers = [
         *cpprb("sample", lambda: partial(theirs(rows, CAPACITY).sample, 256), 30),
         *stable(rows, CAPACITY, "sample"),
+        Contender("sqmagic, sample into a draw's tensors", partial(tensors.get, out=tensors.get()), 1),
         Contender("sqmagic, sample as new tensors", tensors.get, 1),
     ]
     sample = Contender("sqmagic, sample", partial(own.sample, slots, *outs), 1)

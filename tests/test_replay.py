@@ -217,6 +217,40 @@ def test_a_draw_is_the_callers() -> None:
     assert (kept == 0).all() and (buffer.get()["0"] == 1).all()
 
 
+@pytest.mark.parametrize("alpha", [None, 0.6])
+def test_a_draw_can_be_made_into_the_tensors_of_a_former_one(alpha: float | None) -> None:
+    def filled() -> Buffer:
+        buffer = Buffer(64, batch=33, names=("O", "a"), seed=5, alpha=alpha)  # more than two groups, and one more
+        buffer.add(torch.arange(128.0).reshape(64, 2), torch.arange(64).reshape(64, 1))
+        return buffer
+
+    own, again = filled(), filled()
+    first, same = own.get(), own.get()
+    once = again.get()
+    seen = once["O"]
+    assert torch.equal(once["O"], first["O"])
+    assert again.get(out=once) is once
+    assert once["O"] is seen and torch.equal(seen, same["O"]) and torch.equal(once["a"], same["a"])
+    assert torch.equal(once.slots, same.slots) and torch.equal(seen[:, 0], 2.0 * once.slots)
+    assert (once.weights is None) == (alpha is None)
+    if once.weights is not None and same.weights is not None:
+        assert torch.equal(once.weights, same.weights)
+
+
+def test_the_draw_of_another_buffer_is_not_written_over() -> None:
+    own, other, ahead = (
+        Buffer(8, names=("O",)),
+        Buffer(8, names=("a",)),
+        Buffer(8, names=("r", "d", "cut", "O'"), steps=2),
+    )
+    own.add(torch.zeros(4, 1))
+    other.add(torch.zeros(4, 1))
+    ahead.add(torch.zeros(4, 1), torch.zeros(4, 1), torch.zeros(4, 1), torch.zeros(4, 1))
+    for buffer, draw in ((own, other.get()), (ahead, ahead.get())):
+        with pytest.raises(WorldError, match="only a draw of this buffer"):
+            buffer.get(out=draw)
+
+
 def test_priorities_of_a_draw_can_be_changed() -> None:
     buffer = Buffer(64, 16, names=("x",), alpha=1.0, beta=1.0)
     buffer.add(torch.arange(64.0))

@@ -3,6 +3,7 @@
 B = Buffer(50_000, batch=256, names=("O", "a", "r", "O'", "d"))
 B.add(O, a, r, O_prime, d)          # one row for each environment
 draw = B.get()                      # draw["O"], draw["a"], …; fresh tensors, with replacement
+draw = B.get(out=draw)              # the next one in the same tensors: a tenth of the time
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Draw(Mapping[str, Tensor]):
     slots: Tensor
     weights: Tensor | None = None
     discount: Tensor | None = None
+    memory: tuple[Any, ...] = field(default=(), repr=False)
+    """The slots, the weights and the fields as arrays over the same memory, where a draw can be made into it again."""
 
     def __getitem__(self, name: str) -> Tensor:
         return self.fields[name]
@@ -106,19 +109,46 @@ class Buffer:
                 )
         self._core.add(*(r.to(f.stored).numpy() for r, f in zip(rows, self._fields, strict=True)))
 
-    def get(self, batch: int | None = None) -> Draw:
-        """Draws transitions; a reward over several steps and what follows them are worked out now."""
+    def get(self, batch: int | None = None, out: Draw | None = None) -> Draw:
+        """Draws transitions; a reward over several steps and what follows them are worked out now. With `out`, a draw
+        of this buffer that is no longer needed, its tensors are written over and it is given back."""
         if self._core is None:
             raise WorldError("nothing has been added to this buffer yet")
+        if out is not None:
+            return self._again(out)
         slots = torch.empty(batch or self.batch, dtype=torch.int64)
-        weights = self._choose(slots)
         rows = {f.name: torch.empty(len(slots), *f.shape, dtype=f.stored) for f in self._fields}
+        if self._is_plain:
+            weights = None if self.alpha is None else torch.empty(len(slots), 1)
+            kept = None if weights is None else weights[:, 0].numpy()
+            return self._again(
+                Draw(rows, slots, weights, None, (slots.numpy(), kept, *(r.numpy() for r in rows.values())))
+            )
+        weights = self._choose(slots)
         ahead = self._ahead(slots, rows) if self.steps > 1 else None
         self._read(slots, rows, () if ahead is None else (self.roles.reward, self.roles.after, self.roles.over))
         fields = {f.name: rows[f.name].to(f.given) for f in self._fields}
         if self.frames:
             fields |= self._stacks(slots)
         return Draw(fields, slots, weights, None if ahead is None else ahead.unsqueeze(1))
+
+    @property
+    def _is_plain(self) -> bool:
+        """What is drawn is what was put in, as it was put in."""
+        return self.steps == 1 and not self.frames and all(f.given == f.stored for f in self._fields)
+
+    def _again(self, out: Draw) -> Draw:
+        slots, weights, *rows = out.memory or (None, None)
+        if [*out.fields] != [f.name for f in self._fields] or not rows or (weights is None) != (self.alpha is None):
+            raise WorldError(
+                "only a draw of this buffer, of single steps in the types that were put in, is written over"
+            )
+        if weights is None:
+            self._core.sample(slots, *rows)
+        else:
+            self._core.prefer(slots, weights, self.beta)
+            self._core.gather(slots, *rows)
+        return out
 
     def update(self, draw: Draw, priorities: Tensor) -> None:
         """Gives what was drawn new priorities, [batch] or [batch, 1]: finite, and above 0."""
