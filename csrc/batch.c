@@ -548,6 +548,14 @@ static PyObject *batch_places(PyObject *object, PyObject *none) {
 #undef AT
 }
 
+/* doors(): where the specification and the lanes are, for generated C; only lanes that have been reset have any. */
+static PyObject *batch_doors(PyObject *object, PyObject *none) {
+    (void)none;
+    Batch *self = (Batch *)object;
+    if (!ready(self)) return NULL;
+    return Py_BuildValue("NN", PyLong_FromVoidPtr((void *)(uintptr_t)self->spec), PyLong_FromVoidPtr(&self->batch));
+}
+
 static PyObject *get_limit(PyObject *object, void *none) {
     (void)none;
     return PyLong_FromUnsignedLong(((Batch *)object)->batch.limit);
@@ -576,6 +584,7 @@ static PyMethodDef methods[] = {
     {"draw", batch_draw, METH_VARARGS, "draw(lane, height, width): a picture as bytes, or None"},
     {"statistics", batch_statistics, METH_NOARGS, "statistics(): of the episodes that ended"},
     {"describe", batch_describe, METH_NOARGS, "describe(): what the author declared"},
+    {"doors", batch_doors, METH_NOARGS, "doors(): where the specification and the lanes are, for generated C"},
     {"places", batch_places, METH_NOARGS, "places(): where in the memory every array begins"},
     {NULL, NULL, 0, NULL},
 };

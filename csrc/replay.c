@@ -720,6 +720,129 @@ static PyObject *replay_stacked(PyObject *object, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* --- for generated C ---------------------------------------------------------------------------------------------- */
+
+/* How rows are drawn: over so many steps, with the fields that this is about; see replay_follow. What is over, and what
+ * is seen `after`, are read where the steps end. */
+typedef struct {
+    uint32_t steps, reward, over, cut, after;
+    float gamma;
+} How;
+
+enum { NOTHING_YET = 101, TOO_MANY = 102, NOT_FOLLOWED = 103 };
+
+static double real_at(const void *row, size_t k, int reals) { return reals == 8 ? ((const double *)row)[k] : (double)((const float *)row)[k]; }
+
+static void set_real(void *row, size_t k, int reals, double value) {
+    if (reals == 8) ((double *)row)[k] = value;
+    else ((float *)row)[k] = (float)value;
+}
+
+/* A field of one slot from numbers, and back. */
+static void from_reals(const Field *field, unsigned char *into, const void *row, size_t first, int reals) {
+    const size_t numbers = field->bytes / field->item;
+    if (field->kind == 'f' && reals == 4) {
+        memcpy(into, (const float *)row + first, field->bytes);
+        return;
+    }
+    for (size_t k = 0; k < numbers; k++) {
+        const double value = real_at(row, first + k, reals);
+        switch (field->kind) {
+        case 'f': ((float *)(void *)into)[k] = (float)value; break;
+        case 'd': ((double *)(void *)into)[k] = value; break;
+        case 'i': ((int32_t *)(void *)into)[k] = (int32_t)value; break;
+        case 'q': case 'l': ((int64_t *)(void *)into)[k] = (int64_t)value; break;
+        default: into[k] = (unsigned char)value; break;
+        }
+    }
+}
+
+static void into_reals(const Field *field, const unsigned char *from, void *row, size_t first, int reals) {
+    const size_t numbers = field->bytes / field->item;
+    if (field->kind == 'f' && reals == 4) {
+        memcpy((float *)row + first, from, field->bytes);
+        return;
+    }
+    for (size_t k = 0; k < numbers; k++) switch (field->kind) {
+        case 'f': set_real(row, first + k, reals, (double)((const float *)(const void *)from)[k]); break;
+        case 'd': set_real(row, first + k, reals, ((const double *)(const void *)from)[k]); break;
+        case 'i': set_real(row, first + k, reals, (double)((const int32_t *)(const void *)from)[k]); break;
+        case 'q': case 'l': set_real(row, first + k, reals, (double)((const int64_t *)(const void *)from)[k]); break;
+        default: set_real(row, first + k, reals, (double)from[k]); break;
+    }
+}
+
+static float reward_at(const Replay *self, size_t slot, const Field *field) {
+    const void *place = at(self, slot, field);
+    return field->kind == 'd' ? (float)*(const double *)place : *(const float *)place;
+}
+
+/* Rows of numbers [count][width] for each field, as `add`. */
+static int put_reals(void *replay, long count, const void *const *rows, const long *widths, int reals) {
+    Replay *self = replay;
+    const size_t n = (size_t)count;
+    if (n > self->capacity) return TOO_MANY;
+    if (self->lanes == 0) self->lanes = n;
+    if (self->lanes != n) self->lanes = SIZE_MAX;
+    for (size_t first = 0, room; first < n; first += room) {
+        room = n - first < self->capacity - self->at ? n - first : self->capacity - self->at;
+        for (size_t k = 0; k < self->count; k++)
+            for (size_t i = 0; i < room; i++)
+                from_reals(self->field + k, at(self, self->at + i, self->field + k), rows[k], (first + i) * (size_t)widths[k], reals);
+        if (self->levels) favour(self, self->at, room);
+        self->at = (self->at + room) % self->capacity;
+        self->size = self->size + room < self->capacity ? self->size + room : self->capacity;
+    }
+    return 0;
+}
+
+/* Draws slots, each as likely, and their fields as rows of numbers, what is 0 left out; over several steps the discount
+ * comes after the fields. */
+static int draw_reals(void *replay, long count, void *const *rows, const long *widths, int reals, const void *given) {
+    Replay *self = replay;
+    const How *how = given;
+    const size_t n = (size_t)count;
+    if (!self->size) return NOTHING_YET;
+    if (how->steps > 1 && (self->lanes == SIZE_MAX || !self->lanes || self->capacity % self->lanes)) return NOT_FOLLOWED;
+    enum { MANY = 2048 };
+    int64_t slots[MANY];
+    for (size_t first = 0; first < n; first += MANY) {
+        const size_t some = n - first < MANY ? n - first : MANY;
+        mixed_into(slots, some, self->drawn, self->size);
+        self->drawn += some / 2 + 1;
+        for (size_t i = 0; i < some; i++) __builtin_prefetch(self->store + (size_t)slots[i] * self->stride);
+        for (size_t i = 0; i < some; i++) {
+            const size_t slot = (size_t)slots[i], row = first + i;
+            size_t last = slot;
+            if (how->steps > 1) {
+                const Field *rewards = self->field + how->reward;
+                size_t left = newer(self, slot);
+                float sum = reward_at(self, slot, rewards), power = how->gamma;
+                for (uint32_t j = 1; j < how->steps && left-- && !byte_at(self, last, self->field + how->cut); j++) {
+                    last = (last + self->lanes) % self->capacity;
+                    sum += power * reward_at(self, last, rewards);
+                    power *= how->gamma;
+                }
+                if (rows[how->reward]) set_real(rows[how->reward], row, reals, (double)sum);
+                if (rows[self->count]) set_real(rows[self->count], row, reals, byte_at(self, last, self->field + how->over) ? 0.0 : (double)power);
+            }
+            for (size_t k = 0; k < self->count; k++) {
+                if (!rows[k] || (how->steps > 1 && k == how->reward)) continue;
+                const int after = how->steps > 1 && (k == how->over || k == how->after);
+                into_reals(self->field + k, at(self, after ? last : slot, self->field + k), rows[k], row * (size_t)widths[k], reals);
+            }
+        }
+    }
+    return 0;
+}
+
+/* doors(): where the buffer is, and the functions by which generated C puts rows in and draws them. */
+static PyObject *replay_doors(PyObject *object, PyObject *none) {
+    (void)none;
+    return Py_BuildValue("NNN", PyLong_FromVoidPtr(object), PyLong_FromVoidPtr((void *)(uintptr_t)put_reals),
+                         PyLong_FromVoidPtr((void *)(uintptr_t)draw_reals));
+}
+
 /* --- what it is --------------------------------------------------------------------------------------------------- */
 
 static PyObject *replay_seed(PyObject *object, PyObject *seed) {
@@ -755,6 +878,7 @@ static PyMethodDef methods[] = {
     {"follow", replay_follow, METH_VARARGS, "follow(slots, n, gamma, reward, over, cut, returns, last, discount)"},
     {"whole", replay_whole, METH_VARARGS, "whole(slots, over, cut)"},
     {"stacked", replay_stacked, METH_VARARGS, "stacked(slots, field, cut, frames)"},
+    {"doors", replay_doors, METH_NOARGS, "doors(): where the buffer is, and the functions by which generated C uses it"},
     {"seed", replay_seed, METH_O, "seed(n)"},
     {"priorities", replay_priorities, METH_NOARGS, "priorities(): what each slot counts in a draw, float32 as bytes"},
     {NULL, NULL, 0, NULL},

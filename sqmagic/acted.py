@@ -34,13 +34,15 @@ from sqmagic.schedule.plan.facts import Part
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """A program that acts: its page, the shapes of its states, its phases, the scans of learning, and their plan."""
+    """A program that acts: its page, the shapes of its states, its phases, the scans of learning, their plan, and the
+    steps at which learning's equations hold."""
 
     source: str
     shapes: Shapes
     phases: Phases
     pages: tuple[ScanPage, ...]
     plan: tuple[Part, ...]
+    steps: Domains
 
 
 def bound(system: System, world: World) -> System:
@@ -149,7 +151,7 @@ def generate_acted(
     pages = scan_pages(parts.learning, shapes, order, steps, recorded=True)
     page = emit(parts.learning, shapes, order, steps, name, pages, acting=methods)
     told = planned(parts.learning, shapes, order, steps, pages)
-    return Acted(page, shapes, parts, tuple(pages.values()), told)
+    return Acted(page, shapes, parts, tuple(pages.values()), told, steps)
 
 
 def _with_logits(system: System, shapes: Shapes) -> Shapes:

@@ -27,6 +27,7 @@ from sqmagic.notation.syntax import Macro
 from sqmagic.pipeline import Sizes, Understood, generate, states, understand
 from sqmagic.schedule.plan.facts import Part
 from sqmagic.showing import PAGE, Page, derived, drawn, elaborated_text, planned, shown
+from sqmagic.windows import windows_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -224,7 +225,8 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     programs = tuple(program_of(page) for page in made.pages)
     untold = {*made.phases.carried, *opaque(known.system)}
     told = {state: shape for state, shape in made.shapes.states.items() if state not in untold}
-    return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores)
+    windows = partial(windows_of, made.phases, made.shapes, made.steps)
+    return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores, windows=windows)
 
 
 def _told(made: Acted) -> tuple[PlanPart, ...]:
@@ -235,7 +237,7 @@ def _told(made: Acted) -> tuple[PlanPart, ...]:
     again = sorted({t.state for e in made.phases.learning.equations for t in e.targets if t.context} & set(acted))
     lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
     lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
-    lines += [f"computed again in learning, at all steps of a window: {', '.join(again)}"] * bool(again)
+    lines += [f"computed again in learning, at all steps of a window, unless kept: {', '.join(again)}"] * bool(again)
     said = (PlanPart(line, (), 0, 0, True) for line in [*lines, "learning:"])
     return (*said, *map(_part, made.plan))
 

@@ -22,6 +22,7 @@ from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsupportedError
 from sqmagic.runtime.net import Net
 from sqmagic.runtime.rollout import World
+from sqmagic.runtime.windows.engine import SWITCH
 from sqmagic.schedule.effects import last_uses, step_order
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -315,6 +316,7 @@ def test_a_run_that_is_continued_is_as_if_it_had_not_stopped(text: str) -> None:
 
 
 def test_an_interrupt_keeps_the_weights_and_can_be_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "torch")
     net = compiled(A2C)
     net.train_on(steps=64, batch=4, horizon=8, seed=1, progress=False)
     assert net.run is not None
@@ -329,7 +331,7 @@ def test_an_interrupt_keeps_the_weights_and_can_be_gone_on_from(monkeypatch: pyt
     history = net.train_on(steps=400, horizon=8, progress=False)
     assert history.interrupted
     assert all(bool(p.isfinite().all()) for p in net.parameters())
-    monkeypatch.undo()
+    monkeypatch.delattr(world.env, "step")
     again = net.train_on(steps=64, horizon=8, progress=False)
     assert not again.interrupted
     assert "interrupted" not in repr(again)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from torch import nn
 
 from sqmagic.runtime.kernels.program import ScanProgram
+from sqmagic.runtime.windows.program import Windows
 
 Shape = tuple[int, ...]
 
@@ -87,7 +88,8 @@ class Settled:
     `shapes` are those of the states, as far as they are known; `scans` the recurrences that there are as C too; `plan`
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
-    rewritten source takes the weights of and does not call. `stores` are the buffers.
+    rewritten source takes the weights of and does not call. `stores` are the buffers; `windows` gives acting and
+    learning as C.
     """
 
     source: str | None
@@ -100,6 +102,7 @@ class Settled:
     as_written: str = ""
     opened: tuple[str, ...] = ()
     stores: Mapping[str, Store] = field(default_factory=dict)
+    windows: Callable[[], Windows] | None = None
 
 
 @dataclass(frozen=True, slots=True)

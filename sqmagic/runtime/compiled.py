@@ -20,6 +20,7 @@ from sqmagic.runtime.errors import UnsettledError, UnsupportedError
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.plan import Size
+from sqmagic.runtime.windows.program import Windows
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
@@ -64,6 +65,17 @@ class Compiled(nn.Module):
     def code(self) -> nn.Module:
         """The generated module, which shares its parameters with the net. Raises UnsettledError before there is one."""
         return self._settled_code()
+
+    @property
+    def windows(self) -> Windows | None:
+        """Acting and learning as C, of a program that acts; worked out when it is asked for."""
+        own = self._settled.windows
+        if own is None:
+            return None
+        if self.__dict__.get("_windows_of") is not own:
+            self.__dict__["_windows_of"], self.__dict__["_windows"] = own, own()
+        found: Windows = self.__dict__["_windows"]
+        return found
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -189,7 +201,7 @@ class Compiled(nn.Module):
         other = type(self).__new__(type(self))
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            if key in ("_blueprint", "_settled", "_scans", "env"):
+            if key in ("_blueprint", "_settled", "_scans", "_windows", "_windows_of", "env"):
                 other.__dict__[key] = value
             else:
                 other.__dict__[key] = None if key == "run" else deepcopy(value, memo)

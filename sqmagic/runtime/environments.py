@@ -73,7 +73,7 @@ class Environment:
         self._now = None
         given, self._seed = (self._seed if seed is None else seed), None
         seen = self.machine.reset(given)
-        return self._became(), _tensor(seen, self.observation)
+        return self.became(), _tensor(seen, self.observation)
 
     def step(self, state: State, action: Tensor | np.ndarray[Any, Any], last: bool = False) -> Step:
         """The state after an action; `last` says that no other step will be made from `state`.
@@ -81,19 +81,20 @@ class Environment:
         Raises WorldError, ValueError or TypeError, and leaves everything as it was, if the action is none of this
         environment's.
         """
-        self._enter(state, last)
+        self.enter(state, last)
         seen = self.machine.step(_actions(action, self.action, self.batch, self.name))
-        after = self._became()
+        after = self.became()
         obs = _tensor(seen.obs, self.observation)
         final = obs if seen.final is seen.obs else _tensor(seen.final, self.observation)
         return Step(after, obs, _column(seen.reward), _column(seen.over), _column(seen.cut), final)
 
-    def _became(self) -> State:
+    def became(self) -> State:
+        """The state in which the memory is now."""
         state = State(self)
         self._now = weakref.ref(state)
         return state
 
-    def _enter(self, state: State, last: bool) -> None:
+    def enter(self, state: State, last: bool) -> None:
         """Makes the memory that of `state`, and keeps a copy if there may be another step from it."""
         if state._owner is not self:
             raise WorldError(f"this is {state!r} that belongs to another environment")

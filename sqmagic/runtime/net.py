@@ -22,6 +22,7 @@ from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.trace import Trace, probed, traced
+from sqmagic.runtime.windows.engine import told
 
 if TYPE_CHECKING:
     from sqmagic.runtime.explore.widget import Explorer
@@ -242,7 +243,8 @@ class Net(Compiled):
         """
         self._settled_code()
         ran = {bound.program.method: bound.report.path for bound in self.scans}
-        return Plan(self._settled.plan, ran, self._blueprint.lanes, self._settled.rewrites, self.size)
+        windows = told(self.windows, None if self.run is None else self.run.engine)
+        return Plan(self._settled.plan, ran, self._blueprint.lanes, self._settled.rewrites, self.size, windows)
 
     @property
     def notation(self) -> str:

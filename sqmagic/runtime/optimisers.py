@@ -39,6 +39,11 @@ class Optimiser:
             for group in self.shared.param_groups:
                 group["lr"] = lr
 
+    @property
+    def rate(self) -> float:
+        """The learning rate that is shared."""
+        return 0.0 if self.shared is None else float(self.shared.param_groups[0]["lr"])
+
     def step(self) -> None:
         for parameters, most in self.clipped:
             nn.utils.clip_grad_norm_(parameters, most)

@@ -23,7 +23,8 @@ class Size(NamedTuple):
 class Plan:
     """What runs where, and what it costs; `scans` says how each recurrence ran last, by the name of its method;
     `rewrites` are the steps by which recurrences were made faster for torch, each by a rule. With the `size` of the
-    last call, costs are numbers. A notebook shows the picture that `draw` makes, and what `str` says below it.
+    last call, costs are numbers. `windows` says where a program that acts does so, and learns, and why. A notebook
+    shows the picture that `draw` makes, and what `str` says below it.
     """
 
     parts: tuple[PlanPart, ...]
@@ -31,13 +32,14 @@ class Plan:
     draw: Lanes
     rewrites: tuple[object, ...] = ()
     size: Size | None = None
+    windows: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [line for part in self.parts for line in self._told(part)]
         ran = [f"{name}: {path}" for name, path in self.scans.items()]
         rules = len(self.rewrites)
         rewritten = [f"rewritten for torch in {rules} steps, each by a rule: see `plan.rewrites`"] * bool(rules)
-        return "\n".join([*self._head(), *lines, *rewritten, *ran])
+        return "\n".join([*self._head(), *lines, *rewritten, *ran, *self.windows])
 
     __repr__ = __str__
 

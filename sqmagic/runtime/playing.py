@@ -23,6 +23,9 @@ from sqmagic.runtime.optimisers import Optimiser, optimiser
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
 from sqmagic.runtime.weights import Weights
+from sqmagic.runtime.windows.engine import Engine, engine
+from sqmagic.runtime.windows.training import Asked, Training
+from sqmagic.runtime.windows.training import run as windows_in_c
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Run:
     memory: Any = None
     chance: Tensor | None = None
     history: Played = field(default_factory=Played)
+    engine: Engine | None = None
 
 
 class _NotFinite(Exception):
@@ -136,10 +140,17 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
     if run.memory is None:
         run.memory = generated.call(code, "begin", world)
     good = Weights(net)
+    run.engine = engine(net.windows, code, world, settings.horizon, run.moves, _whole(net, settings))
     while world.steps - began < settings.steps:
         net.train()
         memory, run.memory = run.memory, None  # what is interrupted cannot be gone on with
-        memory, recorded = generated.call(code, "act", world, memory, settings.horizon)
+        if isinstance(run.engine.trains, Training):
+            _in_one_call(run, run.engine.trains, memory, settings, began)
+            shown.update(world.steps - began)
+            if settings.until is not None and run.history.recent() >= settings.until:
+                return
+            continue
+        memory, recorded = run.engine.act(code, world, memory, settings.horizon)
         run.memory = memory
         _rate(run.moves, settings, (world.steps - began) / settings.steps)
         if world.steps - began > settings.warmup:
@@ -149,6 +160,33 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
         shown.update(world.steps - began)
         if settings.until is not None and run.history.recent() >= settings.until:
             return
+
+
+def _whole(net: Compiled, settings: Settings) -> str:
+    """Why each window is handed to torch, if it is."""
+    if (settings.epochs, settings.minibatches) != (1, 1):
+        return "a window is learned from several times, or in parts"
+    return "nothing is learned" if not generated.has(net.code, "loss") else ""
+
+
+def _in_one_call(run: Run, trains: Training, memory: Any, settings: Settings, began: int) -> None:
+    """As many windows as are left, or as a call has."""
+    world, size = run.world, run.world.batch * settings.horizon
+    made = world.steps - began
+    count = min(trains.windows(size), -(-(settings.steps - made) // size))
+    ends = [made + size * (n + 1) for n in range(count)]
+    rates = []
+    for end in ends:
+        _rate(run.moves, settings, end / settings.steps)
+        rates.append(run.moves.rate)
+    found = windows_in_c(trains, world, memory, Asked(rates, [end > settings.warmup for end in ends], settings.until))
+    run.memory = found.memory
+    run.history.take(world)
+    run.history.losses += found.losses
+    if found.stopped:
+        value = run.history.losses.pop()
+        number = len(run.history.losses) + 1
+        raise _NotFinite(f"the loss of update {number} is {value}; the weights are the last good ones")
 
 
 def _rate(moves: Optimiser, settings: Settings, share: float) -> None:

@@ -94,11 +94,19 @@ class Buffer:
     def __len__(self) -> int:
         return 0 if self._core is None else int(self._core.size)
 
+    @property
+    def core(self) -> Any:
+        """The buffer itself; None before its fields are known."""
+        return self._core
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(own.name for own in self._fields)
+
     def add(self, *given: Tensor) -> None:
         """Puts in a row for each environment: tensors [batch, *shape] in the order of the names."""
         rows = [value.detach().cpu() for value in given]
-        if self._core is None:
-            self._begin(rows)
+        self.begin(rows)
         if len(rows) != len(self._fields):
             raise WorldError(f"the buffer has the fields {self._listed()}, and {len(rows)} were given")
         for own, row in zip(self._fields, rows, strict=True):
@@ -154,7 +162,10 @@ class Buffer:
         """Gives what was drawn new priorities, [batch] or [batch, 1]: finite, and above 0."""
         self._core.update(draw.slots.numpy(), priorities.detach().to("cpu", torch.float32).reshape(-1).numpy())
 
-    def _begin(self, rows: Sequence[Tensor]) -> None:
+    def begin(self, rows: Sequence[Tensor]) -> None:
+        """Makes room for fields like these rows, unless there is."""
+        if self._core is not None:
+            return
         names = tuple(self.names) or tuple(str(number) for number in range(len(rows)))
         if len(names) != len(rows) or not rows or any(row.dim() == 0 for row in rows):
             raise WorldError(

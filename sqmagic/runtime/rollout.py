@@ -60,7 +60,8 @@ def _buffer(store: Store, seed: int) -> Buffer:
 @dataclass(slots=True)
 class World:
     """An environment that a program acts on. `steps` counts the steps of all its examples together, `ended` holds the
-    examples whose episode ended at the last step, with their returns. What it gives has the `dtype` of the weights."""
+    examples whose episode ended at the last step, with their returns. What it gives has the `dtype` of the weights.
+    `chance` is that of each environment where C draws."""
 
     env: Environment
     stores: dict[str, Buffer] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class World:
     steps: int = 0
     episodes: list[Episode] = field(default_factory=list)
     ended: list[tuple[int, float]] = field(default_factory=list)
+    chance: Any = None
     _seed: int | None = None
     _seen: Tensor = field(default_factory=lambda: torch.empty(0))
     _totals: Any = None
@@ -78,6 +80,23 @@ class World:
     @property
     def batch(self) -> int:
         return self.env.batch
+
+    @property
+    def seed(self) -> int:
+        """That from which all chance follows."""
+        if self._seed is None:
+            self._seed = int(torch.randint(2**31, ()))
+        return self._seed
+
+    @property
+    def totals(self) -> Any:
+        """The returns so far of the episodes that go on, float64."""
+        return self._totals
+
+    @property
+    def lengths(self) -> Any:
+        """Their lengths, int64."""
+        return self._lengths
 
     def reset(self) -> tuple[State, Tensor]:
         state, seen = self.env.reset(self._seed)

@@ -11,3 +11,8 @@ def engine() -> tuple[tuple[str, str], ...]:
     """The headers: the name and the text of each."""
     folder = files(__name__)
     return tuple((name, folder.joinpath(name).read_text(encoding="utf-8")) for name in HEADERS)
+
+
+def header(name: str) -> tuple[str, str]:
+    """A header that only some pages include."""
+    return name, files(__name__).joinpath(name).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqmagic.emit.c.places import INDENT, Writing
+from sqmagic.equations.shapes import Shape
 from sqmagic.schedule.plan.reverse import Gradient, Reverse, Rows
 
 
@@ -52,14 +53,19 @@ def gradient_functions(writing: Writing, way: Reverse) -> list[str]:
 
 def gradient_memory(way: Reverse) -> str:
     """How many numbers both take, for `threads` threads."""
-    found = _sums(way, {})
-    vectors = " + ".join(f"vectors_for({r.width})" for r in found.rights) or "0"
-    parts = [f"threads * outer_memory({vectors})"] * bool(found.lefts)
+    found = summed(way.parameters, {})
+    parts = [f"threads * {outer_memory(way.parameters)}"] * bool(found.lefts)
     for state, gradient in way.inputs.items():
         units = sum(r.width for r, *_ in gradient.throughs)
         if units:
             parts.append(f"through_panels({units}, {_width(way, state)}) + threads * through_memory({units})")
     return _most(parts)
+
+
+def outer_memory(parameters: Mapping[str, Gradient]) -> str:
+    """How many numbers a thread takes for the gradients of parameters."""
+    vectors = " + ".join(f"vectors_for({r.width})" for r in summed(parameters, {}).rights) or "0"
+    return f"outer_memory({vectors})"
 
 
 def _most(parts: list[str]) -> str:
@@ -71,15 +77,15 @@ def _most(parts: list[str]) -> str:
 # --- parameters ----------------------------------------------------------------------------------
 
 
-def _sums(way: Reverse, names: Mapping[str, str]) -> Sums:
+def summed(parameters: Mapping[str, Gradient], names: Mapping[str, str]) -> Sums:
     found = Sums([], [], {}, {})
-    for parameter, gradient in way.parameters.items():
+    for parameter, gradient in parameters.items():
         member = names.get(gradient_key(parameter), "")
         for outer in gradient.outers:
             left = _index(found.lefts, outer.left, ())
             right = _index(found.rights, outer.right, {r for other, r in found.targets if other == left})
             found.targets[left, right] = (member, outer.column)
-    for parameter, gradient in way.parameters.items():
+    for parameter, gradient in parameters.items():
         for rows in gradient.sums:
             found.totals[_index(found.lefts, rows, found.totals)] = names.get(gradient_key(parameter), "")
     return found
@@ -95,16 +101,24 @@ def _index(planes: list[Rows], rows: Rows, taken: Collection[int]) -> int:
 
 
 def _parameters(writing: Writing, way: Reverse) -> list[str]:
-    names = writing.names
-    found = _sums(way, names)
     head = [
         "/* The gradients of parameters: sums over all steps and examples. */",
         "static void parameters(const scan *s, const share *me)",
         "{",
     ]
+    body = outer_sums(writing, way.parameters, way.shapes, "s->steps")
+    return [*head, *(INDENT + line for line in body or ["(void)s, (void)me;"]), "}"]
+
+
+def outer_sums(
+    writing: Writing, parameters: Mapping[str, Gradient], shapes: Mapping[str, Shape], steps: str
+) -> list[str]:
+    """The lines that add up gradients over so many steps, from the first of the scan; none where nothing is asked."""
+    names = writing.names
+    found = summed(parameters, names)
     if not found.lefts:
-        return [*head, f"{INDENT}(void)s, (void)me;", "}"]
-    by_member = {names[gradient_key(p)]: way.shapes[p][-1] for p in way.parameters}
+        return []
+    by_member = {names[gradient_key(p)]: shapes[p][-1] for p in parameters}
     body = [
         f"const plane left[] = {{{', '.join(_plane(writing, r) for r in found.lefts)}}};",
         f"real *const sums[] = {{{', '.join(_member(found.totals.get(n)) for n in range(len(found.lefts)))}}};",
@@ -124,10 +138,10 @@ def _parameters(writing: Writing, way: Reverse) -> list[str]:
     rights = f"right, {len(found.rights)}, targets[0]" if found.rights else "0, 0, 0"
     vectors = " + ".join(f"vectors_for({r.width})" for r in found.rights) or "0"
     body += [
-        f"outer_sums(me, s->steps, s->batch, left, sums, {len(found.lefts)}, {rights},",
+        f"outer_sums(me, {steps}, s->batch, left, sums, {len(found.lefts)}, {rights},",
         f"{INDENT}s->memory + me->number * outer_memory({vectors}));",
     ]
-    return [*head, *(INDENT + line for line in body), "}"]
+    return body
 
 
 def _member(name: str | None) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqmagic.emit.c.names import at
-from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, SIGN
+from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, PRODUCT, SIGN
 from sqmagic.emit.c.places import Writing, own_place, place
 from sqmagic.equations.show import show_equation
-from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Product, Row, Step, needed, width
+from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Places, Product, Row, Share, Step, needed, width
 from sqmagic.schedule.plan.phases import Group, Store
 
 if TYPE_CHECKING:
@@ -152,6 +152,11 @@ class Lines:
                 return Text(_number(value), SIGN if value < 0 else ATOM, True)
             case Step(offset):
                 return Text(f"(real)(t + {offset})" if offset else "(real)t", SIGN, True)
+            case Share(more):
+                steps = f"s->steps {'+' if more > 0 else '-'} {abs(more)}" if more else "s->steps"
+                return Text(f"1 / (real)(({steps}) * s->batch)", PRODUCT, True)
+            case Places():
+                return Text("places_from(unit)")
             case _:
                 wide = width(node) > 1 or self.group.width == 1
                 pointer, stride = self._pointer(number, wide)

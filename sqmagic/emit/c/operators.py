@@ -29,4 +29,4 @@ FUNCTIONS: dict[str, str] = {
     "ndtr": "normal_distribution",
 }
 
-FOLDS: dict[str, str] = {"sum": "sum_of", "max": "largest_of", "min": "smallest_of"}
+FOLDS: dict[str, str] = {"sum": "sum_of", "max": "largest_of", "min": "smallest_of", "argmax": "place_of_largest"}

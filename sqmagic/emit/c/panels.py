@@ -96,7 +96,7 @@ def packing(writings: Sequence[Writing]) -> list[str]:
         scan = writing.scan
         span = span_of(scan, group)
         body += [
-            *([f"if ({asked_for(writing)})"] if writing.prefix else []),
+            *([f"if ({asked_for(writing)})"] if writing.prefix and scan.edge_values else []),
             f"for (long block = BLOCKS_{name} * me->number / me->threads; "
             f"block < BLOCKS_{name} * (me->number + 1) / me->threads; block++) {{",
             f"{INDENT}real *panel = s->memory + PANELS_{name} + block * PANEL_{name};",

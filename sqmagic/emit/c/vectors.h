@@ -313,6 +313,15 @@ INLINE vec sign_of(vec x)
     return choose(x > 0, all(1), choose(x < 0, all(-1), choose(x == 0, all(0), x)));
 }
 
+/* the numbers of components, from the first of a vector */
+INLINE vec places_from(long first)
+{
+    vec x;
+    for (long lane = 0; lane < LANES; lane++)
+        x[lane] = (real)(first + lane);
+    return x;
+}
+
 /* --- over the components of one example ------------------------------------------------------------------------ */
 
 UNUSED static real sum_of(const real *p, long width)
@@ -335,6 +344,15 @@ UNUSED static real largest_of(const real *p, long width)
     for (long i = 1; i < width; i++)
         most = p[i] > most || p[i] != p[i] ? p[i] : most;
     return most;
+}
+
+/* The first of the largest; of NaN, the first of these. */
+UNUSED static real place_of_largest(const real *p, long width)
+{
+    long most = 0;
+    for (long i = 1; i < width; i++)
+        most = p[most] == p[most] && (p[i] > p[most] || p[i] != p[i]) ? i : most;
+    return (real)most;
 }
 
 UNUSED static real smallest_of(const real *p, long width)

@@ -107,7 +107,7 @@ def _ready(
         raise CannotCompile("hooks wait for every module's call")
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
-    weights = [_weight(module, w.parameter) for w in program.weights]
+    weights = [weight_of(module, w.parameter) for w in program.weights]
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
     tensors = [*weights, *arguments.values()]
     dtype = _dtype(tensors)
@@ -128,8 +128,8 @@ def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
     raise CannotCompile("nothing tells how many examples there are")
 
 
-def _weight(module: nn.Module, parameter: str) -> Tensor:
-    """A parameter as a call of its layer would use it."""
+def weight_of(module: nn.Module, parameter: str) -> Tensor:
+    """A parameter as a call of its layer would use it. Raises CannotCompile where the layer is no plain one."""
     *owners, name = parameter.split(".")
     found: Any = module
     for owner in owners:

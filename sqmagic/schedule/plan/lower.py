@@ -14,7 +14,22 @@ from typing import TypeAlias, assert_never
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.shapes.forward import shape_of
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, Weight, shift
-from sqmagic.schedule.plan.nodes import Cut, Fold, Graph, Join, Map, Number, Product, Row, Step, Still, Term, Vector
+from sqmagic.schedule.plan.nodes import (
+    Cut,
+    Fold,
+    Graph,
+    Join,
+    Map,
+    Number,
+    Places,
+    Product,
+    Row,
+    Share,
+    Step,
+    Still,
+    Term,
+    Vector,
+)
 
 
 class NotForKernels(Exception):
@@ -24,7 +39,8 @@ class NotForKernels(Exception):
 @dataclass(slots=True)
 class Work:
     """What is known while equations are turned into values. `constants` are bare states that are numbers; `again` are
-    states over time that are computed anew where they are read; `here` is the point that stands for t, if one does.
+    states over time that are computed anew where they are read; `here` is the point that stands for t, if one does;
+    `whole` says that goals are among what is computed, so that adjoints have their share of a mean.
     """
 
     shapes: Mapping[str, Shape]
@@ -35,6 +51,7 @@ class Work:
     values: dict[str, int] = field(default_factory=dict)
     again: Mapping[str, Expr] = field(default_factory=dict)
     here: Fixed | Last | None = None
+    whole: bool = False
 
     def width(self, number: int) -> int:
         return self.graph.width(number)
@@ -149,6 +166,9 @@ def _during(node: Apply, work: Work) -> int:
     return work.graph.put(Map("during", (number,), work.width(number), setting))
 
 
+Rule: TypeAlias = Callable[[Apply, Work], int]
+
+
 # --- component by component ----------------------------------------------------------------------
 
 
@@ -255,8 +275,19 @@ def _index(node: Apply, work: Work) -> int:
     match node.args[1]:
         case Const(number):
             return cut(value(node.args[0], work), int(number), 1, work)
-        case _:
-            raise NotForKernels("it reads a component that is known only as it runs")
+        case which:
+            return chosen(value(node.args[0], work), value(which, work), work)
+
+
+def chosen(number: int, which: int, work: Work) -> int:
+    """The component that a whole number names."""
+    none = work.graph.put(Number(0.0))
+    return fold("sum", pointwise("where", (_is(which, work.width(number), work), number, none), work), work)
+
+
+def _is(which: int, width: int, work: Work) -> int:
+    """1 at the component that a whole number names, else 0."""
+    return work.graph.put(Map("equal", (which, work.graph.put(Places(width))), width))
 
 
 # --- layers --------------------------------------------------------------------------------------
@@ -271,7 +302,7 @@ def terms(weight: str, operand: int, pitch: int, work: Work, transposed: bool = 
     """Weights times a value; times each of its parts if it is a concatenation."""
     found, component = [], 0
     for part in _parts(operand, work):
-        if isinstance(work.graph.nodes[part], Number | Step):  # a product takes what stands in memory
+        if isinstance(work.graph.nodes[part], Number | Step | Share):  # a product takes what stands in memory
             part = work.graph.put(Map("copy", (part,), 1))
         found.append(Term(weight, part, 0, component, pitch, transposed))
         component += work.width(part)
@@ -332,13 +363,14 @@ def _one_hot(node: Apply, work: Work) -> int:
             size = int(node.attribute("size", 0))
             one = work.graph.put(Map("copy", (work.graph.put(Number(1.0)),), 1))
             return join([*_zeros(int(number), work), one, *_zeros(size - int(number) - 1, work)], work)
-        case _:
-            raise NotForKernels("`one_hot` has no kernel")
+        case which:
+            return _is(value(which, work), int(node.attribute("size", 0)), work)
 
 
 def _step_share(node: Apply, work: Work) -> int:
-    """Of a scan by itself, whose results' adjoints are given as they are."""
-    return work.graph.put(Number(1.0))
+    """Of a scan by itself the results' adjoints are given as they are."""
+    more = int(node.attribute("last", 0)) - int(node.attribute("first", 1)) + 1
+    return work.graph.put(Share(more) if work.whole else Number(1.0))
 
 
 # --- over components -----------------------------------------------------------------------------
@@ -367,11 +399,89 @@ def _norm(node: Apply, work: Work) -> int:
 
 def _softmax(node: Apply, work: Work) -> int:
     number = value(node.args[0], work)
-    shifted = pointwise("sub", (number, fold("max", number, work)), work)
-    powers = pointwise("exp", (shifted,), work)
     if node.op == "log_softmax":
-        return pointwise("sub", (shifted, pointwise("log", (fold("sum", powers, work),), work)), work)
+        return _log_softmax(number, work)
+    powers = pointwise("exp", (_shifted(number, work),), work)
     return pointwise("div", (powers, fold("sum", powers, work)), work)
+
+
+def _shifted(number: int, work: Work) -> int:
+    return pointwise("sub", (number, fold("max", number, work)), work)
+
+
+def _log_softmax(number: int, work: Work) -> int:
+    shifted = _shifted(number, work)
+    total = fold("sum", pointwise("exp", (shifted,), work), work)
+    return pointwise("sub", (shifted, pointwise("log", (total,), work)), work)
+
+
+def _argmax(node: Apply, work: Work) -> int:
+    number = value(node.args[0], work)
+    return work.graph.put(Number(0.0) if work.width(number) == 1 else Fold("argmax", number))
+
+
+def _log_prob(node: Apply, work: Work) -> int:
+    return pointwise("log", (chosen(value(node.args[0], work), value(node.args[1], work), work),), work)
+
+
+def _times_log(weight: int, number: int, work: Work) -> int:
+    """weight * log(number), and 0 where the weight is 0."""
+    product = pointwise("mul", (weight, pointwise("log", (number,), work)), work)
+    return pointwise("where", (weight, product, weight), work)
+
+
+def _entropy(node: Apply, work: Work) -> int:
+    number = value(node.args[0], work)
+    return pointwise("neg", (fold("sum", _times_log(number, number, work), work),), work)
+
+
+# --- losses --------------------------------------------------------------------------------------
+
+
+def _loss(each: Callable[[Apply, int, int, Work], int]) -> Rule:
+    """The mean over the components of what a prediction and a target give."""
+
+    def rule(node: Apply, work: Work) -> int:
+        p, y = (value(a, work) for a in node.args)
+        return mean(each(node, p, y, work), work)
+
+    return rule
+
+
+def _apart(p: int, y: int, work: Work) -> int:
+    return pointwise("sub", (p, y), work)
+
+
+def _huber(node: Apply, p: int, y: int, work: Work) -> int:
+    """Of the difference d, held within delta: held * (d - held/2)."""
+    delta, apart = float(node.attribute("delta", 1.0)), _apart(p, y, work)
+    ends = (work.graph.put(Number(-delta)), work.graph.put(Number(delta)))
+    held = pointwise("clip", (apart, *ends), work)
+    half = pointwise("mul", (work.graph.put(Number(0.5)), held), work)
+    return pointwise("mul", (held, _apart(apart, half, work)), work)
+
+
+def _one_less(number: int, work: Work) -> int:
+    return pointwise("sub", (work.graph.put(Number(1.0)), number), work)
+
+
+def _binary(node: Apply, p: int, y: int, work: Work) -> int:
+    both = (_times_log(y, p, work), _times_log(_one_less(y, work), _one_less(p, work), work))
+    return pointwise("neg", (pointwise("add", both, work),), work)
+
+
+def _binary_logits(node: Apply, a: int, y: int, work: Work) -> int:
+    return _apart(pointwise("softplus", (a,), work), pointwise("mul", (y, a), work), work)
+
+
+def _cross_entropy(node: Apply, work: Work) -> int:
+    p, y = (value(a, work) for a in node.args)
+    return pointwise("neg", (fold("sum", _times_log(y, p, work), work),), work)
+
+
+def _cross_entropy_logits(node: Apply, work: Work) -> int:
+    logs, y = _log_softmax(value(node.args[0], work), work), value(node.args[1], work)
+    return pointwise("neg", (fold("sum", pointwise("mul", (y, logs), work), work),), work)
 
 
 def _layer_norm(node: Apply, work: Work) -> int:
@@ -385,8 +495,6 @@ def _layer_norm(node: Apply, work: Work) -> int:
     weight, bias = (work.graph.put(Vector(f"{node.layer}.{n}", 0, width)) for n in ("weight", "bias"))
     return pointwise("add", (pointwise("mul", (scaled, weight), work), bias), work)
 
-
-Rule: TypeAlias = Callable[[Apply, Work], int]
 
 _EACH = [
     "sub",
@@ -458,5 +566,15 @@ RULES: dict[str, Rule] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "layer_norm": _layer_norm,
+    "argmax": _argmax,
+    "log_prob": _log_prob,
+    "entropy": _entropy,
+    "mse": _loss(lambda node, p, y, work: pointwise("square", (_apart(p, y, work),), work)),
+    "mae": _loss(lambda node, p, y, work: pointwise("abs", (_apart(p, y, work),), work)),
+    "huber": _loss(_huber),
+    "binary_cross_entropy": _loss(_binary),
+    "binary_cross_entropy_logits": _loss(_binary_logits),
+    "cross_entropy": _cross_entropy,
+    "cross_entropy_logits": _cross_entropy_logits,
 }
 """One row for each operator that kernels compute."""

@@ -29,6 +29,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What an example at a step counts in a mean over T + `more` steps and all examples."""
+
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The number of each component, from 0."""
+
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A state at t + offset; `own` if the scan computes it."""
 
@@ -115,7 +129,7 @@ class Cut:
     width: int
 
 
-Node: TypeAlias = Number | Step | Row | Still | Vector | Product | Map | Fold | Join | Cut
+Node: TypeAlias = Number | Step | Share | Places | Row | Still | Vector | Product | Map | Fold | Join | Cut
 
 
 @dataclass(slots=True)
@@ -138,9 +152,9 @@ class Graph:
 
 def width(node: Node) -> int:
     match node:
-        case Number() | Step():
+        case Number() | Step() | Share():
             return 1
-        case Row() | Still() | Vector() | Product() | Map() | Fold() | Join() | Cut():
+        case Places() | Row() | Still() | Vector() | Product() | Map() | Fold() | Join() | Cut():
             return node.width
         case _:
             assert_never(node)
@@ -149,7 +163,7 @@ def width(node: Node) -> int:
 def needed(node: Node) -> Iterator[int]:
     """The values that a value is made from."""
     match node:
-        case Number() | Step() | Row() | Still() | Vector():
+        case Number() | Step() | Share() | Places() | Row() | Still() | Vector():
             return
         case Product(terms):
             yield from (t.operand for t in terms)

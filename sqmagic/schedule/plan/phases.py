@@ -12,7 +12,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqmagic.schedule.plan.lower import CHEAP
-from sqmagic.schedule.plan.nodes import Cut, Fold, Graph, Join, Map, Number, Product, Row, Step, Still, Vector, needed
+from sqmagic.schedule.plan.nodes import (
+    Cut,
+    Fold,
+    Graph,
+    Join,
+    Map,
+    Number,
+    Places,
+    Product,
+    Row,
+    Share,
+    Step,
+    Still,
+    Vector,
+    needed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,7 @@ def phases(graph: Graph, values: Mapping[str, int], read: Iterable[str]) -> Phas
 def _stands(graph: Graph, number: int) -> bool:
     """Whether a value is in memory, or is a number, before the step begins."""
     match graph.nodes[number]:
-        case Row() | Still() | Vector() | Number() | Step():
+        case Row() | Still() | Vector() | Number() | Step() | Share() | Places():
             return True
         case Cut(arg):
             return _stands(graph, arg)

@@ -75,7 +75,7 @@ class Scan:
 def scans(system: System, shapes: Shapes, dependence: Dependence, domains: Domains) -> dict[int, Scan | str]:
     """For each recurrence, by the number of its component, a scan or why there is none."""
     found: dict[int, Scan | str] = {}
-    constants = _constants(system)
+    constants = numbers_among(system)
     for number, component in enumerate(dependence.components):
         if component.kind in ("forward scan", "reverse scan"):
             try:
@@ -132,7 +132,7 @@ def _steps(component: Component, domains: Domains) -> Interval:
     return steps
 
 
-def _constants(system: System) -> dict[str, Expr]:
+def numbers_among(system: System) -> dict[str, Expr]:
     """Bare states that are numbers, as `gamma`."""
     found: dict[str, Expr] = {}
     for equation in system.equations:
