@@ -5,6 +5,7 @@ A program that was refused is drawn as far as it can be read (`sketch`), with it
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Literal
 from sqmagic.acted import bound
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import LOOK, Diagram, Look, picture
+from sqmagic.board.errors import PictureError
 from sqmagic.board.faults import NO_FAULTS, Faults, faults
 from sqmagic.board.lanes import Lane, lanes
+from sqmagic.board.paint import PAINTERS, Painter
 from sqmagic.board.payload import MIME, payload
 from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
@@ -139,8 +142,18 @@ def _picture(name: str, system: System, source: Source, look: Look, faults: Faul
         theme=look.theme,
         expand=look.expand,
         legend=look.legend,
+        painter=_painter(),
         faults=faults,
     )
+
+
+def _painter() -> Painter:
+    """The Graphviz inside, unless SQMAGIC_GRAPHVIZ asks for the one on this machine."""
+    wanted = os.environ.get("SQMAGIC_GRAPHVIZ") or "wasm"
+    found = next((painter for painter in PAINTERS if painter == wanted), None)
+    if found is None:
+        raise PictureError(f"SQMAGIC_GRAPHVIZ is {wanted!r}, and there are: {', '.join(PAINTERS)}")
+    return found
 
 
 def sketch(

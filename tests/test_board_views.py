@@ -43,6 +43,8 @@ from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.equations.system import Const, Equation, Fixed, Last, Layer, Read, System, Target, Update
 from sqmagic.notation.parse import parse
 from sqmagic.notation.source import Source
+from sqmagic.pipeline import understand
+from sqmagic.showing import PAGE, drawn
 
 EVERY: tuple[View, ...] = tuple(VIEWS)
 
@@ -476,6 +478,16 @@ def test_without_a_graphviz_on_the_machine_one_is_told(monkeypatch: pytest.Monke
     with pytest.raises(PictureError, match="no Graphviz on this machine"):
         diagram.painted_by("system").svg  # noqa: B018
     assert diagram.painted_by("wasm").svg == diagram.svg
+
+
+def test_the_painter_of_all_pictures_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = understand("x : 2\nx --[M]-> h")
+    assert drawn("net", known, PAGE).painter == "wasm"
+    monkeypatch.setenv("SQMAGIC_GRAPHVIZ", "system")
+    assert drawn("net", known, PAGE).painter == "system"
+    monkeypatch.setenv("SQMAGIC_GRAPHVIZ", "me")
+    with pytest.raises(PictureError, match="SQMAGIC_GRAPHVIZ is 'me', and there are: wasm, system"):
+        drawn("net", known, PAGE)
 
 
 @pytest.mark.skipif(which("neato") is None, reason="no Graphviz on this machine")

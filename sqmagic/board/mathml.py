@@ -14,6 +14,13 @@ from sqmagic.board.formula import Atom, Brace, Formula, Fraction, Hat, Root, Row
 from sqmagic.board.lines import Line
 from sqmagic.board.theme import LIGHT
 
+FONTS = "'STIX Two Math','Cambria Math','Latin Modern Math','DejaVu Math TeX Gyre',math"
+"""Fonts that know how far down a subscript stands. A browser that is asked for `math` alone takes, where it has none of
+its own choice, one that does not."""
+
+MATH = f'<math style="font-family:{FONTS}">'
+"""How an element begins in a page that has no style sheet of ours."""
+
 _FULL = ' displaystyle="true"'
 _APPLIED = "<mo>&#x2061;</mo>"
 _SIGNS = {"<‖": "‖", "‖>": "‖", "<|": "|", "|>": "|"}

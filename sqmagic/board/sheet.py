@@ -15,7 +15,7 @@ from sqmagic.board.diagram import Diagram
 from sqmagic.board.errors import PictureError
 from sqmagic.board.latex import latex
 from sqmagic.board.lines import Line, lines, notes
-from sqmagic.board.mathml import line_mathml
+from sqmagic.board.mathml import MATH, line_mathml
 from sqmagic.board.plain import line_plain
 from sqmagic.equations.system import System
 
@@ -81,6 +81,7 @@ def html(system: System, drawn: Diagram, rows: Sequence[tuple[int, str]], shapes
         f"<td{left}>{'<br>'.join(entry.equations)}</td></tr>"
         for entry in entries(system, dict(rows), shapes)
     )
+    body = body.replace("<math>", MATH)  # our own renderer, which has a style sheet, is told of plain ones
     image, width = _image(drawn)
     between = f"</td></tr><tr><td{middle}>" if width > _SIDE else f"</td><td{middle}>"
     return f"<table><tr><td{middle}>{image}{between}<table>{body}</table></td></tr></table>"

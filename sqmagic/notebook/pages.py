@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
+from nbconvert.preprocessors import Preprocessor
 from traitlets import default
 from traitlets.config import Config
 
@@ -61,6 +62,13 @@ class PageExporter(HTMLExporter):
         page, about = super().from_notebook_node(_without_widgets(nb), resources, **kw)
         page = _FROM_ELSEWHERE.sub("", re.sub(r"<script.*?</script>", _own_scripts, page, flags=re.DOTALL))
         return page.replace("</head>", f"{_INK}</head>", 1), about
+
+
+class WithoutWidgets(Preprocessor):
+    """For notebooks that are kept: `jupyter nbconvert --to notebook --Exporter.preprocessors=…`."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        return _without_widgets(nb), resources
 
 
 def _without_widgets(nb: Any) -> Any:

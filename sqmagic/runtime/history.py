@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 480, 220, 56, 34, 16, 14
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 480, 220, 66, 34, 16, 14
 INK, QUIET, LINE, HELD_OUT = "#111111", "#8a8a8a", "#0463c1", "#ba3209"
 
 
@@ -24,6 +24,18 @@ class History:
     stopped: str | None = None
     _sum: float = 0.0
     _examples: int = 0
+
+    @property
+    def steps(self) -> int:
+        return len(self.losses)
+
+    @property
+    def has_curve(self) -> bool:
+        return bool(self.losses)
+
+    def figures(self) -> dict[str, str]:
+        """In short, while training goes on."""
+        return {"epoch": str(len(self.epochs)), "loss": f"{self.losses[-1]:.4g}"} if self.losses else {}
 
     def begin(self) -> None:
         """A new epoch."""

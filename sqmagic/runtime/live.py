@@ -1,18 +1,29 @@
-"""A run while it goes on: a bar with the return and the loss, and in a notebook the curve besides, drawn anew now and
-then."""
+"""A run while it goes on: a bar with its figures, and in a notebook the curve besides, drawn anew now and then."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sqmagic.runtime.played import Played
+BAR, CURVE = 0.1, 1.0
+"""Seconds between two states of the bar, and between two pictures."""
 
-EVERY = 1.0
-"""Seconds between two pictures."""
+
+class Run(Protocol):
+    """What is known of a run; it shows itself with its curve."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def has_curve(self) -> bool: ...
+
+    def figures(self) -> Mapping[str, str]:
+        """What stands beside the bar."""
+        ...
 
 
 class Picture(Protocol):
@@ -28,45 +39,47 @@ PLACES: list[Callable[[], Picture]] = []
 class Live:
     """What is shown; `update` is told how many steps have been made."""
 
-    def __init__(self, history: Played, bar: Any, picture: Picture | None) -> None:
-        self._history, self._bar, self._picture = history, bar, picture
-        self._drawn = time.monotonic()
+    def __init__(self, run: Run, bar: Any, picture: Picture | None) -> None:
+        self._run, self._bar, self._picture = run, bar, picture
+        self._told = self._drawn = time.monotonic()
 
     def update(self, steps: int) -> None:
-        if self._bar.disable:
-            return
         now = time.monotonic()
-        if now - self._drawn < (EVERY if self._picture is not None else 0.1):
+        if self._bar.disable or now - self._told < BAR:
             return
-        self._drawn = now
-        self._bar.set_postfix(self._told(), refresh=False)
-        self._bar.update(min(steps, self._bar.total) - self._bar.n)
-        if self._picture is not None and self._history.episodes:
-            self._picture.update(self._history)
+        self._told = now
+        self._tell(steps)
+        if self._picture is not None and self._run.has_curve and now - self._drawn >= CURVE:
+            self._drawn = now
+            self._picture.update(self._run)
 
     def finish(self, steps: int) -> None:
         if not self._bar.disable:
-            self._bar.set_postfix(self._told(), refresh=False)
-            self._bar.update(min(steps, self._bar.total) - self._bar.n)
+            self._tell(steps)
 
-    def _told(self) -> dict[str, str]:
-        last, losses = self._history.returns[-100:], self._history.losses
-        found = {"return": f"{sum(last) / len(last):.4g}"} if last else {}
-        return found | ({"loss": f"{losses[-1]:.4g}"} if losses else {})
+    def say(self, text: str) -> None:
+        """A line of its own above the bar."""
+        if not self._bar.disable:
+            self._bar.write(text)
+
+    def _tell(self, steps: int) -> None:
+        most = steps if self._bar.total is None else min(steps, self._bar.total)
+        self._bar.set_postfix(self._run.figures(), refresh=False)
+        self._bar.update(most - self._bar.n)
 
 
 @contextmanager
-def live(history: Played, steps: int, progress: bool) -> Iterator[Live]:
+def live(run: Run, steps: int | None, progress: bool) -> Iterator[Live]:
     """The bar as text, for a widget is gone when a notebook is opened again; and not on a notebook's red stderr."""
     from tqdm import tqdm
 
     notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
-    before = history.steps
+    before = run.steps
+    picture = PLACES[-1]() if PLACES and notebook and progress else None  # before the bar, which it would part
     with tqdm(total=steps, disable=not progress, unit="step", file=sys.stdout if notebook else sys.stderr) as bar:
-        picture = PLACES[-1]() if PLACES and notebook and progress else None
-        shown = Live(history, bar, picture)
+        shown = Live(run, bar, picture)
         yield shown
-        shown.finish(history.steps - before)
+        shown.finish(run.steps - before)
         if picture is not None:
             picture.update(Nothing())  # the run's own value follows, with its curve
 
@@ -75,4 +88,4 @@ class Nothing:
     """What a place shows that shows nothing."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": ""}
+        return {"text/plain": "", "text/html": ""}

@@ -35,6 +35,16 @@ class Played:
         last = self.episodes[-count:]
         return sum(e.total for e in last) / count if len(last) == count else math.nan
 
+    @property
+    def has_curve(self) -> bool:
+        return bool(self.episodes)
+
+    def figures(self) -> dict[str, str]:
+        """In short, while the run goes on."""
+        last = self.returns[-LAST:]
+        found = {"return": f"{sum(last) / len(last):.4g}"} if last else {}
+        return found | ({"loss": f"{self.losses[-1]:.4g}"} if self.losses else {})
+
     def take(self, world: World) -> None:
         """What the world has counted so far."""
         self.steps, self.episodes = world.steps, world.episodes

@@ -6,7 +6,6 @@ finds the weights of the last step whose loss was.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
+from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser
 from sqmagic.runtime.weights import Weights
 
@@ -52,15 +52,15 @@ def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: S
     held_out = None if validation is None else _batches(net, validation, None, settings)
     moves = optimiser(dict(net.named_parameters()), settings.updates, settings.optimizer, settings.lr)
     history, was_training = History(), net.training
-    with _own_chance(settings.seed), _bar(data, settings) as bar:
+    total = None if data.count is None else data.count * settings.epochs
+    with _own_chance(settings.seed), live(history, total, settings.progress) as shown:
         try:
-            _epochs(net, data, held_out, moves, history, bar, settings)
+            _epochs(net, data, held_out, moves, history, shown, settings)
         except KeyboardInterrupt:
             history.interrupted = True
         except _NotFinite as reason:
             history.stopped = str(reason)
-            if settings.progress:
-                bar.write(f"stopped: {reason}")
+            shown.say(f"stopped: {reason}")
         finally:
             moves.zero_grad()
             net.train(was_training)
@@ -95,17 +95,6 @@ def _own_chance(seed: int | None) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _bar(data: Batches, settings: Settings) -> Iterator[Any]:
-    """As text, for a widget is gone when a notebook is opened again; and not on a notebook's stderr, which is red."""
-    from tqdm import tqdm
-
-    total = None if data.count is None else data.count * settings.epochs
-    file = sys.stdout if type(sys.stdout).__module__ == "ipykernel.iostream" else sys.stderr
-    with tqdm(total=total, disable=not settings.progress, unit="step", file=file) as bar:
-        yield bar
-
-
 # --- the loop ------------------------------------------------------------------------------------
 
 
@@ -115,18 +104,17 @@ def _epochs(
     held_out: Batches | None,
     moves: Optimiser,
     history: History,
-    bar: Any,
+    shown: Live,
     settings: Settings,
 ) -> None:
     good = Weights(net)
-    for epoch in range(settings.epochs):
+    for _ in range(settings.epochs):
         net.train()
         history.begin()
         for batch in data.epoch(settings.shuffle):
             loss = _step(net, batch, moves, good, len(history.losses) + 1, settings)
             history.add(loss, _examples(batch, net))
-            bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.4g}", refresh=False)
-            bar.update()
+            shown.update(len(history.losses))
         if held_out is not None:
             history.validation.append(_mean_loss(net, held_out, settings))
     if not good.are_finite():

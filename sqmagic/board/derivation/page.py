@@ -15,7 +15,7 @@ from html import escape
 from sqmagic.board.derivation.chains import Entry, Said, Step
 from sqmagic.board.derivation.widths import width
 from sqmagic.board.formula import Formula
-from sqmagic.board.mathml import shape_mathml, write
+from sqmagic.board.mathml import MATH, shape_mathml, write
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "forward": ("Forward ↓", "read down"),
@@ -30,7 +30,6 @@ their longest lines break."""
 
 _GREY = "opacity:.68;font-size:85%"
 _RULE = "border-top:1px solid rgba(128,128,128,.35)"
-_MATH = "<math style=\"font-family:'STIX Two Math','Cambria Math','Latin Modern Math','DejaVu Math TeX Gyre',math\">"
 _TABLE = "border-collapse:collapse;margin:.6em 0;text-align:left"
 _LINES = "display:flex;flex-wrap:wrap;column-gap:1.6em;row-gap:.3em"
 _BASELINE = f"{_LINES};align-items:baseline"
@@ -188,17 +187,17 @@ def equation(said: Said) -> str:
 def _step(step: Step) -> str:
     relation = f"<mo>{escape(step.relation)}</mo> " if step.relation else ""
     first, *rest = step.pieces
-    return " ".join([f"{_MATH}{relation}{write(first)}</math>", *map(_math, rest)])
+    return " ".join([f"{MATH}{relation}{write(first)}</math>", *map(_math, rest)])
 
 
 def _math(formula: Formula) -> str:
-    return f"{_MATH}{write(formula)}</math>"
+    return f"{MATH}{write(formula)}</math>"
 
 
 def _shape(said: Said) -> str:
     if not said.shape or said.kind != "state":
         return ""
-    return f' <span style="{_GREY}">{_MATH}{shape_mathml(said.shape)}</math></span>'
+    return f' <span style="{_GREY}">{MATH}{shape_mathml(said.shape)}</math></span>'
 
 
 def _grey(rules: Sequence[Formula | None]) -> str:
