@@ -13,6 +13,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+from sqmagic.board.mathml import FONTS
 from sqmagic.board.style import RULES
 from sqmagic.board.theme import PALETTES, STATES
 from sqmagic.notebook.tokens import table
@@ -40,6 +41,7 @@ def picture_css() -> str:
         "/* written by inputs.py from sqmagic/board: change it there */",
         f".sq-view {{{page[0]}}}",
         f"{dark} .sq-view {{{page[1]}}}",
+        f".sq-view math {{font-family:{FONTS}}}",
         f'{at}[data-theme="auto"] svg {{{palettes["light"]}}}',
         f'{dark} {at}[data-theme="auto"] svg {{{palettes["dark"]}}}',
         *(f'{at}[data-theme="{name}"] svg {{{colours}}}' for name, colours in palettes.items()),

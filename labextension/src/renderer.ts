@@ -19,6 +19,15 @@ class SeqnetOutput extends Widget implements IRenderMime.IRenderer {
   constructor() {
     super();
     this.addClass('sq-view');
+    for (const [part, label] of [
+      [this.picture, 'Picture'],
+      [this.equations, 'Equations']
+    ] as const) {
+      part.setAttribute('role', 'region');
+      part.setAttribute('aria-label', label);
+    }
+    this.equations.tabIndex = 0; // it scrolls where it is too wide
+    this.equations.dataset.lmSuppressShortcuts = 'true';
     this.node.addEventListener('mouseover', event => this.point(event.target as Element));
     this.node.addEventListener('mouseleave', () => this.light([], []));
   }

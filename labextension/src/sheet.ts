@@ -3,21 +3,36 @@
 import { cleanMath } from './clean';
 import type { Payload, Row } from './payload';
 
-/** `beside` are further columns: equations by the numbers of lines. */
+/**
+ * `beside` is a further column: equations by the numbers of lines. Then a line's text stands above its equations, for
+ * three columns are too wide for a page.
+ */
 export function sheet(rows: Row[], told: Payload, beside: Map<number, string[]> = new Map()): HTMLElement {
   const table = document.createElement('table');
-  table.className = 'sq-sheet';
+  table.className = beside.size ? 'sq-sheet sq-two' : 'sq-sheet';
   const source = new Map(told.source);
   for (const row of rows) {
-    const line = table.insertRow();
-    line.dataset.line = String(row.line);
-    line.insertCell().textContent = row.line ? String(row.line) : '';
-    line.insertCell().append(code(row, source.get(row.line), told));
-    for (const texts of beside.size ? [row.equations, beside.get(row.line) ?? []] : [row.equations]) {
-      line.insertCell().append(...texts.map(equation));
+    const first = lineOf(table.createTBody(), row);
+    first.insertCell().textContent = row.line ? String(row.line) : '';
+    const text = first.insertCell();
+    text.append(code(row, source.get(row.line), told));
+    if (beside.size) {
+      text.colSpan = 2;
+      const second = lineOf(table.tBodies[table.tBodies.length - 1], row);
+      second.insertCell();
+      second.insertCell().append(...row.equations.map(equation));
+      second.insertCell().append(...(beside.get(row.line) ?? []).map(equation));
+    } else {
+      first.insertCell().append(...row.equations.map(equation));
     }
   }
   return table;
+}
+
+function lineOf(body: HTMLTableSectionElement, row: Row): HTMLTableRowElement {
+  const line = body.insertRow();
+  line.dataset.line = String(row.line);
+  return line;
 }
 
 function equation(text: string): HTMLElement {

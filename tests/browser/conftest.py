@@ -38,18 +38,24 @@ expect.set_options(timeout=SLOW)
 
 @dataclass(frozen=True)
 class App:
-    """A front end: which Python has it, the module that serves it, and where a notebook is opened."""
+    """A front end: which Python has it, the module that serves it, and where a notebook and another file are opened."""
 
     name: str
     python: str
     module: str
-    path: str
+    notebook: str
+    file: str
 
 
 NEW = os.environ.get("SQMAGIC_LAB", sys.executable)
 OLD = os.environ.get("SQMAGIC_OLD_LAB", "")
-APPS = [App("lab", NEW, "jupyterlab", "lab/tree/"), App("notebook", NEW, "notebook", "notebooks/")]
-APPS += [App("old-lab", OLD, "jupyterlab", "lab/tree/")] if OLD else []
+# A workspace for each document, or those that were open before would be opened with it.
+ROOM = "lab/workspaces/{room}/tree/{name}"
+APPS = [
+    App("lab", NEW, "jupyterlab", ROOM, ROOM),
+    App("notebook", NEW, "notebook", "notebooks/{name}", "edit/{name}"),
+]
+APPS += [App("old-lab", OLD, "jupyterlab", ROOM, ROOM)] if OLD else []
 
 
 @dataclass
@@ -62,16 +68,18 @@ class Server:
     said: list[str] = field(default_factory=list)
 
     def url(self, document: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{self.app.path}{document}?token=t"
+        room, _, kind = document.rpartition(".")
+        path = (self.app.notebook if kind == "ipynb" else self.app.file).format(room=f"{room}-{kind}", name=document)
+        return f"http://127.0.0.1:{self.port}/{path}?token=t"
 
 
-@pytest.fixture(scope="module", params=APPS, ids=lambda app: app.name)
+@pytest.fixture(scope="session", params=APPS, ids=lambda app: app.name)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     app: App = request.param
     work = tmp_path_factory.mktemp(app.name)
     home = work / "documents"
     home.mkdir()
-    _install(work / "share")
+    _install(work / "share", work)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -97,15 +105,39 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         running.wait(20)
 
 
-def _install(share: Path) -> None:
-    """The extension as it was built, and a kernel that has the checkout's sqmagic."""
+_ECHO = """
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+
+
+class Echo(Kernel):
+    implementation = implementation_version = banner = "echo"
+    language_info = {"name": "R", "mimetype": "text/x-rsrc", "file_extension": ".r", "codemirror_mode": "r"}
+
+    def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
+        self.send_response(self.iopub_socket, "stream", {"name": "stdout", "text": "echo: " + code})
+        return {"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {}}
+
+
+IPKernelApp.launch_instance(kernel_class=Echo)
+"""
+
+
+def _install(share: Path, work: Path) -> None:
+    """The extension as it was built, a kernel that has the checkout's sqmagic, and one of another language."""
     shutil.copytree(BUILT / "sqmagic" / "_labextension", share / "labextensions" / "sqmagic-labextension")
-    kernel = share / "kernels" / "python3"
+    _kernel(share, "python3", "python", ["-m", "ipykernel_launcher"])
+    (work / "echo.py").write_text(_ECHO)
+    _kernel(share, "echo", "R", [str(work / "echo.py")])
+
+
+def _kernel(share: Path, name: str, language: str, started: list[str]) -> None:
+    kernel = share / "kernels" / name
     kernel.mkdir(parents=True)
     spec = {
-        "argv": [KERNEL, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Python 3",
-        "language": "python",
+        "argv": [KERNEL, *started, "-f", "{connection_file}"],
+        "display_name": "Python 3" if language == "python" else name,
+        "language": language,
         "env": {"PYTHONPATH": str(ROOT)},
     }
     (kernel / "kernel.json").write_text(json.dumps(spec))
@@ -134,6 +166,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def blank(chromium: Browser, server: Server) -> Iterator[Page]:
     """A page that keeps what its console says."""
+    server.said.clear()
     page = chromium.new_page(viewport={"width": 1400, "height": 1500})
     page.set_default_timeout(SLOW)
 
@@ -150,6 +183,40 @@ def blank(chromium: Browser, server: Server) -> Iterator[Page]:
 def carry_out(page: Page, command: str, **arguments: object) -> None:
     """Runs one of the front end's own commands, as a menu would."""
     page.evaluate("([c, a]) => window.jupyterapp.commands.execute(c, a)", [command, arguments])
+
+
+def begin(page: Page, command: str) -> None:
+    """The same without waiting for its end."""
+    page.evaluate("command => { window.jupyterapp.commands.execute(command) }", command)
+
+
+def ready(page: Page) -> None:
+    """Waits until the kernel of the notebook on the page is there and has nothing to do."""
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+
+
+def themed(page: Page, theme: str) -> None:
+    """The front end in its `Light` or `Dark` theme; tests end in the light one, for it is kept."""
+    carry_out(page, "apputils:change-theme", theme=f"JupyterLab {theme}")
+    light = "true" if theme == "Light" else "false"
+    page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
+    page.wait_for_timeout(1000)
+
+
+AXE = BUILT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def faults(page: Page, part: str) -> list[object]:
+    """What axe-core finds in a part of the page that keeps someone from reading or using it."""
+    assert AXE.exists(), "npm ci in labextension brings axe-core"
+    page.add_script_tag(content=AXE.read_text())
+    found: list[object] = page.evaluate(
+        """async part => (await axe.run(part)).violations
+        .filter(v => ['serious', 'critical'].includes(v.impact))
+        .map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160)).slice(0, 4)])""",
+        part,
+    )
+    return found
 
 
 def seen(page: Page, server: Server, name: str) -> None:

@@ -53,18 +53,26 @@ def cell(kind: str, source: str, outputs: list[object] | None = None) -> dict[st
     return made | ({"outputs": outputs or [], "execution_count": None} if kind == "code" else {})
 
 
-def notebook(*cells: dict[str, object]) -> str:
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    language = {
+PYTHON_3 = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {
         "name": "python",
         "file_extension": ".py",
         "mimetype": "text/x-python",
         "codemirror_mode": {"name": "ipython", "version": 3},
-    }
+    },
+}
+ECHO = {
+    "kernelspec": {"display_name": "echo", "language": "R", "name": "echo"},
+    "language_info": {"name": "R", "file_extension": ".r", "mimetype": "text/x-rsrc", "codemirror_mode": "r"},
+}
+
+
+def notebook(*cells: dict[str, object], about: dict[str, object] = PYTHON_3) -> str:
     return json.dumps(
         {
             "cells": cells,
-            "metadata": {"kernelspec": kernel, "language_info": language},
+            "metadata": about,
             "nbformat": 4,
             "nbformat_minor": 5,
         }
@@ -102,6 +110,28 @@ def explored() -> str:
         cell("code", f"%%seqnet gru --quiet --width 12\n{program}"),
         cell("code", EXPLORED),
         cell("code", "print('now', look.state, look.step, look.horizon, look.values().shape)"),
+    )
+
+
+def elsewhere() -> str:
+    """A notebook of another language, in which nothing is ours."""
+    return notebook(cell("code", "f <- function(x) paste(x, 'text')  # a comment"), about=ECHO)
+
+
+def learning() -> str:
+    """Two runs without an end."""
+    return notebook(
+        cell("code", "%load_ext sqmagic\nimport torch"),
+        cell("code", "%%seqnet net --quiet\nx : 4\ny : 1\nx --[A|tanh|B]-> p => y"),
+        cell(
+            "code",
+            "%%seqnet td --env RandomWalk5 --quiet\nreset() -> S_0, O_0\n"
+            "S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t\n"
+            "Value @ O_t -> V_t\nV_{t-1} => r_t + Value @ O'_t * (1 - d_t)",
+        ),
+        cell("code", "x = torch.rand(512, 4)\nlosses = net.fit(x=x, y=x.sum(1, keepdim=True), epochs=10**6)\nlosses"),
+        cell("code", "played = td.train_on(steps=10**9, batch=16, horizon=16, lr=0.01)\nplayed"),
+        cell("code", "print('left with', losses.interrupted, played.interrupted)"),
     )
 
 

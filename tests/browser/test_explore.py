@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Server, carry_out, errors, seen
+from conftest import Server, carry_out, errors, faults, ready, seen, themed
 from documents import explored
 from playwright.sync_api import Locator, Page, expect
 
@@ -14,9 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 def page(blank: Page, server: Server) -> Page:
     (server.home / "explored.ipynb").write_text(explored())
     blank.goto(server.url("explored.ipynb"))
-    blank.wait_for_function(
-        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-    )
+    ready(blank)
     carry_out(blank, "notebook:run-all-cells")
     expect(blank.locator(".sq-x-picture svg").first).to_be_visible()
     return blank
@@ -81,6 +79,20 @@ def test_a_click_on_the_map_goes_to_that_step(shown: Locator):
     assert box is not None
     shown.locator(".sq-x-map").click(position={"x": box["width"] * 0.3, "y": 20})
     expect(shown.locator("output")).to_have_text("t = 2")
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_it_follows_the_page_and_can_be_read_by_everyone(shown: Locator, page: Page, server: Server, theme: str):
+    themed(page, theme)
+    ground = {"Light": "rgb(255, 255, 255)", "Dark": "rgb(31, 42, 42)"}[theme]
+    expect(shown.locator(".sq-x-picture svg .page").first).to_have_css("fill", ground)
+    state = shown.locator(".sq-x-sheet [data-value=h]").first
+    label = shown.locator(".sq-x-picture svg .s0 text").first
+    assert state.evaluate("e => getComputedStyle(e).color") == label.evaluate("e => getComputedStyle(e).fill")
+    colours = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    assert int(shown.locator(".sq-x-map").evaluate(colours)) > 10, "the map is drawn"
+    seen(page, server, f"23-{theme.lower()}")
+    assert faults(page, ".sq-x") == []
 
 
 def test_nothing_went_wrong_in_the_console(page: Page, server: Server):

@@ -1,7 +1,10 @@
 // The page of the explorer. All that is computed is computed by the kernel; here it is drawn, and a step is chosen.
 
 const PAGE = `
-  <div class="sq-x-both"><div class="sq-x-picture"></div><div class="sq-x-sheet"></div></div>
+  <div class="sq-x-both">
+    <div class="sq-x-picture" role="region" aria-label="picture" tabindex="0"></div>
+    <div class="sq-x-sheet" role="region" aria-label="equations" tabindex="0"></div>
+  </div>
   <div class="sq-x-controls">
     <label>state <select class="sq-x-state"></select></label>
     <label>step <input class="sq-x-step" type="range" min="1" step="1"><output></output></label>
@@ -11,6 +14,7 @@ const PAGE = `
   <p class="sq-x-said" role="status"></p>
   <div class="sq-x-values">
     <div><h4 class="sq-x-name"></h4><canvas class="sq-x-map" role="img"></canvas>
+      <div class="sq-x-axis"><span></span><span></span></div>
       <div class="sq-x-scale"><span></span><i></i><span></span></div></div>
     <div><h4>at this step</h4><canvas class="sq-x-bars" role="img"></canvas></div>
   </div>
@@ -43,7 +47,9 @@ function render({ model, el }) {
   }
   // Keys are for these, and not for the notebook around them, which would go to another cell.
   el.querySelector(".sq-x-controls").addEventListener("keydown", (e) => e.stopPropagation());
-  for (const name of ["state", "step", "example", "horizon"]) at(name).dataset.lmSuppressShortcuts = "true";
+  for (const name of ["state", "step", "example", "horizon", "picture", "sheet"]) {
+    at(name).dataset.lmSuppressShortcuts = "true";
+  }
   const names = new Set(model.get("choices").map((c) => c.name));
   at("picture").addEventListener("click", (e) => {
     const name = e.target.closest("[data-value]")?.dataset.value;
@@ -68,18 +74,51 @@ function render({ model, el }) {
     const more = seen.left_out ? `, ${seen.left_out} more left out` : "";
     at("name").textContent = `${seen.text || seen.name}: ${seen.rows.length} x ${steps}${more}`;
     const scale = scaled(seen.rows);
-    map(at("map"), seen, scale, step);
-    bars(at("bars"), seen, scale, step);
+    if (at("map").clientWidth) { // none while the page is hidden, or made anew for another theme
+      map(at("map"), seen, scale, step);
+      bars(at("bars"), seen, scale, step);
+    }
     legend(el.querySelector(".sq-x-scale"), scale);
+    axis(el.querySelector(".sq-x-axis"), seen, steps);
     at("told").textContent = seen.told[step - 1] ?? "";
     light(el, model.get("state"));
   };
   const changes = ["seen", "step", "said", "state", "horizon", "example"].map((name) => `change:${name}`);
   changes.forEach((change) => model.on(change, draw));
-  const observer = new ResizeObserver(draw);
-  observer.observe(at("map"));
-  draw();
-  return () => { observer.disconnect(); changes.forEach((change) => model.off(change, draw)); };
+  const resized = new ResizeObserver(draw);
+  resized.observe(at("map"));
+  const colours = () => { dress(el, model.get("palettes"), model.get("colours")); draw(); };
+  const themed = new MutationObserver(() => requestAnimationFrame(colours));
+  for (const page of [document.documentElement, document.body]) {
+    themed.observe(page, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "theme"] });
+  }
+  colours();
+  return () => {
+    resized.disconnect();
+    themed.disconnect();
+    changes.forEach((change) => model.off(change, draw));
+  };
+}
+
+// Whether the page around is dark: JupyterLab, VS Code and Colab each say so in their own way.
+function isDark() {
+  const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+  if (jpThemeLight) return jpThemeLight === "false";
+  if (vscodeThemeKind) return !vscodeThemeKind.endsWith("light");
+  const colab = document.documentElement.getAttribute("theme");
+  return colab ? colab === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+// A picture that follows its reader follows the page, and a state has one colour in the picture and in the sheet.
+function dress(el, palettes, colours) {
+  const svg = el.querySelector(".sq-x-picture svg");
+  const palette = palettes[isDark() ? "dark" : "light"];
+  if (!svg || !palette) return;
+  svg.style.cssText = palette;
+  for (const marked of el.querySelectorAll(".sq-x-sheet [data-value]")) {
+    const own = colours[marked.dataset.value];
+    marked.style.color = own ? svg.style.getPropertyValue(`--${own}`) : "";
+  }
 }
 
 const columns = (model) => Math.max(1, model.get("seen").rows[0]?.length ?? 1);
@@ -185,6 +224,12 @@ function legend(box, scale) {
   low.textContent = short(scale.low);
   high.textContent = short(scale.high);
   strip.style.background = `linear-gradient(to right, ${scale.colours.map((c) => `rgb(${c.join(",")})`).join(",")})`;
+}
+
+function axis(box, seen, steps) {
+  const [first, last] = box.children;
+  first.textContent = seen.timed ? "t = 1" : "";
+  last.textContent = seen.timed && steps > 1 ? `t = ${steps}` : "";
 }
 
 function light(el, name) {

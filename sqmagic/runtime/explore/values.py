@@ -93,3 +93,8 @@ def shortened(specs: Sequence[InputSpec], data: Data, steps: int) -> dict[str, A
 def labelled(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The sheet's rows, out of what a notebook is told of a program."""
     return list(told.get("sheet", []))
+
+
+def coloured(told: Mapping[str, Any]) -> dict[str, str]:
+    """The name of each state's colour, out of the same."""
+    return {state: about["colour"] for state, about in told.get("states", {}).items()}

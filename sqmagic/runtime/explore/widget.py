@@ -14,7 +14,7 @@ from torch import Tensor
 from sqmagic.runtime import calling, inputs
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError, UnsupportedError
-from sqmagic.runtime.explore.values import choices, labelled, seen, shortened
+from sqmagic.runtime.explore.values import choices, coloured, labelled, seen, shortened
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.states import States
 
@@ -29,6 +29,8 @@ class Explorer(anywidget.AnyWidget):
 
     title = traitlets.Unicode().tag(sync=True)
     picture = traitlets.Unicode().tag(sync=True)
+    palettes: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    colours: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
     sheet: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     choices: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
     examples = traitlets.Int(1).tag(sync=True)
@@ -53,10 +55,12 @@ class Explorer(anywidget.AnyWidget):
         told = bundle.get("application/vnd.seqnet+json", {})
         assert isinstance(told, Mapping), "what our own renderer is told"
         first = next((c["name"] for c in offered if states.domain(c["name"]) is not None), offered[0]["name"])
-        self._states = states
+        self._states, diagram = states, net.blueprint.diagram()
         super().__init__(
             title=net.blueprint.name,
-            picture=_own_ids(net.blueprint.diagram()),
+            picture=_own_ids(diagram),
+            palettes=_palettes(diagram),
+            colours=coloured(told),
             sheet=labelled(told),
             choices=offered,
             examples=_examples(net, data),
@@ -115,6 +119,15 @@ def _examples(net: Compiled, data: Data) -> int:
         if spec.state in data.tensors:
             return int(data.tensors[spec.state].shape[int(spec.indexed)])
     return 1
+
+
+def _palettes(diagram: Any) -> dict[str, str]:
+    """The colours of a picture that follows its reader, on a light and on a dark page, as CSS; none for one that is to
+    have a theme of its own."""
+    if diagram.theme != "auto":
+        return {}
+    sheets = {theme: diagram.shown(theme=theme).svg.partition("<style>")[2] for theme in ("light", "dark")}
+    return {theme: sheet.partition("{")[2].partition("}")[0] for theme, sheet in sheets.items()}
 
 
 def _own_ids(diagram: Any) -> str:
