@@ -13,6 +13,7 @@ from sqmagic.equations.ops import OPS, TRANSFORMS
 from sqmagic.notation.parse import parse
 from sqmagic.notation.syntax import Macro
 from sqmagic.notebook.completion import offered
+from sqmagic.notebook.help import WORDS as WORDS_OF_THE_NOTATION
 from sqmagic.notebook.help import about
 from sqmagic.notebook.magics import SeqnetMagics
 from sqmagic.notebook.tokens import WORDS, mode_at
@@ -45,7 +46,7 @@ def asked(cell: str, namespace: dict[str, object] | None = None) -> tuple[str, l
 
 def told(cell: str) -> str | None:
     """The help for the name at `§`, letters with hats as one sign."""
-    said = about(cell.replace("§", ""), cell.index("§"), {}, {"Dec": DEC})
+    said = about(cell.replace("§", ""), cell.index("§"), {}, {"Dec": DEC}, SeqnetMagics.make.parser)
     return said and normalize("NFC", said)
 
 
@@ -140,6 +141,32 @@ def test_a_layer_tells_its_parameters_and_its_three_rules():
     assert "Gen.bias: 10" in said
     assert "Forward   y = W_{Gen} x + b_{Gen}" in said
     assert normalize("NFC", "x̂ = W_{Gen}ᵀ ŷ") in said
+
+
+def test_a_layer_within_a_macro_is_found_as_it_is_written_there():
+    said = told(GRU.replace("[R|", "[§R|", 1))
+    assert said is not None and said.startswith("Enc.R: a layer (dense)")
+    assert "used        line 3: c_t --[R|sigmoid]-> r_t" in said
+
+
+def test_free_parameters_and_buffers_tell_where_they_are():
+    said = told("%%seqnet g\nb : param(4)\nx : 4\nx + §b -> h")
+    assert said is not None and said.startswith("b: a free parameter\n")
+    assert "used        line 3: x + b -> h" in said
+    said = told("%%seqnet g\nB§ : buffer(100, batch=4)\nx -> h")
+    assert said == "B: a replay buffer\n  declared  line 1: B : buffer(100, batch=4)"
+
+
+@pytest.mark.parametrize("name", sorted(WORDS_OF_THE_NOTATION))
+def test_words_that_are_no_functions_tell_an_example(name: str):
+    text = WORDS_OF_THE_NOTATION[name].split("\n")[0]
+    assert told(f"%%seqnet g\n{text.replace(name, '§' + name, 1)}") == WORDS_OF_THE_NOTATION[name]
+
+
+def test_an_option_tells_what_it_does():
+    assert (told("%%seqnet g --hori§zon 4\nx -> y") or "").startswith("--horizon HORIZON\n  ")
+    assert (told("%%seqnet g --view§ ghost\nx -> y") or "").startswith("--view {chain, single, ghost, rolled}\n  ")
+    assert told("%%seqnet g --view gh§ost\nx -> y") is None
 
 
 def test_a_macro_tells_its_text_wherever_it_is_from():

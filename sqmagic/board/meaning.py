@@ -83,7 +83,9 @@ def _autodiff(op: Op, call: Call, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _update(op: Op, call: Call) -> Iterator[str]:
-    if not op.parameters:
+    if op.name == "module":
+        yield "its parameters, if it has any, learn as torch computes"
+    elif not op.parameters:
         yield "none: it has no parameters"
     for name, rule in PARAMETERS.get(op.name, {}).items():
         yield f"the adjoint of {call.node.layer}.{name} = {_text(rule(call))}, summed over steps and examples"

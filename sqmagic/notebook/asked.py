@@ -22,7 +22,7 @@ def answer(shell: InteractiveShell, parser: argparse.ArgumentParser, session: Se
         shell.Completer.custom_matchers.append(complete)
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        kernel.do_inspect = _explaining(kernel.do_inspect, shell, session)
+        kernel.do_inspect = _explaining(kernel.do_inspect, shell, parser, session)
 
 
 def silent(shell: InteractiveShell) -> None:
@@ -35,13 +35,15 @@ def silent(shell: InteractiveShell) -> None:
         del kernel.do_inspect  # the kernel's own comes to light again
 
 
-def _explaining(inspect: Callable[..., Any], shell: InteractiveShell, session: Session) -> Callable[..., Any]:
+def _explaining(
+    inspect: Callable[..., Any], shell: InteractiveShell, parser: argparse.ArgumentParser, session: Session
+) -> Callable[..., Any]:
     """To those who ask for help a kernel hands on a Python name alone; `h_{t-1}` is none, so it is asked here."""
 
     def do_inspect(code: str, cursor_pos: int, detail_level: int = 0, omit_sections: object = ()) -> Any:
         from sqmagic.notebook.help import about
 
-        told = about(code, cursor_pos, shell.user_ns, session.macros)
+        told = about(code, cursor_pos, shell.user_ns, session.macros, parser)
         if told is None:
             return inspect(code, cursor_pos, detail_level, omit_sections)
         return {"status": "ok", "found": True, "data": {"text/plain": told}, "metadata": {}}

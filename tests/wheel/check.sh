@@ -13,8 +13,8 @@ fi
 # The wheel is made from the source distribution, so that is seen to hold all it needs.
 "$work/tools/bin/python" -m build --outdir "$work/dist" "$here" >"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; exit 1; }
 "$python" -m venv "$work/fresh"
-"$work/fresh/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$here/constraints.txt" \
-    "$work"/dist/*.whl ipykernel nbclient
-cp "$here/tests/wheel/use.py" "$here/examples/06_derivations.ipynb" "$work/home"
+wheel=$(ls "$work"/dist/*.whl)
+"$work/fresh/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$here/constraints.txt" "$wheel[lab,pictures]"
+cp "$here/tests/wheel/use.py" "$here/examples/06_derivations.ipynb" "$here/docs/tour.ipynb" "$work/home"
 cd "$work/home"
 env -i PATH="$work/fresh/bin" HOME="$work/home" OMP_NUM_THREADS=1 "$work/fresh/bin/python" -W error::DeprecationWarning use.py

@@ -65,10 +65,36 @@ def a_cell_shows_picture_and_sheet() -> None:
     said("a %%seqnet cell in a kernel without a window shows picture, sheet and payload")
 
 
-def an_example_runs() -> None:
-    notebook = nbformat.read("06_derivations.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-    said("an example runs from the top")
+def notebooks_run() -> None:
+    for name in ("06_derivations", "tour"):
+        notebook = nbformat.read(f"{name}.ipynb", as_version=4)
+        NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+        nbformat.write(notebook, f"{name}_ran.ipynb")
+    said("an example and the tour run from the top")
+
+
+def a_net_is_explored() -> None:
+    look = sqmagic.compile(GRU, width=4).explore(x=torch.rand(6, 2, 3))
+    look.state, look.horizon = "z", 3
+    assert look.values().shape == (3, 4) and "svg" in look.picture
+    data, _ = look._repr_mimebundle_()
+    assert "<math" in data["text/html"] and "application/vnd.jupyter.widget-view+json" in data
+    said("the explorer shows a gate, and another horizon")
+
+
+def a_notebook_becomes_a_page() -> None:
+    words = ["nbconvert", "--to", "seqnet-html", "tour_ran.ipynb"]
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = Path("tour_ran.html").read_text()
+    assert "<math" in page and "data:image/svg+xml;base64," in page and 'src="http' not in page
+    said("jupyter nbconvert --to seqnet-html makes a page with pictures and sheets")
+
+
+def pictures_are_saved() -> None:
+    for form in ("svg", "pdf", "png"):
+        assert sqmagic.compile(GRU).diagram.save(f"gru_own.{form}").stat().st_size > 1000
+    said("pictures are saved as SVG, PDF and PNG")
 
 
 def the_extension_lies_where_jupyter_looks() -> None:
@@ -76,14 +102,28 @@ def the_extension_lies_where_jupyter_looks() -> None:
     found = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     assert {"package.json", "install.json", "static/style.js"} <= set(found), found
     assert any(name.startswith("static/remoteEntry.") for name in found), found
-    said(f"JupyterLab's extension is there: {len(found)} files")
+    words = [sys.executable, "-m", "jupyter", "labextension", "list"]
+    listed = subprocess.run(words, capture_output=True, text=True)
+    (line,) = [line for line in (listed.stdout + listed.stderr).splitlines() if "sqmagic-labextension" in line]
+    assert "enabled" in line and "OK" in line and "(python, sqmagic)" in line, line
+    said(f"JupyterLab's extension is there, {len(found)} files: {' '.join(line.split())}")
 
 
 def the_shell_works() -> None:
     Path("gru.sqn").write_text(GRU)
-    for words in (["check"], ["format", "--check"], ["render"], ["compile"]):
-        done = subprocess.run([sys.executable, "-m", "sqmagic", words[0], "gru.sqn", *words[1:]], capture_output=True)
-        assert done.returncode in (0, 1) and not done.stderr.startswith(b"Traceback"), done.stderr
+    Path("wrong.sqn").write_text("o_t --[O|sigmoid]-> o_t\n")
+    for code, words in [
+        (0, "check gru.sqn"),
+        (1, "check wrong.sqn gru.sqn"),
+        (2, "check none.sqn"),
+        (1, "format gru.sqn --check"),
+        (0, "format gru.sqn --write"),
+        (0, "format gru.sqn --check"),
+        (0, "render gru.sqn"),
+        (0, "compile gru.sqn"),
+    ]:
+        done = subprocess.run([sys.executable, "-m", "sqmagic", *words.split()], capture_output=True, text=True)
+        assert done.returncode == code and "Traceback" not in done.stderr, (words, done.returncode, done.stderr)
     assert Path("gru.svg").read_text().startswith("<") and "class " in Path("gru.py").read_text()
     said("python -m sqmagic checks, formats, renders and compiles")
 
@@ -101,7 +141,10 @@ def main() -> None:
     a_net_trains_and_says_that_it_runs_in_torch()
     an_environment_in_c_runs()
     a_cell_shows_picture_and_sheet()
-    an_example_runs()
+    notebooks_run()
+    a_net_is_explored()
+    a_notebook_becomes_a_page()
+    pictures_are_saved()
     the_extension_lies_where_jupyter_looks()
     the_shell_works()
     colours_are_found()
