@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from sqmagic.calculus.adjoint.carrying import carries, differentiated, trained
 from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.shapes.forward import shape_of
+from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
 from sqmagic.equations.system import Apply, Equation, Expr, Read, System, Target, Weight, reads, walk
 from sqmagic.faster import Rewritten
 from sqmagic.kernels import ScanPage
@@ -81,14 +81,16 @@ def _flops(node: Expr, shapes: Shapes, known: Collection[str], beside: Sequence[
     """Of a product with a weight: as many as forward for the weight's gradient, and for what needs an adjoint."""
     match node:
         case Apply("dense", (operand,), str(layer)):
-            rows, learns = shapes.parameters[f"{layer}.weight"][0], trained(node)
+            (rows, width), learns = shapes.parameters[f"{layer}.weight"], trained(node)
         case Apply("matmul", (Weight(weight) as own, operand)) | Apply("matmul", (operand, Weight(weight) as own)):
-            rows = math.prod(shapes.parameters[weight]) // max(_size(operand, shapes), 1)
+            width = _size(operand, shapes)
+            rows = math.prod(shapes.parameters[weight]) // max(width, 1)
             learns = trained(own)
         case _:
             return 0
     wanted = [part for part in _parts(operand, beside) if carries(part, known)]
-    return 2 * rows * (_size(operand, shapes) * learns + sum(_size(part, shapes) for part in wanted))
+    back = width if operand in wanted else sum(_size(part, shapes) for part in wanted)
+    return 2 * rows * (width * learns + back)
 
 
 def _parts(operand: Expr, beside: Sequence[Equation]) -> tuple[Expr, ...]:
@@ -115,5 +117,8 @@ def _times(state: str, known: Collection[str]) -> int:
 
 
 def _size(expr: Expr, shapes: Shapes) -> int:
+    """How many numbers; none are counted of what a function of the kernel gives, whose shape it alone knows."""
+    if any(isinstance(node, Apply) and node.op in LEFT_OUT for node in walk(expr)):
+        return 0
     shape: Shape = shape_of(expr, shapes.states, shapes.parameters)
     return math.prod(shape)

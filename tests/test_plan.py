@@ -11,6 +11,7 @@ import torch
 from emitted import net
 from programs import PROGRAMS
 
+import sqmagic
 from sqmagic.board.lanes import lanes
 from sqmagic.board.theme import THEMES
 from sqmagic.runtime.net import Net
@@ -87,6 +88,16 @@ def test_the_picture_has_a_lane_for_each_loop_forward_and_in_reverse() -> None:
     assert "step by step, from the last; C" in found
     assert "costs at T = 7, B = 4" in found
     assert module.plan.svg == module.plan.svg
+
+
+def test_a_module_of_the_kernel_has_no_cost_of_its_own() -> None:
+    """Its shape is known to itself alone; what stands around it is counted as ever."""
+    program = "x : 3\ny : 1\nx --[M|soft|Out]-> p => y"
+    module = sqmagic.compile(program, width=4, namespace={"soft": torch.nn.Softsign()})
+    plain = sqmagic.compile(program.replace("soft", "tanh"), width=4)
+    for each in (module, plain):
+        each.loss(x=torch.randn(2, 3), y=torch.randn(2, 1)).backward()
+    assert [p.reverse.flops for p in module.plan.parts] == [p.reverse.flops for p in plain.plan.parts] == [40]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
