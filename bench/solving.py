@@ -50,8 +50,9 @@ p[b] ==[huber]=> u + 0.99*(1-e)*w[argmax(z)]
 BUDGET, RATE = 1_000_000, 3e-3
 FEW = 50_000
 """All steps of Q-learning: the budget of stable-baselines3's tuned settings."""
-FRESH = 3000
-"""The first seed; none from here on was looked at when the settings were chosen, on seeds below 100."""
+FRESH = 4000
+"""The first seed; none from here on was looked at when the settings were chosen, on seeds below 100. (A2C was measured
+on 3000 to 3019: 20 of 20 solved, all with a mean of 500 afterwards; Q-learning on 3000 to 3005: 4 of 6.)"""
 
 
 def advantages(seed: int) -> tuple[int, float, float]:
