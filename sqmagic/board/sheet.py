@@ -76,15 +76,16 @@ def html(system: System, drawn: Diagram, rows: Sequence[tuple[int, str]], shapes
     """A table of two cells, side by side unless the picture is wide: the picture, and a row for each line with its
     number, its text and its equations."""
     left, middle = ' style="text-align:left"', ' style="text-align:left;vertical-align:middle"'
+    row = '<tr style="background:none">'  # pages of notebooks have every second row grey
     body = "".join(
-        f"<tr><td>{entry.number}</td><td{left}><code>{escape(entry.text)}</code></td>"
+        f"{row}<td>{entry.number}</td><td{left}><code>{escape(entry.text)}</code></td>"
         f"<td{left}>{'<br>'.join(entry.equations)}</td></tr>"
         for entry in entries(system, dict(rows), shapes)
     )
     body = body.replace("<math>", MATH)  # our own renderer, which has a style sheet, is told of plain ones
     image, width = _image(drawn)
-    between = f"</td></tr><tr><td{middle}>" if width > _SIDE else f"</td><td{middle}>"
-    return f"<table><tr><td{middle}>{image}{between}<table>{body}</table></td></tr></table>"
+    between = f"</td></tr>{row}<td{middle}>" if width > _SIDE else f"</td><td{middle}>"
+    return f"<table>{row}<td{middle}>{image}{between}<table>{body}</table></td></tr></table>"
 
 
 def _image(drawn: Diagram) -> tuple[str, float]:
