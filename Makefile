@@ -57,7 +57,7 @@ notebooks: $(READY) $(CORE) ## every notebook of examples/ and docs/ in a real k
 	$(BIN)/python $(NBVAL) --nbval -p tests.notebooks examples docs
 
 notebooks-system: $(READY) $(CORE) ## the same with all pictures painted by this machine's Graphviz, its checked cells compared
-	@if command -v neato >/dev/null; then SQMAGIC_GRAPHVIZ=system $(BIN)/python $(NBVAL) --nbval-lax examples docs; \
+	@if command -v neato >/dev/null; then SQMAGIC_GRAPHVIZ=system $(BIN)/python $(NBVAL) --nbval-lax -p tests.notebooks examples docs; \
 	else echo "SKIPPED: there is no Graphviz on this machine (no neato on the path)"; fi
 
 check: check-format lint types layers test notebooks-system typeset browser ## all that CI runs: format, lint, types, layers, tests, notebooks, LaTeX, browser
