@@ -1,4 +1,4 @@
-"""`python -m bench.world`: environments and buffers beside those of others, in one run.
+"""`python -m bench.world`: environments, buffers and learning beside those of others, in one run.
 
 Contenders of a table take turns, so that whatever else the machine does falls on all of them; a figure is the median of
 its turns. Only ratios within one table mean anything. Peers that are not installed are left out:
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.learning import learning, solving
 from sqmagic.world import _core, lanes, seqenv
 from sqmagic.world.compiler import compiled
 from sqmagic.world.declaration import parse
@@ -403,6 +404,7 @@ def main(parts: list[str]) -> None:
         f"Python {platform.python_version()}, {platform.machine()}, {instruction_sets()[0]}; medians of {TURNS} turns"
     )
     every = {"stepping": stepping, "lifted": lifted, "compiling": compiling, "buffers": buffers}
+    every |= {"learning": learning, "solving": solving}
     for part in parts or every:
         every[part]()
 

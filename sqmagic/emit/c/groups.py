@@ -150,7 +150,10 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         inner.append(f"{INDENT}const long left_{sub} = {group.width} - {f'({lane})' if sub else lane};")
         tile = f"tile + {sub} * ROWS * LANES" if sub else "tile"
         given = lines.arguments(lane)
-        for count, condition in (("LANES", f"if (left_{sub} >= LANES)"), (f"left_{sub}", f"else if (left_{sub} > 0)")):
+        for count, condition in (
+            ("LANES", f"if (left_{sub} >= LANES)"),
+            (f"{group.width} % LANES", f"else if (left_{sub} > 0)"),
+        ):
             arguments = ["s", "t", lane, count, "m", tile, *given]
             inner.append(f"{INDENT}{condition}")
             inner += [INDENT * 2 + line for line in _broken(f"lines_{name}(", arguments, ");")]

@@ -58,6 +58,10 @@ INLINE vec load(const real *p, long n)
     return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1u), p);
 #elif defined(__AVX512F__)
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+#elif defined(__AVX2__) && defined(SQ_DOUBLE)
+    return (vec)_mm256_maskload_pd(p, (__m256i)((bits){0, 1, 2, 3} < (whole)n));
+#elif defined(__AVX2__)
+    return (vec)_mm256_maskload_ps(p, (__m256i)((bits){0, 1, 2, 3, 4, 5, 6, 7} < (whole)n));
 #else
     vec x = {0};
     for (long i = 0; i < n; i++)
@@ -234,11 +238,33 @@ INLINE vec rectified(vec x)
     return choose((x > 0) | (x != x), x, all(0));
 }
 
+#ifdef SQ_DOUBLE
 INLINE vec logarithm(vec x)
 {
-    EACH(x, REAL(log)(a));
+    EACH(x, log(a));
     return x;
 }
+#else
+/* x = 2^n (1 + r) with 1 + r from sqrt(1/2) to sqrt(2), and the logarithm of that by a polynomial (Cephes' logf) */
+INLINE vec logarithm(vec x)
+{
+    const bits is_small = x < 1.17549435e-38f; /* its bits are no mantissa of 24 digits */
+    const bits shifted = (bits)choose(is_small, x * 8388608.0f, x) - 0x3f3504f3;
+    const vec n = __builtin_convertvector(shifted >> MANTISSA, vec) - choose(is_small, all(23), all(0));
+    const vec r = (vec)((shifted & 0x007fffff) + 0x3f3504f3) - 1;
+    vec p = r * 7.0376836292e-2f - 1.1514610310e-1f;
+    p = p * r + 1.1676998740e-1f;
+    p = p * r - 1.2420140846e-1f;
+    p = p * r + 1.4249322787e-1f;
+    p = p * r - 1.6668057665e-1f;
+    p = p * r + 2.0000714765e-1f;
+    p = p * r - 2.4999993993e-1f;
+    p = p * r + 3.3333331174e-1f;
+    const vec near = p * (r * r * r) + n * LOG2_LOW - r * r * 0.5f + r + n * LOG2_HIGH;
+    const vec found = choose(x == 0, all(-INFINITY), choose(x == INFINITY, x, near));
+    return choose((x < 0) | (x != x), all(NAN), found);
+}
+#endif
 
 INLINE vec square_root(vec x)
 {
@@ -324,8 +350,10 @@ INLINE vec places_from(long first)
 
 /* --- over the components of one example ------------------------------------------------------------------------ */
 
-UNUSED static real sum_of(const real *p, long width)
+INLINE real sum_of(const real *p, long width)
 {
+    if (width == 2)
+        return p[0] + p[1];
     vec part = {0};
     long i = 0;
     for (; i + LANES <= width; i += LANES)

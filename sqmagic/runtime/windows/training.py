@@ -18,8 +18,8 @@ from sqmagic.runtime.windows.moves import Bound, Group, Moves, Parameter, gradie
 from sqmagic.runtime.windows.page import Frame, Loaded, frame
 from sqmagic.runtime.windows.program import LearningProgram
 
-LONG = 300_000_000
-"""Flops of one call: less than a tenth of a second, so that what runs can be seen, and stopped."""
+LONG = 2_000_000_000
+"""Flops of one call: about a tenth of a second, so that what runs can be seen, and stopped."""
 
 MOST = 512
 """Windows of one call."""
@@ -91,7 +91,7 @@ class Training:
 
     def windows(self, size: int) -> int:
         """How many windows of so many examples and steps a call has."""
-        return max(1, min(MOST, LONG // max(1, 3 * self.program.flops * size)))
+        return max(1, min(MOST, LONG // max(1, self.program.flops * size)))
 
 
 def training(
