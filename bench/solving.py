@@ -44,15 +44,15 @@ Add_B(O_{t-1}, a_{t-1}, r_t, O'_t, d_t)
 Get_B() -> o, b, u, n, e
 o --[Q_1|relu|Q_2|relu|Q_3]-> p
 n --[Q_1|relu|Q_2|relu|Q_3]-> z
-n --[target(Q_1|relu|Q_2|relu|Q_3, tau=0.02)]-> w
-p[b] ==[huber]=> u + 0.99*(1-e)*w[argmax(z)]
+n --[target(Q_1|relu|Q_2|relu|Q_3, tau=0.03)]-> w
+p[b] ==[huber]=> 0.1*u + 0.99*(1-e)*w[argmax(z)]
 """
 BUDGET, RATE = 1_000_000, 3e-3
 FEW = 50_000
 """All steps of Q-learning: the budget of stable-baselines3's tuned settings."""
-FRESH = 4000
+FRESH = 5000
 """The first seed; none from here on was looked at when the settings were chosen, on seeds below 100. (A2C was measured
-on 3000 to 3019: 20 of 20 solved, all with a mean of 500 afterwards; Q-learning on 3000 to 3005: 4 of 6.)"""
+on 3000 to 3019: 20 of 20 solved, all with a mean of 500 afterwards; Q-learning on 4000 to 4009: 5 of 10.)"""
 
 
 def advantages(seed: int) -> tuple[int, float, float]:
@@ -75,7 +75,7 @@ def values(seed: int) -> tuple[int, float, float]:
     """The same for Q-learning, which goes through all its steps: four environments, and a gradient for each step of
     theirs. It explores much, so that it has seen what to do away from the middle, and its target follows soon."""
     torch.manual_seed(seed)
-    net = sqmagic.compile(DQN, env="CartPole", width=128)
+    net = sqmagic.compile(DQN, env="CartPole")
     start = time.process_time()
     history = net.train_on(
         steps=FEW, batch=4, horizon=1, lr=lambda done: 2e-3 * (1 - done), warmup=1000, seed=seed, progress=False
