@@ -85,8 +85,8 @@ def test_the_same_program_gives_the_same_page() -> None:
 
 def test_the_page_says_the_equation_beside_each_line() -> None:
     page = scan(LSTM).page
-    assert "const vec f_t = logistic(load(tile + i * LANES, LANES)); /* f_t = sigmoid(F(p_t)) */" in page
-    assert "const vec h_t = h_1_t * o_t; /* h_t = h.1_t * o_t */" in page
+    assert "logistics(f_t, count); /* f_t = sigmoid(F(p_t)) */" in page
+    assert "const vec h_t = h_1_t[j] * o_t[j]; /* h_t = h.1_t * o_t */" in page
     back = scan(LSTM).back
     assert not isinstance(back, str)
     assert "/* ^o.1_t = ^o_t * o_t * (1 - o_t) */" in back[2]

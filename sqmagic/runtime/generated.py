@@ -47,14 +47,18 @@ def changed(module: nn.Module, layers: Iterable[str]) -> str | None:
 
     Hooks, parametrizations and layers of another class are found; whoever takes their weights would go past them.
     """
+    everywhere = _every._global_forward_hooks or _every._global_forward_pre_hooks
     for name in layers:
-        layer = module.get_submodule(name)
-        hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+        layer: Any = module
+        for part in name.split("."):
+            layer = layer._modules[part]
         if (
-            type(layer) is not nn.Linear
-            or any(hooks)
-            or _every._global_forward_hooks
-            or _every._global_forward_pre_hooks
+            everywhere
+            or type(layer) is not nn.Linear
+            or layer._forward_hooks
+            or layer._forward_pre_hooks
+            or layer._backward_hooks
+            or layer._backward_pre_hooks
         ):
             return name
     return None

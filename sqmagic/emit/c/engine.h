@@ -7,7 +7,7 @@
    panel   the weights of a block of units, packed once a call: first the biases, then for each component of the
            operands one vector for each product
    part    the rows of an operand, packed for a block of at most ROWS examples: [component][example]
-   tile    the products of a block of examples and units: [product][example][LANE]
+   tile    the products of TALL examples, or of fewer with several blocks of units: [product][example][LANE]
    plane   the rows of a state over all steps; what is summed over them is in sums.h
 
    Plain C11 with the vector extensions of GCC and Clang. Nothing is allocated, nothing is global; the caller owns all
@@ -17,6 +17,7 @@
 #define SQ_ENGINE_H
 
 #include "vectors.h"
+#include "functions.h"
 #include "products.h"
 #include "threads.h"
 #include "sums.h"

@@ -15,20 +15,38 @@ from sqmagic.schedule.plan.scans import Scan
 def group_functions(writing: Writing, name: str, group: Group) -> list[str]:
     """The function of a group, and before it the one with its lines."""
     scan = writing.scan
-    lines = Lines(writing, group, _tile(scan, group), span_of(scan, group))
+    lines = Lines(writing, group, _tile(scan, group))
     doc = f"/* Phase {name}: {group.width} unit{'s' * (group.width > 1)}. */"
-    taken = ["const scan *s", "long t", "long unit", "long n", "int m", "const real *tile", *lines.parameters()]
+    taken = ["const scan *s", "long t", "long unit", "int from", "int to", "long n", "int m", "const real *tile"]
     head = [
-        *_broken(f"INLINE void lines_{name}(", taken, ")"),
+        *_broken(f"INLINE void lines_{name}(", [*taken, *lines.parameters()], ")"),
         "{",
         f"{INDENT}(void)s, (void)t, (void)unit, (void)tile;",
-        f"{INDENT}for (int i = 0; i < m; i++) {{",
-        *(INDENT * 2 + line for line in lines.body),
-        f"{INDENT}}}",
+        *(INDENT + line for line in _loops(scan, group, lines)),
         "}",
         "",
     ]
     return [doc, *head, *_phase(writing, name, group, lines, _new_operands(writing, name))]
+
+
+def _loops(scan: Scan, group: Group, lines: Lines) -> list[str]:
+    """The loops over vectors of units, `from` to `to` of those at hand, and examples."""
+    found = []
+    if lines.left:
+        most = f"{span_of(scan, group)} * TALL" if span_of(scan, group) > 1 else "TALL"
+        found += _broken("vec ", [f"{name}[{most}]" for name in lines.left], ";")
+        found += ["int j = 0;", *["const int count = (to - from) * m;"] * any(lines.after)]
+    for number, body in enumerate(lines.loops):
+        found += ["j = 0;"] * (number > 0)
+        found.append("for (int v = from; v < to; v++)")
+        found.append(f"{INDENT}for (int i = 0; i < m; i++{', j++' if lines.left else ''}) {{")
+        if any("sums" in line for line in body):
+            span = span_of(scan, group)
+            at = f"v % {span} * TALL + v / {span} * m + i" if span > 1 else "v * m + i"
+            found.append(f"{INDENT * 2}const real *sums = tile + ({at}) * LANES;")
+        found += [INDENT * 2 + line for line in body]
+        found += [f"{INDENT}}}", *lines.after[number]]
+    return found
 
 
 def _broken(start: str, parts: Sequence[str], end: str) -> list[str]:
@@ -105,63 +123,92 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         body.append(f"const long seen = {moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */")
     blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
     body += [
-        f"const long blocks = {blocks};",
-        "for (long block = first_block(me, blocks, 0); block < first_block(me, blocks, 1); block++) {",
+        f"const long blocks = {blocks}, end = first_block(me, blocks, 1), most = near_blocks(me);",
+        "for (long block = first_block(me, blocks, 0); block < end; block += most) {",
+        f"{INDENT}const long unit = block * {f'{span} * ' * (span > 1)}LANES, near = least(most, end - block);",
+        f"{INDENT}for (long b = 0, next; b < blocks_of(me); b = next) {{",
     ]
-    inner = [f"const long unit = block * {f'{span} * ' * (span > 1)}LANES;"]
-    if group.stacks:
-        inner.append(f"const real *panel = s->memory + PANELS_{name} + block * PANEL_{name};")
+    inner = ["next = least(b + TALL / ROWS, blocks_of(me));"]
+    inner += ["const long row = row_of(me, b);", "const int m = (int)(row_of(me, next) - row);"]
+    inner += [*_asking(writing, lines), *_products(writing, name, group)] if group.stacks else []
+    call = [f"lines_{name}(s, t", "m", "tile", *lines.arguments()]
+    vectors = f"{span} * near" if span > 1 else "near"
+    inner.append(f"const int whole = (int)least({vectors}, ({group.width} - unit) / LANES);")
+    inner += _broken(f"lines_{name}(", ["s", "t", "unit", "0", "whole", "LANES", *call[1:]], ");")
+    inner.append(f"if ({group.width} % LANES && whole < {vectors})")
+    rest = f"{group.width} % LANES"
     inner += [
-        "for (long b = 0; b < blocks_of(me); b++) {",
-        f"{INDENT}const long row = row_of(me, b);",
-        f"{INDENT}const int m = (int)(row_of(me, b + 1) - row);",
+        INDENT + line
+        for line in _broken(f"lines_{name}(", ["s", "t", "unit", "whole", "whole + 1", rest, *call[1:]], ");")
     ]
+    body += [*(INDENT * 2 + line for line in inner), f"{INDENT}}}", "}"]
+    signature = f"static void phase_{name}(const scan *s, const share *me, long t, real *own, real *tile)"
+    return [signature, "{", *(INDENT + line for line in body), f"{INDENT}(void)own, (void)tile;", "}"]
+
+
+def _asking(writing: Writing, lines: Lines) -> list[str]:
+    """Of a way back: memory that the lines will read and write is asked for before the products, which take longer than
+    it does. Forward what they read is near."""
+    if writing.way is None:
+        return []
+    found = []
+    for name, (_, stride, constant) in lines.pointers.items():
+        if lines.wide[name] and stride != "0":
+            guard = "" if constant else f"if ({name}) "
+            ask = "ask_to_read" if constant else "ask_to_write"
+            found.append(f"{guard}{ask}({name} + row * {stride} + unit, {stride}, m);")
+    return found
+
+
+def _products(writing: Writing, name: str, group: Group) -> list[str]:
+    """The products of the examples and the blocks of units at hand."""
+    scan = writing.scan
+    stacks = stacks_of(scan, group)
+    found, inner = [], []
     panel, into, ahead = 0, 0, 0
-    for number, stack in enumerate(stacks_of(scan, group)):
+    for number, stack in enumerate(stacks):
         vectors = vectors_of(scan, group, stack)
         parts = []
         for operand in stack.operands:
-            found, wide = place(writing, operand), width(scan.nodes[operand])
-            slot = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
-            parts.append(f"part_of({found.name} + row * {found.stride}, {wide}, m, {slot})")
-        inner.append(f"{INDENT}const part parts_{number}[] = {{{', '.join(parts)}}};")
+            at, wide = place(writing, operand), width(scan.nodes[operand])
+            slot = f"own + {_slot(writing, operand)} * held + (first - me->row) * {wide}"
+            parts.append(f"part_of({at.name} + first * {at.stride}, {wide}, rows, {slot})")
+        found.append(f"const part parts_{number}[] = {{{', '.join(parts)}}};")
         weights = f"panel + {panel} * LANES" if panel else "panel"
-        target = f"tile + {into} * ROWS * LANES" if into else "tile"
+        target = f"into + {into} * TALL * LANES" if into else "into"
         usual = f"{weights}, 0, parts_{number}, {len(parts)}, panel + {panel + vectors} * LANES, {target}"
         if stack.ahead and not writing.prefix:
-            first = f"known + (block * {known_vectors(scan, group)} + {ahead}) * LANES * s->steps * s->batch"
+            start = f"known + ((block + k) * {known_vectors(scan, group)} + {ahead}) * LANES * s->steps * s->batch"
             rest = (
-                f"{first} + (seen + row) * {vectors} * LANES, {vectors} * LANES, parts_{number} + {stack.ahead}, "
+                f"{start} + (seen + first) * {vectors} * LANES, {vectors} * LANES, parts_{number} + {stack.ahead}, "
                 f"{len(parts) - stack.ahead}, panel + {panel + stack.before * vectors} * LANES, {target}"
             )
             inner += [
-                f"{INDENT}if (known)",
-                f"{INDENT * 2}products(m, {vectors}, {rest});",
-                f"{INDENT}else",
-                f"{INDENT * 2}products(m, {vectors}, {usual});",
+                "if (known)",
+                f"{INDENT}products(rows, {vectors}, {rest});",
+                "else",
+                f"{INDENT}products(rows, {vectors}, {usual});",
             ]
             ahead += vectors
         else:
-            inner.append(f"{INDENT}products(m, {vectors}, {usual});")
+            inner.append(f"products(rows, {vectors}, {usual});")
         panel += stack.length * vectors
         into += vectors
-    for sub in range(span):
-        lane = f"unit + {sub} * LANES" if sub else "unit"
-        inner.append(f"{INDENT}const long left_{sub} = {group.width} - {f'({lane})' if sub else lane};")
-        tile = f"tile + {sub} * ROWS * LANES" if sub else "tile"
-        given = lines.arguments(lane)
-        for count, condition in (
-            ("LANES", f"if (left_{sub} >= LANES)"),
-            (f"{group.width} % LANES", f"else if (left_{sub} > 0)"),
-        ):
-            arguments = ["s", "t", lane, count, "m", tile, *given]
-            inner.append(f"{INDENT}{condition}")
-            inner += [INDENT * 2 + line for line in _broken(f"lines_{name}(", arguments, ");")]
-    inner.append("}")
-    body += [INDENT + line for line in inner]
-    body.append("}")
-    signature = f"static void phase_{name}(const scan *s, const share *me, long t, real *own, real *tile)"
-    return [signature, "{", *(INDENT + line for line in body), f"{INDENT}(void)own, (void)tile;", "}"]
+    each = [
+        "const long first = row_of(me, q);",
+        "const int rows = (int)(row_of(me, q + 1) - first);",
+        "real *into = tile + (k * m + first - row) * LANES;",
+        *found,
+        *inner,
+    ]
+    return [
+        "for (long k = 0; k < near; k++) {",
+        f"{INDENT}const real *panel = s->memory + PANELS_{name} + (block + k) * PANEL_{name};",
+        f"{INDENT}for (long q = b; q < next; q++) {{",
+        *(INDENT * 2 + line for line in each),
+        f"{INDENT}}}",
+        "}",
+    ]
 
 
 def beforehand(writing: Writing, name: str, group: Group) -> list[str]:

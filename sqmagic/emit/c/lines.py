@@ -1,6 +1,10 @@
 """The lines of a group: each value once for an example and a vector of units, and stored where it is asked for.
 
 What has a name in the notation has it here, with the equation beside it; what is used once stands where it is used.
+
+A slow function (`tanh`) is a chain of instructions that wait for one another, and a processor does not look far ahead
+for others meanwhile. So its arguments for all examples and units at hand are put into an array, the function is
+computed of all of them together, and what needs it stands in a loop of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqmagic.emit.c.names import at
-from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, PRODUCT, SIGN
+from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, MANY, PRODUCT, SIGN
 from sqmagic.emit.c.places import Writing, own_place, place
 from sqmagic.equations.show import show_equation
 from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Places, Product, Row, Share, Step, needed, width
@@ -33,25 +37,30 @@ class Text:
 
 class Lines:
     """The lines of one group. `pointers` are what they read and write: by name, the pointer to the first example's
-    row, the stride of examples, and whether it is only read; `body` the lines.
+    row, the stride of examples, and whether it is only read; `loops` the lines of each loop over units and examples,
+    `after` the functions computed when it has run, `left` the arrays that it leaves.
     """
 
-    def __init__(self, writing: Writing, group: Group, tile: Mapping[int, int], span: int) -> None:
-        self.writing, self.group, self.tile, self.span = writing, group, tile, span
+    def __init__(self, writing: Writing, group: Group, tile: Mapping[int, int]) -> None:
+        self.writing, self.group, self.tile = writing, group, tile
         self.nodes = writing.scan.nodes
         self.pointers: dict[str, tuple[str, str, bool]] = {}
         self.wide: dict[str, bool] = {}
-        self.body: list[str] = []
+        self.left: list[str] = []
         self.guards: list[str] = []
         self.texts: dict[int, Text] = {}
         self.states = {number: state for state, number in reversed(list(writing.scan.values.items()))}
         self.equations = {t.state: e for e in writing.scan.equations for t in e.targets}
-        self.taken: set[str] = {"s", "t", "unit", "n", "m", "i", "tile"}
+        self.taken: set[str] = {"s", "t", "unit", "n", "m", "i", "j", "v", "from", "to", "tile", "sums"}
         order = self._order()
         self.uses = self._uses(order)
         stores: dict[int, list[Store]] = {}
         for store in group.stores:
             stores.setdefault(store.value, []).append(store)
+        self.first, self.last = self._loops(sorted(order), stores)
+        count = 1 + max(self.last.values(), default=0)
+        self.loops: list[list[str]] = [[] for _ in range(count)]
+        self.after: list[list[str]] = [[] for _ in range(count)]
         for number in sorted(order | set(stores)):
             self._value(number, bool(stores.get(number)))
             for store in stores.get(number, ()):
@@ -60,10 +69,10 @@ class Lines:
     def parameters(self) -> list[str]:
         return [f"{'const ' * constant}real *{name}" for name, (_, _, constant) in self.pointers.items()]
 
-    def arguments(self, lane: str) -> list[str]:
+    def arguments(self) -> list[str]:
         found = []
         for name, (_, stride, constant) in self.pointers.items():
-            moved = f"{name} + row * {stride}" + (f" + {lane}" if self.wide[name] else "")
+            moved = f"{name} + row * {stride}" + " + unit" * self.wide[name]
             found.append(moved if constant else f"{name} ? {moved} : 0")
         return found
 
@@ -93,27 +102,67 @@ class Lines:
                     found[arg] = found.get(arg, 0) + 1
         return found
 
+    def _loops(self, order: list[int], stores: Mapping[int, object]) -> tuple[dict[int, int], dict[int, int]]:
+        """For each value the loop that computes it, and the last one that needs it."""
+        slow: dict[int, int] = {}  # how many slow functions are waited for, one after the other
+        for number in order:
+            slow[number] = max((slow[a] for a in self._args(number)), default=0) + self._is_slow(number)
+        first, users = dict(slow), {number: list[int]() for number in order}
+        for number in reversed(order):  # what waits for nothing is computed where it is needed first
+            if not slow[number] and number not in stores:
+                first[number] = min(users[number], default=0)
+            for arg in self._args(number):
+                users[arg].append(first[number] - self._is_slow(number))
+        return first, {number: max([first[number], *users[number]]) for number in order}
+
+    def _args(self, number: int) -> tuple[int, ...]:
+        """What a value that is computed here is computed from."""
+        node = self.nodes[number]
+        return node.args if self._here(number) and isinstance(node, Map) else ()
+
+    def _is_slow(self, number: int) -> bool:
+        node = self.nodes[number]
+        return self._here(number) and isinstance(node, Map) and node.op in MANY
+
     # --- values as text --------------------------------------------------------------------------
 
     def _value(self, number: int, stored: bool) -> None:
         node = self.nodes[number]
+        if self._is_slow(number):
+            self._many(number)
+            return
         text = self._text(number)
         state = self.states.get(number) if self._here(number) else None
         once = self.uses.get(number, 0) + stored <= 1 and len(text.text) < LONG
+        once = once and (self.first[number] == self.last[number] or not self._here(number))
         if text.plain or (state is None and once):
             self.texts[number] = text
             return
         name = self._name(number, state)
-        comment = ""
-        if state in self.equations:
-            comment = f" /* {show_equation(self.equations[state])} */"
-        line = f"const vec {name} = {text.text};"
-        if comment and len(line) + len(comment) > 110:
-            self.body.append(comment.strip())
-            comment = ""
-        self.body.append(line + comment)
-        self.texts[number] = Text(name)
+        kept = self.last[number] > self.first[number]
+        line = f"{name}[j] = {text.text};" if kept else f"const vec {name} = {text.text};"
+        self.loops[self.first[number]] += _told(line, self._comment(state))
+        self._name_it(number, name, kept)
         assert not isinstance(node, Join), "a concatenation is stored part by part"
+
+    def _many(self, number: int) -> None:
+        """A slow function: its argument into an array, and the function of all that is in it."""
+        (arg,), node = self._args(number), self.nodes[number]
+        assert isinstance(node, Map)
+        state = self.states.get(number)
+        name = self._name(number, state)
+        loop = self.first[number] - 1
+        self.loops[loop].append(f"{name}[j] = {_vector(self.texts[arg]).text};")
+        self.after[loop] += _told(f"{MANY[node.op]}({name}, count);", self._comment(state))
+        self._name_it(number, name, True)
+
+    def _name_it(self, number: int, name: str, kept: bool) -> None:
+        if kept:
+            self.left.append(name)
+        self.texts[number] = Text(f"{name}[j]" if kept else name)
+
+    def _comment(self, state: str | None) -> str:
+        return f" /* {show_equation(self.equations[state])} */" if state in self.equations else ""
 
     def _name(self, number: int, state: str | None) -> str:
         names, node = self.writing.names, self.nodes[number]
@@ -135,8 +184,8 @@ class Lines:
             return self._loaded(number)
         match node:
             case Product():
-                offset = f"({self.tile[number]} * ROWS + i)" if self.tile[number] else "i"
-                return Text(f"load(tile + {offset} * LANES, LANES)")
+                offset = f" + {self.tile[number]} * TALL * LANES" if self.tile[number] else ""
+                return Text(f"load(sums{offset}, LANES)")
             case Fold(op, arg):
                 pointer, stride = self._pointer(arg, False)
                 return Text(f"all({FOLDS[op]}({pointer} + i * {stride}, {width(self.nodes[arg])}))")
@@ -156,12 +205,11 @@ class Lines:
                 steps = f"s->steps {'+' if more > 0 else '-'} {abs(more)}" if more else "s->steps"
                 return Text(f"1 / (real)(({steps}) * s->batch)", PRODUCT, True)
             case Places():
-                return Text("places_from(unit)")
+                return Text("places_from(unit + v * LANES)")
             case _:
                 wide = width(node) > 1 or self.group.width == 1
                 pointer, stride = self._pointer(number, wide)
-                moved = pointer if stride == "0" else f"{pointer} + i * {stride}"
-                return Text(f"load({moved}, n)" if wide else f"all(({pointer})[i * {stride}])")
+                return Text(f"load({_moved(pointer, stride)}, n)" if wide else f"all(({pointer})[i * {stride}])")
 
     def _pointer(self, number: int, wide: bool) -> tuple[str, str]:
         found = place(self.writing, number)
@@ -200,7 +248,18 @@ class Lines:
         self.pointers[name] = (pointer, found.stride, False)
         self.wide[name] = True
         guard = "" if plane.needed else f"if ({name}) "
-        self.body.append(f"{guard}store({name} + i * {found.stride}, {_vector(self.texts[number]).text}, n);")
+        line = f"{guard}store({_moved(name, found.stride)}, {_vector(self.texts[number]).text}, n);"
+        self.loops[self.first.get(number, 0)].append(line)
+
+
+def _told(line: str, comment: str) -> list[str]:
+    """A line and the equation beside it, or before it."""
+    return [comment.strip(), line] if comment and len(line) + len(comment) > 110 else [line + comment]
+
+
+def _moved(pointer: str, stride: str) -> str:
+    """Where an example's vector of units stands."""
+    return f"{pointer} + v * LANES" if stride == "0" else f"{pointer} + i * {stride} + v * LANES"
 
 
 def _condition(scan: Scan, setting: str) -> str:

@@ -51,6 +51,11 @@ def panel_of(scan: Scan, group: Group) -> int:
     return sum(stack.length * vectors_of(scan, group, stack) for stack in stacks_of(scan, group))
 
 
+def tile_of(scan: Scan, group: Group) -> int:
+    """The vectors that a block's products give for each example."""
+    return sum(vectors_of(scan, group, s) for s in stacks_of(scan, group))
+
+
 def known_vectors(scan: Scan, group: Group) -> int:
     """The vectors of a block that products of known operands give."""
     return sum(vectors_of(scan, group, s) for s in stacks_of(scan, group) if s.ahead)
@@ -70,7 +75,7 @@ def enumerations(writings: Sequence[Writing]) -> list[str]:
                 before = f"PANELS_{name} + BLOCKS_{name} * PANEL_{name}"
     packed = max(sum(width(w.scan.nodes[o]) for o in w.operands) for w in writings)
     groups = [(w.scan, group) for w in writings for _, group in w.groups()]
-    most = max([0, *(sum(vectors_of(scan, g, s) for s in stacks_of(scan, g)) for scan, g in groups)])
+    most = max([0, *(tile_of(scan, group) for scan, group in groups)])
     lines.append(f"{INDENT}ALL_PANELS = {before},")
     known = "0"
     for name, group in writings[0].groups():
@@ -80,7 +85,7 @@ def enumerations(writings: Sequence[Writing]) -> list[str]:
             known = f"KNOWN_{name} + BLOCKS_{name} * {ahead} * (int)LANES"
     lines.append(f"{INDENT}KNOWN = {known},")
     lines.append(f"{INDENT}PACKED = {packed}, /* the components of all operands of products */")
-    lines.append(f"{INDENT}TILE = {most} * ROWS * (int)LANES")
+    lines.append(f"{INDENT}TILE = {most} * TALL * (int)LANES")
     return [*lines, "};"]
 
 

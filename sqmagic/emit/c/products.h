@@ -60,7 +60,7 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
 #pragma GCC unroll 4
             for (int s = 1; s < u; s++)
                 sum[0][i][v] += sum[s][i][v];
-            store(tile + (v * ROWS + i) * LANES, sum[0][i][v], LANES);
+            store(tile + (v * TALL + i) * LANES, sum[0][i][v], LANES);
         }
 }
 
@@ -98,6 +98,19 @@ UNUSED static void products(int m, int n, const real *start, long apart, const p
 }
 
 /* --- packing ---------------------------------------------------------------------------------------------------- */
+
+/* Asks for memory of `m` examples that will soon be read, or written; where there is none, nothing happens. */
+INLINE void ask_to_read(const real *rows, long stride, int m)
+{
+    for (int i = 0; i < m; i++)
+        __builtin_prefetch(rows + i * stride);
+}
+
+INLINE void ask_to_write(const real *rows, long stride, int m)
+{
+    for (int i = 0; i < m; i++)
+        __builtin_prefetch(rows + i * stride, 1);
+}
 
 /* Four rows of four components, turned. */
 #ifdef SQ_DOUBLE
@@ -161,7 +174,7 @@ INLINE void unload(const real *tile, int m, int n, real *rows)
 {
     for (int i = 0; i < m; i++)
         for (int v = 0; v < n; v++)
-            store(rows + (i * n + v) * LANES, load(tile + (v * ROWS + i) * LANES, LANES), LANES);
+            store(rows + (i * n + v) * LANES, load(tile + (v * TALL + i) * LANES, LANES), LANES);
 }
 
 /* Of few examples, weights cost more to read than to multiply: what is known of all steps is multiplied beforehand, many

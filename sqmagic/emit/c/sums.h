@@ -33,11 +33,6 @@ typedef struct {
     long by_unit, by_component;
 } factor;
 
-INLINE long least(long a, long b)
-{
-    return a < b ? a : b;
-}
-
 INLINE const real *row_at(const plane *p, long batch, long row)
 {
     return p->rows + row / batch * p->step + row % batch * p->row;
@@ -103,15 +98,19 @@ UNUSED static void pack_right(const plane *p, long batch, long row, long count, 
 UNUSED static void pack_left(const plane *p, long batch, long row, long count, long first, long held, long blocks, real *into)
 {
     walk rows = walk_from(p, batch, row);
+    long starts[NEAR + 1];
+    for (long b = 0; b <= blocks; b++)
+        starts[b] = held * b / blocks;
     for (long k = 0; k < count; k++) {
         const real *from = walked(&rows, p, batch) + first;
+        const int last = k + 1 == count;
         ask_ahead(p, batch, from, held);
         for (long b = 0; b < blocks; b++) {
-            const long unit = held * b / blocks, m = held * (b + 1) / blocks - unit;
+            const long unit = starts[b], m = starts[b + 1] - unit;
             real *place = into + unit * count + k * m;
             for (long c = 0; c < m; c += LANES) {
                 const long n = least(LANES, m - c);
-                store(place + c, load(from + unit + c, n), k + 1 < count ? LANES : n);
+                store(place + c, load(from + unit + c, n), last ? n : LANES);
             }
         }
     }
@@ -124,7 +123,7 @@ INLINE void put_tile(const real *tile, int m, int n, long width, real *into, lon
         const long have = least(width - v * LANES, LANES);
         for (int i = 0; i < m; i++) {
             real *place = into + i * pitch + v * LANES;
-            const vec x = load(tile + (v * ROWS + i) * LANES, LANES);
+            const vec x = load(tile + (v * TALL + i) * LANES, LANES);
             store(place, adds ? load(place, have) + x : x, have);
         }
     }
@@ -154,7 +153,7 @@ INLINE long vectors_for(long width)
 /* How many numbers a thread's memory for outer_sums must hold: `rights` are the vectors of all planes on the right. */
 INLINE long outer_memory(long rights)
 {
-    return rights * LANES * DEPTH + NEAR * ROWS * DEPTH + LANES + 2 * ROWS * LANES;
+    return rights * LANES * DEPTH + NEAR * ROWS * DEPTH + LANES + 2 * TALL * LANES;
 }
 
 INLINE int is_asked_for(const target *targets, int count, int apart)
@@ -187,7 +186,7 @@ UNUSED static void outer_sums(const share *me, long steps, long batch, const pla
         clear_units(me, lefts + l, targets + l * right_count, rights, right_count, sums[l]);
     real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
     tile += (LANES - (tile - memory) % LANES) % LANES;
-    real *right_panels = tile + 2 * ROWS * LANES;
+    real *right_panels = tile + 2 * TALL * LANES;
     for (long row = 0; row < rows; row += DEPTH) {
         const long count = least(DEPTH, rows - row);
         real *panel = right_panels;
@@ -248,7 +247,7 @@ INLINE long through_panels(long units, long width)
 
 INLINE long through_memory(long units)
 {
-    return 2 * ROWS * LANES + packed_blocks(units) * ROWS * units + LANES;
+    return 2 * TALL * LANES + packed_blocks(units) * ROWS * units + LANES;
 }
 
 /* The sum of products of planes with parts of weights: the step t of the planes gives the row t + shift of
@@ -272,7 +271,7 @@ UNUSED static void through(const share *me, long steps, long batch, const plane 
     }
     meet(me);
     real *tile = memory + through_panels(units, width) + me->number * through_memory(units);
-    real *packed = tile + 2 * ROWS * LANES;
+    real *packed = tile + 2 * TALL * LANES;
     const long mine = first_unit(me, rows * batch, 0), end = first_unit(me, rows * batch, 1);
     const long first = shift * batch > mine ? least(shift * batch, end) : mine;
     long last = least(end, (steps + shift) * batch);

@@ -89,6 +89,13 @@ INLINE long row_of(const share *s, long block)
     return s->row + held_rows(s) * block / (blocks_of(s) ? blocks_of(s) : 1);
 }
 
+/* How many blocks of units are computed before the lines on what they gave: of few examples as many as a tile holds. */
+INLINE long near_blocks(const share *s)
+{
+    const long held = held_rows(s);
+    return held < 1 || held > TALL ? 1 : TALL / held;
+}
+
 /* The most examples that a thread may hold, however many threads there will be. */
 INLINE long most_rows(long batch, int threads)
 {
@@ -115,6 +122,11 @@ UNUSED static void begin_row(const share *me, long batch, real *rows, long count
 INLINE long greatest(long a, long b)
 {
     return a > b ? a : b;
+}
+
+INLINE long least(long a, long b)
+{
+    return a < b ? a : b;
 }
 
 /* Calls `work` on as many threads. */

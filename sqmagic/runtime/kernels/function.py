@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,8 +55,7 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What a call knows besides tensors: `places` says which of the method's arguments are tensors."""
 
     ready: Ready

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ REALS = {torch.float32: "float", torch.float64: "double"}
 
 _PLAIN = (nn.Linear, nn.LayerNorm, nn.Module)
 """Layers that do no more than their equation."""
+
+_TENSORS = (Tensor, nn.Parameter)
 
 
 @dataclass(slots=True)
@@ -143,6 +145,19 @@ def weight_of(module: nn.Module, parameter: str) -> Tensor:
 
 
 def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
+    """The type of numbers, as each call asks; only where something is unusual all is looked at once more, for words."""
+    dtype = tensors[0].dtype
+    usual = dtype in REALS and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu")
+    if usual and torch._C._functorch.peek_interpreter_stack() is None:
+        for t in tensors:
+            if type(t) not in _TENSORS or not t.is_cpu or (t.dtype is not dtype and t.is_floating_point()):
+                break
+        else:
+            return dtype
+    return _looked_at(tensors)
+
+
+def _looked_at(tensors: Sequence[Tensor]) -> torch.dtype:
     reals = {t.dtype for t in tensors if t.is_floating_point()}
     if any(t.device.type != "cpu" for t in tensors):
         raise CannotCompile("the data are not on the CPU")
@@ -151,7 +166,7 @@ def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
         raise CannotCompile(f"C computes in float32 or in float64, not in {names}")
     if torch.is_autocast_enabled("cpu"):
         raise CannotCompile("autocast chooses the type of numbers")
-    if any(type(t) not in (Tensor, nn.Parameter) for t in tensors):
+    if any(type(t) not in _TENSORS for t in tensors):
         raise CannotCompile("a tensor is of a type of its own")
     if torch.compiler.is_compiling() or any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors):
         raise CannotCompile("torch is tracing the computation")
@@ -183,11 +198,13 @@ class Later:
 
 
 def _versions(tensors: Sequence[Tensor]) -> list[int]:
-    return [t._version for t in tensors if not t.is_inference()]
+    try:
+        return [t._version for t in tensors]
+    except RuntimeError:  # tensors of inference mode have none
+        return [t._version for t in tensors if not t.is_inference()]
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """One state of those that are computed later."""
 
     later: Later
