@@ -1,5 +1,5 @@
 """What can be changed in a plan: the heights of rails and nodes, the columns of nodes, the order of columns. Each
-change is a plan of its own; whether it is better, or legal at all, is not decided here."""
+change is a plan of its own; whether it is better is not decided here, and whether it is legal by `legal`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from sqmagic.board.layout.columns import Columns, moved, parted, permuted
-from sqmagic.board.layout.graph import OUTER
+from sqmagic.board.layout.columns import Columns, parted, permuted
+from sqmagic.board.layout.columns import moved as shifted
+from sqmagic.board.layout.graph import BLOCKS, OUTER, Side
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.rails import Rail
-from sqmagic.board.layout.rows import Rows
-from sqmagic.board.layout.rows import moved as shifted
+from sqmagic.board.layout.rows import moved
 
 
 def returning(plan: Plan) -> list[Rail]:
@@ -20,38 +20,52 @@ def returning(plan: Plan) -> list[Rail]:
     return [rail for rail in plan.rails if not rail.through]
 
 
+Heights = dict[int, float]
+"""Nodes with the heights to which they go: see `rows.moved`."""
+
+
 def changes(plan: Plan, blame: Sequence[float]) -> Iterator[Plan]:
     """Rails on which states return go to another height; then nodes are moved, straight above or under a neighbour or
     beside it or up, those first whose wires cost most; then columns change places."""
-    for rail in returning(plan):
-        yield from (replace(plan, rows=changed) for changed in _heights(plan, rail))
+    for rail in plan.rails:
+        yield from (lifted(plan, to) for to in heights(plan, rail))
     for pair in combinations(returning(plan), 2):
-        yield from (replace(plan, rows=changed) for changed in _together(plan, *pair))
+        yield from (lifted(plan, to) for to in together(plan, *pair))
     for n in sorted(range(len(blame)), key=lambda n: -blame[n]):
-        if len(plan.columns.of[n]) == 1:
-            yield from (replace(plan, columns=changed) for changed in _realigned(plan, n))
-        yield from (replace(plan, rows=changed) for changed in _lifted(plan, n))
+        yield from (aligned(plan, n, *place) for place in places(plan, n))
+        yield from (lifted(plan, to) for to in levels(plan, n))
     yield from (replace(plan, columns=changed) for changed in _reordered(plan))
 
 
-def _heights(plan: Plan, rail: Rail) -> Iterator[Rows]:
-    """A rail on which a state returns at another height, nearest first: level with a merge that it feeds, or between
-    any two rows of the cell."""
-    row, own = plan.rows.row, line(plan, rail)
+# --- up and down ---------------------------------------------------------------------------------------
+
+
+def lifted(plan: Plan, to: Heights) -> Plan:
+    return replace(plan, rows=moved(plan.rows, to))
+
+
+def heights(plan: Plan, rail: Rail) -> list[Heights]:
+    """A rail on which a state returns at another height, nearest first: level with a merge that it feeds or with the
+    sign that makes its state, or between any two rows of the cell."""
+    row, own, nodes = plan.rows.row, line(plan, rail), plan.graph.nodes
     at = row[rail.entry]
-    merges = [row[u] for u in plan.graph.users(rail.entry) if plan.graph.nodes[u].kind == "merge"]
-    yield from (shifted(plan.rows, dict.fromkeys(own, float(r))) for r in dict.fromkeys(merges) if r != at)
-    for r in sorted(_gaps(plan), key=lambda r: abs(r - at)):
-        yield shifted(plan.rows, dict.fromkeys(own, r))
+    users = () if rail.through else plan.graph.users(rail.entry)
+    level = [row[u] for u in users if nodes[u].kind in {"merge", "pointwise", *BLOCKS}]
+    ends = nodes[rail.source].kind in {"merge", "pointwise"} and rail.source not in plan.rows.hanging
+    level += [row[rail.source]] if ends and not rail.through else []
+    found = [float(r) for r in dict.fromkeys(level) if r != at]
+    found += sorted(_gaps(plan), key=lambda r: abs(r - at))
+    return [dict.fromkeys(own, r) for r in found]
 
 
-def _together(plan: Plan, one: Rail, other: Rail) -> Iterator[Rows]:
+def together(plan: Plan, one: Rail, other: Rail) -> list[Heights]:
     """Two rails at each other's heights, or both together at another, either of them above."""
     row, (first, second) = plan.rows.row, (line(plan, one), line(plan, other))
-    yield shifted(plan.rows, dict.fromkeys(first, row[other.entry]) | dict.fromkeys(second, row[one.entry]))
+    found = [dict.fromkeys(first, float(row[other.entry])) | dict.fromkeys(second, float(row[one.entry]))]
     for r in _gaps(plan):
         for low, high in ((first, second), (second, first)):
-            yield shifted(plan.rows, dict.fromkeys(low, r) | dict.fromkeys(high, r + 0.25))
+            found.append(dict.fromkeys(low, r) | dict.fromkeys(high, r + 0.25))
+    return found
 
 
 def _gaps(plan: Plan) -> list[float]:
@@ -66,44 +80,80 @@ def line(plan: Plan, rail: Rail) -> frozenset[int]:
     return frozenset({rail.entry, *rail.stops, rail.exit} - others)
 
 
-def _lifted(plan: Plan, n: int) -> Iterator[Rows]:
-    """A node in any other row between what feeds it and what it feeds, or in a row of its own there; layers stay in
-    line."""
+def levels(plan: Plan, n: int) -> list[Heights]:
+    """A node in any other row between what feeds it and what it feeds, or in a row of its own there; layers on a bus
+    stay in line."""
     graph, row = plan.graph, plan.rows.row
-    own = graph.nodes[n]
     rails = {m for rail in plan.rails for m in (rail.entry, *rail.stops)}
-    if own.kind in OUTER | {"layer", "entry", "exit"} or n in rails or n in plan.rows.hanging:
-        return
+    if graph.nodes[n].kind in OUTER | {"entry", "exit"} or n in rails or n in plan.rows.hanging:
+        return []
+    if graph.nodes[n].kind == "layer" and any(graph.nodes[m].kind == "merge" for m in graph.sources(n)):
+        return []
     gaps = _gaps(plan)
     low = max([int(gaps[0] - 0.5), *(row[m] for m in graph.sources(n) if graph.nodes[m].kind != "entry")])
     high = min([int(gaps[-1] + 0.5), *(row[m] for m in graph.users(n) if graph.nodes[m].kind != "exit")])
-    for r in range(low + 1, high + 1):
-        yield shifted(plan.rows, {n: r - 0.5})
-        if r < high:
-            yield shifted(plan.rows, {n: float(r)})
+    return [{n: r} for k in range(low + 1, high + 1) for r in ((k - 0.5, float(k)) if k < high else (k - 0.5,))]
 
 
-def _realigned(plan: Plan, n: int) -> Iterator[Columns]:
+# --- left and right ------------------------------------------------------------------------------------
+
+
+def aligned(plan: Plan, n: int, column: int, apart: bool) -> Plan:
+    """A node in another column, or `apart` in one of its own before that."""
+    return replace(plan, columns=(parted if apart else shifted)(plan.columns, n, column))
+
+
+def places(plan: Plan, n: int) -> list[tuple[int, bool]]:
+    """For a node of one column, those of its neighbours, or one of its own beside theirs."""
+    if len(plan.columns.of[n]) != 1:
+        return []
     near = [plan.columns.of[m] for m in (*plan.graph.sources(n), *plan.graph.users(n))]
-    for c in dict.fromkeys(c for own in near for c in own):
-        yield moved(plan.columns, n, c)
-    for c in dict.fromkeys(c for own in near for last in own[-1:] for c in (last, last + 1)):
-        yield parted(plan.columns, n, c)
+    level = dict.fromkeys(c for own in near for c in own)
+    beside = dict.fromkeys(c for own in near for last in own[-1:] for c in (last, last + 1))
+    return [*((c, False) for c in level), *((c, True) for c in beside)]
 
 
 def _reordered(plan: Plan) -> Iterator[Columns]:
     """One column, or all of a block, moved, nearest first; then two columns swapped, neighbours within a block too."""
-    blocks = {c: own for own in plan.columns.of if len(own) > 1 for c in own}
-    count = plan.columns.count
+    blocks, count = _blocks(plan.columns), plan.columns.count
     order = list(range(count))
     pairs = sorted(((i, j) for i in range(count) for j in range(count) if i != j), key=lambda p: abs(p[0] - p[1]))
     for i, j in pairs:
-        block = blocks.get(order[i], (order[i],))
-        kept = [c for c in order if c not in block]
-        at = min(j, len(kept))
-        yield permuted(plan.columns, [*kept[:at], *block, *kept[at:]])
+        yield moved_column(plan.columns, i, j)
     for i, j in pairs:
         if i < j - 1 or (i < j and blocks.get(i, (i,)) == blocks.get(j)):
             swapped = list(order)
             swapped[i], swapped[j] = order[j], order[i]
             yield permuted(plan.columns, swapped)
+
+
+def moved_column(columns: Columns, i: int, j: int) -> Columns:
+    """One column, or all of its block, elsewhere."""
+    block = _blocks(columns).get(i, (i,))
+    kept = [c for c in range(columns.count) if c not in block]
+    at = min(j, len(kept))
+    return permuted(columns, [*kept[:at], *block, *kept[at:]])
+
+
+def _blocks(columns: Columns) -> dict[int, tuple[int, ...]]:
+    return {c: own for own in columns.of if len(own) > 1 for c in own}
+
+
+# --- what is allowed ----------------------------------------------------------------------------------
+
+_BORDER: dict[Side, int] = {"left": -1, "right": -2}
+"""In place of a column, where values of other steps come in and go out."""
+
+
+def legal(plan: Plan) -> bool:
+    """A block's columns stay together, the stops of a rail in the order of its flow, and nothing on anything else."""
+    of, row = plan.columns.of, plan.rows.row
+    if any(own[-1] - own[0] >= len(own) for own in of if len(own) > 1):
+        return False
+    for rail in plan.rails:
+        stops = [of[n][0] for n in rail.stops]
+        if sorted(set(stops), reverse=rail.toward == "left") != stops:
+            return False
+    taken = [(c, row[n]) for n, own in enumerate(of) for c in own]
+    taken += [(_BORDER[node.side], row[n]) for n, node in enumerate(plan.graph.nodes) if node.side]
+    return len(set(taken)) == len(taken)

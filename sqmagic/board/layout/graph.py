@@ -137,6 +137,12 @@ class Graph:
         """The nodes that feed a node, in the order of its operands; loops apart."""
         return tuple(self.nets[n].source for n in self.inputs[node] if (n, node) not in self.loops)
 
+    def joined(self, node: int) -> int | None:
+        """The merge in which what this merge makes, without a name, is joined by more."""
+        users = self.users(node) if self.nodes[node].kind == "merge" else ()
+        named = any(value.state for value in self.nodes[node].outs)
+        return users[0] if len(users) == 1 and not named and self.nodes[users[0]].kind == "merge" else None
+
     def users(self, node: int) -> tuple[int, ...]:
         return tuple(s for n in self.outputs[node] for s in self.nets[n].sinks)
 

@@ -19,6 +19,9 @@ INSIDE, OUTSIDE, NEVER = range(3)
 CROSSING = 4.5
 """What a crossing counts for, where a step counts for 0.4 and a bend for 2.2."""
 
+BEND = 3.2
+"""What a bend counts for, where a step counts for 0.4."""
+
 _CENTRE, _OUT = 0.12, 0.5
 """What a step across costs more on the centre line of a row, where nodes stand, and outside the cell."""
 
@@ -32,6 +35,7 @@ class Plan:
     rows: Rows
     columns: Columns
     crossing: float = CROSSING
+    bend: float = BEND
 
 
 @dataclass(slots=True)

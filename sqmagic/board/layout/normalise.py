@@ -140,6 +140,8 @@ def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
     if _is_layer(expr):
         return _layer(expr, GLYPHS[expr.op].text, out, bench)
     kind = _KINDS[GLYPHS[expr.op].way]
+    if kind == "merge" and len(expr.args) > 2:  # lines join one after the other
+        expr = replace(expr, args=(replace(expr, args=expr.args[:-1]), expr.args[-1]))
     if kind == "merge" and out is None:
         return _merge(expr, bench)
     label, operands = _folded(expr, bench)

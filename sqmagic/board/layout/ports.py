@@ -26,7 +26,8 @@ def arrivals(graph: Graph, rows: Rows, rail: dict[int, Rail], net: int, sink: in
         case _ if node.kind in BLOCKS:
             return {_ALONG[own.toward] if own else E: 0.0, N: 0.0}
         case "merge":
-            return {way: cost for way, cost in _INTO_MERGE.items() if way != (_out_of_merge(graph, sink) + 2) % 4}
+            taken = {(way + 2) % 4 for way in _out_of_merge(graph, rows, sink)}
+            return {way: cost for way, cost in _INTO_MERGE.items() if taken != {way}}
         case "loss" | "objective":
             return {N: 0.0, E: 0.3, W: 0.3}
         case "aside":
@@ -54,15 +55,29 @@ def departures(graph: Graph, rows: Rows, rail: dict[int, Rail], net: int, pinned
         case "target" | "aside":
             return {W: 0.0, E: 0.0, S: 3.0}
         case "merge":
-            return {_out_of_merge(graph, source): 0.0}
+            return _out_of_merge(graph, rows, source)
         case _ if own and node.kind in SIGNS:
             along = _ALONG[own.toward]
             return {along: 0.0} if own.through else {along: 0.5, N: 0.0}
         case _ if source in rows.hanging:
             return {S: 0.0}
+        case _ if node.kind in SIGNS:
+            return _leaving(graph, rows, net) | {N: 0.0}
         case _:
             return {N: 0.0}
 
 
-def _out_of_merge(graph: Graph, merge: int) -> int:
-    return E if any(len(graph.nets[net].sinks) > 1 for net in graph.outputs[merge]) else N
+def _leaving(graph: Graph, rows: Rows, net: int) -> Ways:
+    """Straight out of the cell, where a state is made at the height at which it leaves."""
+    source, sinks = graph.nets[net].source, graph.nets[net].sinks
+    level = (graph.nodes[n].side for n in sinks if rows.row[n] == rows.row[source])
+    return {_ALONG[side]: 0.0 for side in level if side}
+
+
+def _out_of_merge(graph: Graph, rows: Rows, merge: int) -> Ways:
+    """In one of these directions."""
+    after = graph.joined(merge)
+    out: Ways = {E: 0.0} if after is not None and rows.row[after] == rows.row[merge] else {}
+    for net in graph.outputs[merge]:
+        out |= _leaving(graph, rows, net) | {E if len(graph.nets[net].sinks) > 1 else N: 0.0}
+    return out

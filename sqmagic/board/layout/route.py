@@ -12,21 +12,22 @@ from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, r
 from sqmagic.board.layout.instances import intrusions
 from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import bus_of
-from sqmagic.board.layout.wire import BEND, STEP, lay
+from sqmagic.board.layout.wire import STEP, lay
 
 _MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 1.7
 _LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
-_WINDING, _FOLLOWED = 4.0, 4
+_CROOKED, _WINDING, _FOLLOWED = 30.0, 4.0, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The way of each wire, from its source to its sink, in grid points; where wires cross; which found no way; and
-    how much was searched, which is the same everywhere as seconds are not."""
+    """The way of each wire, from its source to its sink, in grid points; where wires cross; how many corners
+    one sees; which found no way; and how much was searched, which is the same everywhere as seconds are not."""
 
     tracks: int
     paths: dict[tuple[int, int], tuple[Point, ...]]
     crossings: tuple[Point, ...]
+    corners: int
     missing: tuple[tuple[int, int], ...]
     cost: float
     work: int
@@ -50,8 +51,9 @@ def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozens
         cost = _whole_cost(grid, jobs)
     missing = tuple(job for job in jobs if job not in grid.paths)
     crossings = tuple((v % grid.width, v // grid.width) for v in _crossings(grid, range(len(grid.node))))
+    corners = len({(job[0], v) for job, path in grid.paths.items() for v in _corners(path)})
     paths = {job: tuple((v % grid.width, v // grid.width) for v in path) for job, path in grid.paths.items()}
-    return Routes(tracks, paths, crossings, missing, cost, grid.work)
+    return Routes(tracks, paths, crossings, corners, missing, cost, grid.work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def tried(plan: Plan, most: float) -> Trial:
     """Lay every wire once with a single track between lines, but give up as soon as it costs more than `most`."""
     grid = grid_of(plan, 1, _HASTE)
     blame = [0.0] * len(plan.graph.nodes)
-    cost = _standing(plan)
+    cost = standing(plan)
     for net, sink in _jobs(plan, grid, frozenset()):
         if cost > most:
             break
@@ -110,7 +112,7 @@ def _urgency(plan: Plan, grid: Grid, urgent: frozenset[int], net: int, sink: int
     if kinds[0] == "merge":
         return (3, -abs(x - u), net, sink)
     if kinds[1] == "exit":
-        return (3.5 if source in plan.rows.hanging else 2.5, _span(grid, net), net, sink)
+        return (3.5 if source in plan.rows.hanging else 4.2, _span(grid, net), net, sink)
     return (4, _span(grid, net), net, sink)
 
 
@@ -155,19 +157,29 @@ def bends(path: Sequence[int]) -> int:
     return sum(map(ne, steps[1:], steps))
 
 
-def _turns(path: Sequence[int]) -> float:
-    """Bends, and more where there are so many that the eye no longer follows."""
-    count = bends(path)
-    return BEND * count + _WINDING * max(0, count - _FOLLOWED)
-
-
 def _cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     """What the wires of one net cost: bends for each wire, length and crossings once."""
     paths = [grid.paths.get(job) for job in jobs]
     tree = grid.came.get(jobs[0][0], {}) if jobs else {}
     crossed = len(_crossings(grid, tree))
-    turned = sum(_MISSING if path is None else _turns(path) for path in paths)
+    turned = _turns(grid, paths)
     return turned + STEP * len(tree) + grid.plan.crossing * crossed
+
+
+def _turns(grid: Grid, paths: Iterable[Sequence[int] | None]) -> float:
+    """Corners of a net's wires, those that they share once; more where a wire has so many that the eye no longer
+    follows; and wires that found no way."""
+    seen: set[int] = set()
+    more = 0.0
+    for path in paths:
+        own = _corners(path) if path else []
+        seen.update(own)
+        more += _WINDING * max(0, len(own) - _FOLLOWED) if path else _MISSING
+    return grid.plan.bend * len(seen) + more
+
+
+def _corners(path: Sequence[int]) -> list[int]:
+    return [b for a, b, c in zip(path, path[1:], path[2:], strict=False) if b - a != c - b]
 
 
 def _whole_cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
@@ -185,22 +197,28 @@ def _priced(grid: Grid, job: tuple[int, int]) -> float:
     new = lay(grid, *job)
     if not new:
         return _MISSING
-    crossed = len(_crossings(grid, new))
-    return STEP * len(new) + _turns(grid.paths[job]) + grid.plan.crossing * crossed + _detour(grid, job)
+    path = grid.paths[job]
+    turned = grid.plan.bend * bends(path[max(0, len(path) - len(new) - 2) :])  # with the corner where it parts
+    winding = _WINDING * max(0, bends(path) - _FOLLOWED)
+    crossed = grid.plan.crossing * len(_crossings(grid, new))
+    return STEP * len(new) + turned + winding + crossed + _detour(grid, job)
 
 
 def _detour(grid: Grid, job: tuple[int, int]) -> float:
-    """More, where a returning state takes a long way out."""
+    """More, where a rail is not straight, or a returning state takes a long way out."""
     plan, path = grid.plan, grid.paths.get(job)
+    source = plan.graph.nets[job[0]].source
+    rail = grid.rail.get(source)
+    if path and rail and rail.through and (job[1] == rail.exit or grid.rail.get(job[1]) is rail):
+        return _CROOKED * bends(path)
     if path is None or plan.graph.nodes[job[1]].kind != "exit":
         return 0.0
-    source = plan.graph.nets[job[0]].source
     level = max(path[-1], grid.at[source][0]) // grid.width
     climbs = max(path) // grid.width > level + grid.tracks + 1
     return _LONG * max(0, bends(path) - 2) + (_CLIMB if climbs else 0.0)
 
 
-def _standing(plan: Plan) -> float:
+def standing(plan: Plan) -> float:
     """What the places of nodes cost before any wire is laid: a wide picture is shown in small letters, and what stands
     in the box of a macro seems to belong to it."""
     return _COLUMN * plan.columns.count + _INTRUSION * intrusions(plan.graph, plan.rows, plan.columns)

@@ -157,9 +157,11 @@ def _gather(ranks: _Ranks, own: Sequence[int], below: float) -> None:
 def _least(ranks: _Ranks, n: int) -> float:
     graph, node = ranks.graph, ranks.graph.nodes[n]
     line = ranks.lines.get(n, frozenset())
+    if node.kind == "merge":  # level with the merge that it goes on from
+        before = [ranks.of[s] for s in graph.sources(n) if graph.joined(s) == n]
+        others = [_rank(ranks, s) for s in graph.sources(n) if graph.joined(s) != n]
+        return max([*before, *(rank + _MERGE for rank in (others if before else [0.0, *others]))])
     highest = max([0.0, *(_rank(ranks, s) for s in graph.sources(n) if s not in line)])
-    if node.kind == "merge":
-        return highest + _MERGE
     if node.kind in BLOCKS and highest == 0:
         return _FUNCTION
     return floor(highest + 1e-6) + 1.0

@@ -4,14 +4,15 @@ program has one picture everywhere."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sqmagic.board.layout.changes import changes, returning
+from sqmagic.board.layout.anneal import annealed
+from sqmagic.board.layout.changes import changes, legal, returning
 from sqmagic.board.layout.columns import columns, gathered
-from sqmagic.board.layout.graph import Side
-from sqmagic.board.layout.grid import CROSSING, Plan
-from sqmagic.board.layout.guess import guess
-from sqmagic.board.layout.route import Routes, route, tried
+from sqmagic.board.layout.grid import BEND, CROSSING, Plan
+from sqmagic.board.layout.guess import guesser
+from sqmagic.board.layout.instances import intrusions
+from sqmagic.board.layout.route import Routes, route, standing, tried
 from sqmagic.board.layout.rows import rows
 
 _WORK, _LEAST, _EACH, _WIRE, _LOOK = 450_000, 30_000, 250, 15, 3
@@ -21,42 +22,64 @@ counts for that is found at once, or whose cost is guessed."""
 _PROBE = 0.2
 """The share of the budget that each of several starts gets."""
 
-_TANGLED, _MORE, _DEARER = 0.4, 1.5, 2.0
-"""So many crossings for each wire are a tangle, for which each start gets so many times the budget, and a crossing
-counts for so many times as much."""
+_CROSSED, _BENT, _DEARER = 0.4, 0.8, 1.5
+"""More crossings, or bends, for each wire are too many, and then count for so many times as much."""
 
-_SLACK = 5.0
+_LOTS, _STEPS, _SHARE = 10, 1000, 0.12
+"""How often at most a plan is sought by lot while there is too much of something, in how many steps, and the share of
+the budget of the climb from there."""
+
+_SLACK = 4.0
 """By how much more than what is there a plan may seem to cost, at a guess, and still be tried."""
 
 _TRIES = 5
-
-_BORDER: dict[Side, int] = {"left": -1, "right": -2}
-"""In place of a column, where values of other steps come in and go out."""
 
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
     """The plan with its columns in the best places that were found, and its final routes.
 
-    Each start gets a share of the budget, and the one that has come furthest gets the rest. What is tangled even then
-    gets more, for every start, and with dearer crossings.
+    Each start gets a share of the budget, and the one that has come furthest gets the rest. What is crooked or tangled
+    even then is sought elsewhere, with dearer bends or crossings.
     """
     wires, starts = sum(len(net.sinks) for net in plan.graph.nets), list(_starts(plan))
     budget = min(_WORK, _LEAST + _EACH * wires * wires)
     share = int(budget * _PROBE) if len(starts) > 1 else 0
     probed = [_climb(start, share, wires) if share else start for start in starts]
     chosen = _climb(_cheapest(probed), budget - share * len(starts), wires)
-    found, most = [(chosen, _final(chosen))], max(1.0, _TANGLED * wires)
-    if len(found[0][1].crossings) > most:
-        more = min(int(_MORE * budget), _WORK)
-        dearer = (replace(start, crossing=_DEARER * start.crossing) for start in (chosen, *probed))
-        found += [(again, _final(again)) for again in (_climb(start, more, wires) for start in dearer)]
-    return min(found, key=lambda each: _dear(each[0], each[1], most))
+    found = _Found(chosen, _final(chosen))
+    for seed in range(_LOTS):
+        crossed, bent = found.excess
+        if not crossed and not bent:
+            break
+        dearer = replace(
+            found.plan if seed % 2 else probed[seed // 2 % len(probed)],
+            crossing=CROSSING * (_DEARER if crossed else 1.0),
+            bend=BEND * (_DEARER if bent else 1.0),
+        )
+        again = _climb(annealed(dearer, _STEPS, seed), int(_SHARE * budget), wires)
+        found = min(found, _Found(again, _final(again)), key=_dear)
+    return found.plan, found.routes
 
 
-def _dear(plan: Plan, routes: Routes, most: float) -> tuple[int, float, float]:
-    """What is missing, then by how much it is tangled, then the cost as if crossings counted alike in all plans."""
-    count = len(routes.crossings)
-    return len(routes.missing), max(0.0, count - most), routes.cost - (plan.crossing - CROSSING) * count
+@dataclass(frozen=True, slots=True)
+class _Found:
+    plan: Plan
+    routes: Routes
+
+    @property
+    def excess(self) -> tuple[float, float]:
+        """How many more crossings, and bends, there are than may be."""
+        wires, crossings, bends = len(self.routes.paths), len(self.routes.crossings), self.routes.corners
+        return max(0.0, crossings - max(1.0, _CROSSED * wires)), max(0.0, bends - _BENT * wires)
+
+
+def _dear(found: _Found) -> tuple[int, float, float]:
+    """What is missing or out of place, then by how much it is too tangled and crooked, then the cost as if all counted
+    alike."""
+    plan, routes = found.plan, found.routes
+    wrong = len(routes.missing) + intrusions(plan.graph, plan.rows, plan.columns)
+    more = (plan.crossing - CROSSING) * len(routes.crossings) + (plan.bend - BEND) * routes.corners
+    return wrong, sum(found.excess), routes.cost + standing(plan) - more
 
 
 def _cheapest(plans: Iterable[Plan]) -> Plan:
@@ -70,7 +93,7 @@ def _starts(plan: Plan) -> Iterator[Plan]:
         walked = columns(plan.graph, plan.rails, heights)
         start = Plan(plan.graph, plan.rails, heights, walked)
         together = replace(start, columns=gathered(plan.graph, walked))
-        yield together if _legal(together) else start
+        yield together if legal(together) else start
 
 
 def _final(plan: Plan) -> Routes:
@@ -88,7 +111,7 @@ def _final(plan: Plan) -> Routes:
 def _climb(plan: Plan, budget: int, wires: int) -> Plan:
     """Take the first change that makes the whole cheaper, go on from there through those that are left and round
     again, until none does or the budget is spent."""
-    found, spent = tried(plan, float("inf")), 0
+    found, spent, guess = tried(plan, float("inf")), 0, guesser(plan)
     seen, guessed = {(plan.rows, plan.columns)}, guess(plan)
     improved, begin = True, 0
     while (improved or begin) and spent <= budget:
@@ -98,7 +121,7 @@ def _climb(plan: Plan, budget: int, wires: int) -> Plan:
             if k < begin:
                 continue
             key = (changed.rows, changed.columns)
-            if key in seen or not _legal(changed):
+            if key in seen or not legal(changed):
                 continue
             seen.add(key)
             spent += _LOOK * wires
@@ -114,20 +137,3 @@ def _climb(plan: Plan, budget: int, wires: int) -> Plan:
             if improved or spent > budget:
                 break
     return plan
-
-
-# --- what is allowed ----------------------------------------------------------------------------------
-
-
-def _legal(plan: Plan) -> bool:
-    """A block's columns stay together, the stops of a rail in the order of its flow, and nothing on anything else."""
-    of = plan.columns.of
-    if any(own[-1] - own[0] >= len(own) for own in of if len(own) > 1):
-        return False
-    for rail in plan.rails:
-        stops = [of[n][0] for n in rail.stops]
-        if sorted(set(stops), reverse=rail.toward == "left") != stops:
-            return False
-    places = [(c, plan.rows.row[n]) for n, own in enumerate(of) for c in own]
-    places += [(_BORDER[node.side], plan.rows.row[n]) for n, node in enumerate(plan.graph.nodes) if node.side]
-    return len(set(places)) == len(places)

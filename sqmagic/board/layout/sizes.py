@@ -8,6 +8,9 @@ from sqmagic.board.theme import text_width
 CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE = 20.0, 14.0, 14.0, 17.0, 13.0, 16.0, 14.0, 14.0
 """Sizes of letters: in circles, layers, their tabs, signs, words in ellipses, functions, goals, on wires."""
 
+ROUND = 44.0
+"""How high inputs and outputs are; a long name makes an ellipse of the circle."""
+
 SMALL = 0.7
 """How much smaller what stands below is."""
 
@@ -31,6 +34,11 @@ def label_size(node: Node) -> float:
             return GOAL
         case _:
             return CIRCLE
+
+
+def circle_width(text: float, around: float) -> float:
+    """The width of a circle, or an ellipse, around a name of that width."""
+    return max(ROUND, text + around if text + around <= 1.2 * ROUND else 1.15 * text + around)
 
 
 def tab_width(node: Node) -> float:
@@ -58,6 +66,6 @@ def extent(node: Node) -> tuple[float, float]:
         case "loss" | "objective":
             return max(60.0, text + 32), 34.0
         case "input" | "output" | "target":
-            return max(44.0, text + 14), max(44.0, text + 14)
+            return circle_width(text, 14), ROUND
         case _:
             return 0.0, 0.0

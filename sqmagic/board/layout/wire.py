@@ -14,7 +14,7 @@ from sqmagic.board.layout.graph import BLOCKS
 from sqmagic.board.layout.grid import FREE, INSIDE, OUTSIDE, Grid, direction, occupy
 from sqmagic.board.layout.ports import E, N, S, W, Ways, arrivals, departures
 
-STEP, BEND, FORK = 0.4, 2.2, 0.6
+STEP, FORK = 0.4, 0.6
 _BUS, _EXIT_BEND = 0.2, 7.0
 """What a step on a bus costs less; and a bend on the way out, which should be a straight rail."""
 _TURNS = ((E, N, S), (N, E, W), (W, N, S), (S, E, W))
@@ -27,7 +27,7 @@ _THROUGH = ((1 << N) | (1 << S), (1 << E) | (1 << W))
 def lay(grid: Grid, net: int, sink: int) -> Sequence[int]:
     """Lay one wire if there is a way; without one, `grid.paths` does not get it. Gives the points that are new."""
     goals = _goals(grid, net, sink)
-    bend = _EXIT_BEND if grid.plan.graph.nodes[sink].kind == "exit" else BEND
+    bend = _EXIT_BEND if grid.plan.graph.nodes[sink].kind == "exit" else grid.plan.bend
     found = (_straight(grid, net, goals) or _search(grid, net, goals, bend)) if goals else None
     if found is None:
         return ()
@@ -118,16 +118,16 @@ def _draws_on(grid: Grid, net: int, row: int) -> bool:
 # --- the search ----------------------------------------------------------------------------------------
 
 
+Onward = Callable[[int, float, bool], list[tuple[int, float]]]
+
+
 def _search(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> tuple[list[int], int] | None:
     """A* over points and directions. Gives the points of the way, from where it leaves the net, and how it arrives.
 
     A state is `point * 4 + direction`; one that has arrived lies beyond the grid, so that a wire may come back to the
-    node that it left. Everything that the inner loop reads has a local name: it runs a million times a second.
+    node that it left.
     """
-    size, steps = len(grid.node), (1, grid.width, -1, -grid.width)
-    lanes, ends, closed = (grid.across, grid.upright), grid.ends, grid.closed
-    tree, allowed, tolls, row_of = grid.came.get(net, {}), _allowed(grid, net, goals), _tolls(grid, net), grid.row_of
-    ahead, crossing = _ahead(grid, net, goals, bend), grid.plan.crossing
+    size, ahead, onward = len(grid.node), _ahead(grid, net, goals, bend), _onward(grid, net, goals, bend)
     best: dict[int, float] = {}
     came: dict[int, int] = {}
     queue: list[tuple[float, int, float, int]] = []
@@ -141,31 +141,46 @@ def _search(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> tuple[
         if cost > best[state]:
             continue
         grid.work += 1
-        v, way = state >> 2, state & 3
-        if v >= size:
-            return [u % size for u in _states_back(came, state)], way
-        straight = came[state] == FREE or lanes[0][v] != FREE or lanes[1][v] != FREE
-        for turn in (way,) if straight else _TURNS[way]:
-            u, upright = v + steps[turn], turn & 1
-            more = cost + STEP + (bend if turn != way else 0.0) + (0.0 if upright else tolls[row_of[u]])
-            ways = goals.get(u)
-            if ways is not None:
-                if turn not in ways:
-                    continue
-                more += ways[turn]
-                following = (u + size) * 4 + turn
-            else:
-                if closed[u] > allowed or lanes[upright][u] != FREE or u in tree:
-                    continue
-                if lanes[1 - upright][u] != FREE:
-                    if ends[u] != _THROUGH[upright]:
-                        continue
-                    more += crossing
-                following = u * 4 + turn
+        if state >= size * 4:
+            return [u % size for u in _states_back(came, state)], state & 3
+        for following, more in onward(state, cost, came[state] == FREE):
             if more < best.get(following, 1e9) - 1e-9:
                 best[following], came[following] = more, state
-                heappush(queue, (more + ahead(u, turn), -len(best), more, following))
+                rest = ahead((following >> 2) % size, following & 3)
+                heappush(queue, (more + rest, -len(best), more, following))
     return None
+
+
+def _onward(grid: Grid, net: int, goals: dict[int, Ways], bend: float) -> Onward:
+    """What can follow a state, with what it costs until then; `first` states go straight on, as do those that cross.
+
+    This runs a million times a second: everything that it reads has a local name.
+    """
+    size, steps, crossing = len(grid.node), (1, grid.width, -1, -grid.width), grid.plan.crossing
+    across, upright, ends, closed = grid.across, grid.upright, grid.ends, grid.closed
+    tree, allowed, tolls, row_of = grid.came.get(net, {}), _allowed(grid, net, goals), _tolls(grid, net), grid.row_of
+
+    def onward(state: int, cost: float, first: bool) -> list[tuple[int, float]]:
+        v, way, out = state >> 2, state & 3, []
+        straight = first or across[v] != FREE or upright[v] != FREE
+        for turn in (way,) if straight else _TURNS[way]:
+            u = v + steps[turn]
+            more = cost + STEP + (bend if turn != way else 0.0) + (0.0 if turn & 1 else tolls[row_of[u]])
+            ways = goals.get(u)
+            if ways is not None:
+                if turn in ways:
+                    out.append(((u + size) * 4 + turn, more + ways[turn]))
+                continue
+            along, against = (upright, across) if turn & 1 else (across, upright)
+            if closed[u] > allowed or along[u] != FREE or u in tree:
+                continue
+            if against[u] == FREE:
+                out.append((u * 4 + turn, more))
+            elif ends[u] == _THROUGH[turn & 1]:
+                out.append((u * 4 + turn, more + crossing))
+        return out
+
+    return onward
 
 
 def _states_back(came: dict[int, int], state: int) -> list[int]:
@@ -239,7 +254,7 @@ def _starts(grid: Grid, net: int) -> Iterable[tuple[int, int, float]]:
     kind = plan.graph.nodes[source].kind
     tree = grid.came.get(net)
     leaves = departures(plan.graph, plan.rows, grid.rail, net, net in plan.columns.pins[source])
-    for way, cost in leaves.items():
+    for way, cost in leaves.items() if kind != "merge" or not tree else ():
         if grid.sides.get(_side(kind, source, start, (way + 2) % 4), FREE) == FREE:
             yield start, way, cost + (FORK if tree else 0.0)
     for v in tree or ():

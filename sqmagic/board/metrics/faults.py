@@ -39,10 +39,10 @@ _RULES = (
     _Rule(
         9,
         False,
-        lambda f: f.crossings - f.forced <= max(1, 0.4 * f.wires),
-        lambda f: f"{f.crossings} crossings of {f.wires} wires, of which {f.forced} are needed",
+        lambda f: f.crossings <= max(1, 0.4 * f.wires),
+        lambda f: f"{f.crossings} crossings of {f.wires} wires",
     ),
-    _Rule(10, False, lambda f: f.needless <= 0.8, lambda f: f"{f.needless:.2f} needless bends for each wire"),
+    _Rule(10, False, lambda f: f.bends <= 0.8, lambda f: f"{f.bends:.2f} bends for each wire"),
     _Rule(10, False, lambda f: f.most_bends <= 5, lambda f: f"a wire bends {f.most_bends} times"),
     _Rule(10, False, lambda f: f.crooked == 0, lambda f: f"{f.crooked} wires bend that could be straight"),
     _Rule(11, False, lambda f: f.unnamed == 0, lambda f: f"{f.unnamed} values are not named"),

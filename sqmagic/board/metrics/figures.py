@@ -9,12 +9,11 @@ from statistics import fmean
 
 from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.coordinates import Wire
-from sqmagic.board.layout.graph import BLOCKS, GOALS, SIGNS
+from sqmagic.board.layout.graph import GOALS
 from sqmagic.board.layout.rails import Rail, rails
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import WIRE, label_size
-from sqmagic.board.metrics.forced import forced_corners, forced_crossings
 from sqmagic.board.metrics.lines import close_pairs, crossings, pieces
 from sqmagic.board.metrics.places import along_borders, collisions, overlaps, passes, solid, strays
 
@@ -47,15 +46,10 @@ class Figures:
     """8: pieces of wires of different values that look like one, or run along a border."""
     crossings: int
     """9: crossings of wires."""
-    forced: int
-    """9: of these, at least so many that no picture of the program could do without; see `forced_crossings`."""
     wires: int
     """9: wires in all; crossings are allowed by their number."""
     bends: float
     """10: corners that one sees, for each wire; those on a stretch that wires of one value share count once."""
-    needless: float
-    """10: the same without the bends that a wire cannot do without: a rail's height is that of its other end, and of
-    the wires into a node, or of one value, one alone is straight."""
     most_bends: int
     """10: bends of the wire that has most."""
     crooked: int
@@ -102,10 +96,8 @@ def figures(part: Part) -> Figures:
         through=len(passes(part)),
         close=len(close_pairs(part)) + len(along_borders(part)),
         crossings=len(crossed),
-        forced=min(len(crossed), forced_crossings(part.graph)),
         wires=len(wires),
         bends=len(seen) / max(1, len(wires)),
-        needless=(len(seen - forced_corners(part)) - _risen(part)) / max(1, len(wires)),
         most_bends=max(bends, default=0),
         crooked=sum(_crooked(part, wire) for wire in wires if part.graph.nets[wire.net].source not in stops),
         unnamed=_unnamed(part),
@@ -139,21 +131,6 @@ def _bends(part: Part, wire: Wire) -> int:
     spot = part.placed.spots[wire.sink]
     joins = part.graph.nodes[wire.sink].kind == "merge" and wire.corners[-1] != spot
     return max(0, len(wire.corners) - 2 - joins)
-
-
-def _risen(part: Part) -> int:
-    """Bends between a rail and what stands at another height: up and across is one, down and into something from below
-    three."""
-    count, nodes = 0, part.graph.nodes
-    for wire in part.placed.wires:
-        source = part.graph.nets[wire.net].source
-        rise = part.placed.spots[wire.sink][1] - part.placed.spots[source][1]
-        if nodes[source].kind == "entry" and nodes[wire.sink].kind in {"layer", *BLOCKS, *SIGNS}:
-            side = nodes[wire.sink].kind != "layer"
-            count += min(_bends(part, wire), 1 if rise > 0.5 else 2 if side and rise < -0.5 else 0 if side else 3)
-        if nodes[wire.sink].kind == "exit":
-            count += min(_bends(part, wire), 1 if rise > 0.5 else 0 if abs(rise) < 0.5 else 3)
-    return count
 
 
 def _crooked(part: Part, wire: Wire) -> bool:

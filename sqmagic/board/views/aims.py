@@ -51,7 +51,7 @@ def over(part: Part, found: Sequence[Top], cell: Box, of: str, height: float) ->
         if top.circle:
             circle = replace(top.circle, spot=(x, height))
             yield from joined(circle, cell, of, 0, headed=True)
-            start, tail = height + circle.across / 2, f"n-c{circle.number}"
+            start, tail = height + circle.high / 2, f"n-c{circle.number}"
         if top.goal is not None:
             yield from _goal(part, top.goal, x, start, tail)
 

@@ -10,7 +10,7 @@ from sqmagic.board.layout.boxes import Box, Spot
 from sqmagic.board.layout.graph import Node
 from sqmagic.board.layout.normalise import value_label
 from sqmagic.board.layout.scene import Part
-from sqmagic.board.layout.sizes import CIRCLE, label_width
+from sqmagic.board.layout.sizes import CIRCLE, ROUND, circle_width, label_width
 from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Words, centred, faded, moved, suffixed
 from sqmagic.board.views.part import about_node, words
 from sqmagic.equations.system import Read, shift
@@ -21,7 +21,7 @@ one, with them, and how wide at most unless its circles need more; the size of i
 
 _MUCH = 420.0
 
-_APART, _EDGE, _LEAST = 12.0, 14.0, 44.0
+_APART, _EDGE = 12.0, 14.0
 _ASIDE = {-1: "one step earlier", 1: "one step later"}
 
 
@@ -58,6 +58,10 @@ class Circle:
     def above(self) -> bool:
         return self.node.kind == "output"
 
+    @property
+    def high(self) -> float:
+        return min(self.across, ROUND)
+
 
 def circles(part: Part, steps: int) -> tuple[Circle, ...]:
     """From left to right."""
@@ -67,7 +71,7 @@ def circles(part: Part, steps: int) -> tuple[Circle, ...]:
         below, above = cell and spot[1] < cell.bottom, cell and spot[1] > cell.top
         if (node.kind == "input" and below) or (node.kind == "output" and above):
             own = _later(node, steps)
-            across = max(_LEAST, label_width(own.label, CIRCLE) + 9)
+            across = circle_width(label_width(own.label, CIRCLE), 9)
             found.append(Circle(n, own, spot, across))
     return tuple(sorted(found, key=lambda c: c.spot))
 
@@ -81,15 +85,15 @@ def _later(node: Node, steps: int) -> Node:
 
 def joined(circle: Circle, cell: Box, of: str, steps: int, *, headed: bool = False) -> Iterator[Mark]:
     """A circle and its wire to the border of a closed cell; `headed` wires from inputs end in an arrowhead."""
-    (x, y), across = circle.spot, circle.across
+    (x, y), high = circle.spot, circle.high
     name = f"c{circle.number}{suffix(steps) if steps else ''}"
-    yield Shape(f"n-{name}", circle.node.kind, centred(x, y, across, across), circle.node.label, circle.letters,
+    yield Shape(f"n-{name}", circle.node.kind, centred(x, y, circle.across, high), circle.node.label, circle.letters,
                 about_node(circle.node))  # fmt: skip
     about = About(state=circle.node.state)
     if circle.above:
-        yield Line(f"w-{name}", ((x, cell.top), (x, y - across / 2)), of, f"n-{name}", True, about=about)
+        yield Line(f"w-{name}", ((x, cell.top), (x, y - high / 2)), of, f"n-{name}", True, about=about)
     else:
-        yield Line(f"w-{name}", ((x, y + across / 2), (x, cell.bottom)), f"n-{name}", of, headed, about=about)
+        yield Line(f"w-{name}", ((x, y + high / 2), (x, cell.bottom)), f"n-{name}", of, headed, about=about)
 
 
 def spread(found: Sequence[Circle], left: float, right: float) -> tuple[Circle, ...]:
