@@ -43,9 +43,22 @@ MOST_CROSSINGS = {"lstm_seed": 1, "gru_inline": 1, "gru_macro": 1, "a2c_gae": 10
 """Olah's own pictures of the LSTM and the GRU have one."""
 
 LISTED: dict[int, set[int]] = {
-    72: {10},
-    107: {9},
-    112: {9},
+    1: {10},
+    54: {9},
+    75: {0, 9},
+    100: {9, 10},
+    106: {9},
+    107: {9, 10},
+    155: {10},
+    160: {10},
+    161: {9, 10},
+    170: {12},
+    209: {10},
+    234: {10},
+    236: {11},
+    246: {10},
+    265: {10},
+    272: {10},
 }
 
 COUNT, CHUNK = 300, 25

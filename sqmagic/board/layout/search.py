@@ -3,13 +3,13 @@ program has one picture everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqmagic.board.layout.anneal import annealed
 from sqmagic.board.layout.changes import changes, legal, returning
 from sqmagic.board.layout.columns import columns, gathered
-from sqmagic.board.layout.grid import BEND, CROSSING, Plan
+from sqmagic.board.layout.grid import BEND, CROSSING, Plan, Point
 from sqmagic.board.layout.guess import guesser
 from sqmagic.board.layout.instances import intrusions
 from sqmagic.board.layout.route import Routes, route, standing, tried
@@ -22,8 +22,9 @@ counts for that is found at once, or whose cost is guessed."""
 _PROBE = 0.2
 """The share of the budget that each of several starts gets."""
 
-_CROSSED, _BENT, _DEARER = 0.4, 0.8, 1.5
-"""More crossings, or bends, for each wire are too many, and then count for so many times as much."""
+_CROSSED, _BENT, _WINDING, _DEARER = 0.4, 0.8, 5, 1.5
+"""More crossings, or bends, for each wire are too many, and so are more bends of one; they then count for so many times
+as much."""
 
 _LOTS, _STEPS, _SHARE = 10, 1000, 0.12
 """How often at most a plan is sought by lot while there is too much of something, in how many steps, and the share of
@@ -68,9 +69,14 @@ class _Found:
 
     @property
     def excess(self) -> tuple[float, float]:
-        """How many more crossings, and bends, there are than may be."""
+        """How many more crossings, and bends, there are than may be, in all and on one wire."""
         wires, crossings, bends = len(self.routes.paths), len(self.routes.crossings), self.routes.corners
-        return max(0.0, crossings - max(1.0, _CROSSED * wires)), max(0.0, bends - _BENT * wires)
+        winding = sum(max(0, _bends(path) - _WINDING) for path in self.routes.paths.values())
+        return max(0.0, crossings - max(1.0, _CROSSED * wires)), max(0.0, bends - _BENT * wires) + winding
+
+
+def _bends(path: Sequence[Point]) -> int:
+    return sum((a[0] == b[0]) != (b[0] == c[0]) for a, b, c in zip(path, path[1:], path[2:], strict=False))
 
 
 def _dear(found: _Found) -> tuple[int, float, float]:
