@@ -30,6 +30,9 @@ _LOTS, _STEPS, _SHARE = 10, 1000, 0.12
 """How often at most a plan is sought by lot while there is too much of something, in how many steps, and the share of
 the budget of the climb from there."""
 
+_LARGE = 60
+"""With more wires than that a lot takes too long."""
+
 _SLACK = 4.0
 """By how much more than what is there a plan may seem to cost, at a guess, and still be tried."""
 
@@ -48,7 +51,7 @@ def best(plan: Plan) -> tuple[Plan, Routes]:
     probed = [_climb(start, share, wires) if share else start for start in starts]
     chosen = _climb(_cheapest(probed), budget - share * len(starts), wires)
     found = _Found(chosen, _final(chosen))
-    for seed in range(_LOTS):
+    for seed in range(_LOTS if wires <= _LARGE else 0):
         crossed, bent = found.excess
         if not crossed and not bent:
             break
