@@ -12,7 +12,7 @@ the recurrence of the program reads, and gives its states; what rules took out o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqmagic.calculus.adjoint import adjoint
@@ -21,12 +21,13 @@ from sqmagic.emit.c.names import point
 from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
 from sqmagic.emit.torch.scans import ScanMethod
-from sqmagic.emit.torch.write import Faster, scan_methods
+from sqmagic.emit.torch.write import Faster, prepared_method, scan_methods
 from sqmagic.equations.shapes import Shapes
-from sqmagic.equations.system import Fixed, Last, Read, Running, System, reads
+from sqmagic.equations.system import Apply, Context, Fixed, Last, Read, Running, System, reads, walk
 from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
+from sqmagic.schedule.plan.beforehand import beforehand
 from sqmagic.schedule.plan.lower import NotForKernels
 from sqmagic.schedule.plan.reverse import Reverse, reverse
 from sqmagic.schedule.plan.scans import Held, Scan, scans
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ScanPage:
     """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes; the same
-    of its way back, or why there is none. `outside` are the states that others read.
+    of its way back, or why there is none. `outside` are the states that others read. `ready` is a method that
+    computes what the scan is given besides, `made`, if there is any: the method's places go on with its results.
     """
 
     scan: Scan
@@ -49,6 +51,8 @@ class ScanPage:
     page: str
     interface: Interface
     back: tuple[Reverse, Alone, str, Interface] | str
+    ready: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -69,20 +73,78 @@ def scan_pages(
 
     Of a program that acts (`recorded`) they are those of learning.
     """
-    found = {n: s for n, s in scans(system, shapes, order, held).items() if isinstance(s, Scan)}
+    wholes = {n: _whole(system, shapes, order, held, n, s) for n, s in scans(system, shapes, order, held).items()}
+    found = {n: whole for n, whole in wholes.items() if whole is not None}
     methods = scan_methods(system, shapes, order, held, faster, found, recorded=recorded)
     made = {}
-    for number, scan in found.items():
-        if _given(scan, methods[number]):
-            outside = _outside(system, order, number)
-            back: tuple[Reverse, Alone, str, Interface] | str
-            try:
-                way, apart = _way_back(system, shapes, held, scan, outside)
-                back, scan = (way, apart, *write_c(way.backward, way)), way.forward
-            except NotForKernels as reason:
-                back = str(reason)
-            made[number] = ScanPage(scan, methods[number], outside, *write_c(scan), back)
+    for number, whole in found.items():
+        page = _page(whole, methods[number])
+        if page is not None:
+            made[number] = page
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A scan in the program that it is of, the component `number`: as it is, or with names for what is computed
+    beforehand."""
+
+    system: System
+    shapes: Shapes
+    order: Dependence
+    held: Domains
+    number: int
+    scan: Scan
+    made: tuple[str, ...] = ()
+
+
+def _whole(
+    system: System, shapes: Shapes, order: Dependence, held: Domains, number: int, scan: Scan | str
+) -> _Whole | None:
+    if isinstance(scan, Scan):
+        return _Whole(system, shapes, order, held, number, scan)
+    named = beforehand(system, shapes, order.components[number])
+    if named is None:
+        return None
+    anew = dependence(named.system)
+    steps = domains(named.system, anew)
+    kind, states = order.components[number].kind, order.components[number].states
+    same = (n for n, c in enumerate(anew.components) if (c.kind, set(c.states)) == (kind, set(states)))
+    again = next(same, -1)
+    if anew.problems or steps.problems or any(steps.states[s] != held.states[s] for s in states):
+        return None
+    found = scans(named.system, named.shapes, anew, steps).get(again)
+    return (
+        _Whole(named.system, named.shapes, anew, steps, again, found, named.made) if isinstance(found, Scan) else None
+    )
+
+
+def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
+    """None where the method is not given all that the scan needs."""
+    system, shapes, scan, ready = whole.system, whole.shapes, whole.scan, None
+    given = [name for name in whole.made if name in scan.rows or name in {still.state for still in scan.stills}]
+    if given:
+        ready = prepared_method(system, shapes, whole.order, whole.held, method, whole.made, given)
+        if ready is None:
+            return None
+        more: dict[tuple[str, Context], int] = {(name, ()): len(method.arguments) + n for n, name in enumerate(given)}
+        method = replace(method, places={**method.places, **more})
+    if not _given(scan, method):
+        return None
+    outside = frozenset(method.states) if _draws(whole) else _outside(system, whole.order, whole.number)
+    back: tuple[Reverse, Alone, str, Interface] | str
+    try:
+        way, apart = _way_back(system, shapes, whole.held, scan, outside)
+        back, scan = (way, apart, *write_c(way.backward, way)), way.forward
+    except NotForKernels as reason:
+        back = str(reason)
+    return ScanPage(scan, method, outside, *write_c(scan), back, tuple(ready or ()), tuple(given))
+
+
+def _draws(whole: _Whole) -> bool:
+    """Whether chance has a part in it: then no state can be computed later, for it would be another."""
+    made = [e.value for e in whole.system.equations if any(t.state in whole.made for t in e.targets)]
+    return any(isinstance(node, Apply) and node.op == "dropout" for value in made for node in walk(value))
 
 
 def _given(scan: Scan, method: ScanMethod) -> bool:
@@ -149,6 +211,7 @@ def program_of(page: ScanPage) -> ScanProgram:
         given=tuple(given),
         weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
         backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
+        ready=f"{method.name}_ready" if page.ready else "",
     )
 
 

@@ -21,7 +21,7 @@ from sqmagic.faster import Rewritten
 from sqmagic.kernels import ScanPage
 from sqmagic.schedule.dependence import Dependence
 from sqmagic.schedule.domains import Domains
-from sqmagic.schedule.plan.facts import Cost, Part, plan
+from sqmagic.schedule.plan.facts import Cost, Part, phases_of, plan
 
 
 def planned(
@@ -39,8 +39,11 @@ def planned(
     for part in plan(system, shapes, order, held).parts:
         rules = Counter(_rules(rewritten, part.number) if part.kind != "once" else ())
         told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
-        phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
         reverse, page = costs.get(part.number), pages.get(part.number)
+        if page is not None and page.made:
+            early = f"{len(page.made)} beforehand, at all steps at once"
+            part = replace(part, phases=(early, *phases_of(page.scan)), why_not="")
+        phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
         kept = () if page is None or reverse is None else tuple(dict.fromkeys(_kept(page, shapes)))
         method = "" if page is None else page.method.name
         found.append(replace(part, phases=phases, reverse=reverse, kept=kept, method=method))

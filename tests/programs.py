@@ -374,3 +374,40 @@ w : param(1)
 w*i_t -> p_t => x_t
 """,
 }
+
+IN_LOOPS: dict[str, str] = {
+    "looked_up": """
+a_t : class(5)
+b_t : class(4)
+x_t : 4
+0 -> h_0
+tanh(embed_E(a_t) + M(h_{t-1}) + embed_E(b_t)) * x_t[b_t] -> h_t
+h_t : 6
+h_t --[G]-> p_t => y_t
+y_t : 2
+""",
+    "choices": """
+x_t : 4
+a_t : class(4)
+0 -> h_0
+one_hot(argmax(h_{t-1}))|x_t|one_hot(a_t) --[M|softmax]-> q_t
+h_{t-1} * q_t[a_t] + log(q_t[a_t]) * q_t + entropy(q_t) * t / T -> h_t
+h_t : 4
+h_t => x_t
+""",
+    "dropped": """
+x_t : 3
+0 -> h_0
+h_{t-1}|dropout(x_t, 0.2) --[M|tanh|dropout(0.3)]-> h_t
+h_t : 5
+h_t --[G]-> p_t => x_t
+""",
+    "normed": """
+x_t : 3
+0 -> h_0
+h_{t-1}|x_t --[M|layer_norm_L|tanh]-> h_t
+h_t : 5
+h_t --[G]-> p_t => x_t
+""",
+}
+"""Recurrences with what chance draws, tables, and components that are known only as they run."""

@@ -114,7 +114,7 @@ def _subject(system: System, shapes: Shapes, steps: int, batch: int, seed: int) 
     pages = kernels.scan_pages(system, shapes, order, held, program)
     ways = [Way("as written", generated.build(emit(system, shapes, order, held, "net"), "net", {}))]
     if program is not None:
-        source = emit(system, shapes, order, held, "net", (), program)
+        source = emit(system, shapes, order, held, "net", None, program)
         ways.append(Way("rewritten", generated.build(source, "net", {})))
     if pages:
         module = generated.build(emit(system, shapes, order, held, "net", pages, program), "net", {})

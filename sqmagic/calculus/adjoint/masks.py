@@ -30,7 +30,7 @@ def masks(
         for state, drawn in found:
             target = replace(equation.targets[0], state=state)
             equations.append(replace(equation, targets=(target,), value=drawn))
-            made[state] = shape_of(drawn.args[0], shapes, parameters)
+            made[state] = shape_of(drawn.args[0], {**shapes, **made}, parameters)
         equations.append(replace(equation, value=value))
     return replace(system, equations=tuple(equations)), made
 

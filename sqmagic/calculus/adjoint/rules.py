@@ -192,16 +192,22 @@ def _concat(call: Call, i: int) -> Expr:
     return op("slice", call.g, start=before, stop=before + call.shapes[i][0], of=of)
 
 
+def _picked(call: Call) -> Expr:
+    """1 at the component that was picked. `picks` tells whoever computes with it that what it multiplies reaches no
+    other, be it what it may."""
+    return op("one_hot", call.args[1], size=call.shapes[0][0], picks=True)
+
+
 def _index(call: Call, i: int) -> Expr:
     """g at the component that was picked."""
     if i == 1:
         return ZERO
-    which = op("one_hot", call.args[1], size=call.shapes[0][0])
+    which = _picked(call)
     return times(call.g, which) if len(call.shapes[0]) == 1 else op("outer", which, call.g)
 
 
 def _log_prob(call: Call, i: int) -> Expr:
-    return over(times(call.g, op("one_hot", call.args[1], size=call.shapes[0][0])), call.args[0]) if i == 0 else ZERO
+    return over(times(call.g, _picked(call)), call.args[0]) if i == 0 else ZERO
 
 
 def _slice(call: Call, i: int) -> Expr:

@@ -17,7 +17,20 @@ from sqmagic.emit.c.names import at
 from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, MANY, PRODUCT, SIGN
 from sqmagic.emit.c.places import Writing, own_place, place
 from sqmagic.equations.show import show_equation
-from sqmagic.schedule.plan.nodes import Fold, Join, Map, Number, Places, Product, Row, Share, Step, needed, width
+from sqmagic.schedule.plan.nodes import (
+    Fold,
+    Join,
+    Length,
+    Map,
+    Number,
+    Places,
+    Product,
+    Row,
+    Share,
+    Step,
+    needed,
+    width,
+)
 from sqmagic.schedule.plan.phases import Group, Store
 
 if TYPE_CHECKING:
@@ -201,9 +214,11 @@ class Lines:
                 return Text(_number(value), SIGN if value < 0 else ATOM, True)
             case Step(offset):
                 return Text(f"(real)(t + {offset})" if offset else "(real)t", SIGN, True)
+            case Length(offset):
+                steps = self.writing.scan.steps
+                return Text(f"(real)({_steps(offset + steps.first - 1 - steps.last)})", SIGN, True)
             case Share(more):
-                steps = f"s->steps {'+' if more > 0 else '-'} {abs(more)}" if more else "s->steps"
-                return Text(f"1 / (real)(({steps}) * s->batch)", PRODUCT, True)
+                return Text(f"1 / (real)(({_steps(more)}) * s->batch)", PRODUCT, True)
             case Places():
                 return Text("places_from(unit + v * LANES)")
             case _:
@@ -260,6 +275,11 @@ def _told(line: str, comment: str) -> list[str]:
 def _moved(pointer: str, stride: str) -> str:
     """Where an example's vector of units stands."""
     return f"{pointer} + v * LANES" if stride == "0" else f"{pointer} + i * {stride} + v * LANES"
+
+
+def _steps(more: int) -> str:
+    """How many steps there are, and some more."""
+    return f"s->steps {'+' if more > 0 else '-'} {abs(more)}" if more else "s->steps"
 
 
 def _condition(scan: Scan, setting: str) -> str:

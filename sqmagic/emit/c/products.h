@@ -198,7 +198,7 @@ UNUSED static void pack(real *panel, long apart, const real *weight, long by_uni
     if (by_unit == 1)
         for (; k < width; k++)
             store(panel + k * apart, load(weight + k * by_component, there), LANES);
-    else if (by_component == 1 && there == LANES)
+    else if (by_component == 1 && there == LANES && LANES >= 4)
         for (; k + 4 <= width; k += 4)
             for (long j = 0; j < LANES; j += 4) {
                 const real *from = weight + j * by_unit + k;

@@ -63,6 +63,27 @@ def scan_method(facts: Facts, states: Sequence[str], region: Sequence[Component]
     )
 
 
+def prepared(facts: Facts, region: Sequence[Component], method: ScanMethod, given: Sequence[str]) -> list[str] | None:
+    """A method that takes what a scan's takes, and computes what else is `given`; None where that does not tell it."""
+    lines = [line for component in region for line in statements(facts, component)]
+    own = {facts.name(t.state) for c in region for n in c.equations for t in facts.system.equations[n].targets}
+    others = {*facts.variables.values(), *WINDOW} - own - {*method.arguments}
+    asked = {name for name in others if _uses(lines, name)}
+    if asked == {"batch"} and method.places:
+        (state, context), place = next(iter(method.places.items()))
+        axis = int(state in facts.stored and not context)
+        lines.insert(0, f"batch = {method.arguments[place]}.shape[{axis}]")
+    elif asked:
+        return None
+    results = [facts.name(state) for state in given]
+    doc = f'"""What `{method.name}` as compiled code is given besides."""'
+    found = f"return {', '.join(results)}" if len(results) > 1 else f"return ({results[0]},)"
+    return [
+        f"def {method.name}_ready({', '.join(['self', *method.arguments])}):",
+        *(INDENT + line if line else "" for line in [doc, *lines, found]),
+    ]
+
+
 def _uses(lines: list[str], word: str) -> bool:
     pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
     return any(pattern.search(line.partition("# ")[0]) for line in lines)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sqmagic.emit.torch.acting import copying
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
@@ -21,7 +21,7 @@ from sqmagic.emit.torch.names import class_name
 from sqmagic.emit.torch.place import Place, filled, translate
 from sqmagic.emit.torch.prelude import PRELUDE
 from sqmagic.emit.torch.reading import bare, moved, window
-from sqmagic.emit.torch.scans import ScanMethod, call, scan_method, written
+from sqmagic.emit.torch.scans import ScanMethod, call, prepared, scan_method, written
 from sqmagic.emit.torch.statements import once, over_steps, statements
 from sqmagic.emit.torch.stepping import stepping
 from sqmagic.equations.shapes import Shapes
@@ -45,6 +45,13 @@ class Faster:
     domains: Domains
     regions: tuple[tuple[Component, ...], ...]
     made: frozenset[str]
+
+
+class Compiled(Protocol):
+    """A scan for which there is compiled code: the method that computes what that is given besides, if there is one."""
+
+    @property
+    def ready(self) -> Sequence[str]: ...
 
 
 def refused(system: System) -> tuple[Problem, ...]:
@@ -83,21 +90,23 @@ def emit(
     dependence: Dependence,
     domains: Domains,
     name: str = "net",
-    scans: Collection[int] = (),
+    scans: Mapping[int, Compiled] | None = None,
     faster: Faster | None = None,
     acting: Sequence[list[str]] | None = None,
 ) -> str:
     """The page. Nothing that `refused` names may be in the system, and nothing in the facts may be a problem.
 
-    The components in `scans` (by number) become methods of their own, `scan_2`, that compiled code may stand in for.
+    The components in `scans` (by number) become methods of their own, `scan_2`, that compiled code may stand in for,
+    with those that compute what it is given besides.
     With `faster`, whole sequences are computed as that says, and single steps as the system says. `acting` are the
     methods of a program that acts; its examples are all as long as the window.
     """
     facts = gather(system, shapes, domains, recorded=acting is not None)
     whole, regions = _whole(facts, dependence, faster)
-    apart = _apart(whole, dependence, regions, scans)
+    apart = _apart(whole, dependence, regions, scans or ())
     methods = [_init(facts), _forward(whole, regions, apart)]
     methods += [written(whole, method) for method in apart.values()]
+    methods += [list(scan.ready) for scan in (scans or {}).values() if scan.ready]
     methods += [_loss(facts)] if system.goals else []
     methods += stepping(facts, dependence) if acting is None else acting
     body = [line for method in methods for line in ["", *method]]
@@ -122,6 +131,21 @@ def scan_methods(
     """The methods that the page has for these components; `recorded` says that it is that of a program that acts."""
     whole, regions = _whole(gather(system, shapes, domains, recorded=recorded), dependence, faster)
     return _apart(whole, dependence, regions, scans)
+
+
+def prepared_method(
+    system: System,
+    shapes: Shapes,
+    dependence: Dependence,
+    domains: Domains,
+    method: ScanMethod,
+    made: Collection[str],
+    given: Sequence[str],
+) -> list[str] | None:
+    """The method that computes what compiled code is given besides, in a System in which that has names: of those that
+    are `made`, the ones that are read."""
+    region = [c for c in dependence.components if set(made).intersection(c.states)]
+    return prepared(gather(system, shapes, domains), region, method, given)
 
 
 Regions: TypeAlias = Sequence[tuple[Component, ...]]

@@ -1,18 +1,18 @@
 """A compiled scan as a function that torch differentiates: the way back is the adjoint that the compiler derived.
 
-What was computed is kept as it is: backward may be called again (`retain_graph`), and may not itself be differentiated.
-States that only the way back reads lie side by side in one block.
+What was computed is kept as it is: backward may be called again (`retain_graph`). Where it is itself to be
+differentiated (`create_graph`), torch's code goes both ways once more. States that only the way back reads lie side by
+side in one block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sqmagic.runtime.kernels.call import Caller, Member, Size, laid_out, rows_taken, stored
 from sqmagic.runtime.kernels.compiler import Library
@@ -56,11 +56,13 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
 
 
 class Setting(NamedTuple):
-    """What a call knows besides tensors: `places` says which of the method's arguments are tensors."""
+    """What a call knows besides tensors: `places` says which of the method's arguments are tensors; `by_torch` computes
+    all states again in a way that can be differentiated twice, or None where it would not compute the same."""
 
     ready: Ready
     size: Size
     places: tuple[int, ...]
+    by_torch: Callable[[], Mapping[str, Tensor]] | None = None
 
 
 def forward(
@@ -136,13 +138,14 @@ class Scan(torch.autograd.Function):
         return tuple(given[s] for s in found.outside)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
         setting: Setting = ctx.setting
         found, count = setting.ready, len(setting.places)
         saved, wanted = ctx.saved_tensors, ctx.needs_input_grad[1:]
         if all(g is None for g in given):
             return (None, *(None for _ in wanted))
+        if torch.is_grad_enabled():
+            return (None, *_differentiable(setting, saved[: len(wanted)], wanted, given))
         assert found.back is not None, "there is a way back"
         end = len(wanted) + len(found.outside)
         gradients = found.back.gradients(
@@ -157,3 +160,21 @@ class Scan(torch.autograd.Function):
             wanted[count:],
         )
         return (None, *gradients)
+
+
+def _differentiable(
+    setting: Setting, tensors: Sequence[Tensor], wanted: Sequence[bool], given: Sequence[Tensor | None]
+) -> Iterator[Tensor | None]:
+    """The gradients of the tensors that want one, so that they can be differentiated themselves."""
+    program = setting.ready.program
+    if setting.by_torch is None:
+        raise RuntimeError(
+            f"`{program.method}` ran as compiled code on what was drawn or looked up for it beforehand: its gradient "
+            "cannot be differentiated once more"
+        )
+    states = setting.by_torch()
+    pairs = [(states[s], g) for s, g in zip(setting.ready.outside, given, strict=True) if g is not None]
+    outputs, adjoints = zip(*pairs, strict=True)
+    leaves = [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked]
+    found = iter(torch.autograd.grad(outputs, leaves, adjoints, create_graph=True, allow_unused=True))
+    yield from (next(found) if asked else None for asked in wanted)

@@ -65,7 +65,8 @@ class ScanProgram:
 
     The method gives the first `returned` of the own states; others read those in `outside`. `horizon` is the place of
     the number of steps T among the arguments, `lengths` that of the examples' lengths or None; there are T + `more`
-    steps. `backward` is the way back, or why there is none.
+    steps. `backward` is the way back, or why there is none. `ready` is a method that takes the same arguments and
+    gives those that C takes besides; "" where it takes no more.
     """
 
     method: str
@@ -81,6 +82,7 @@ class ScanProgram:
     given: tuple[Given, ...]
     weights: tuple[Weights, ...]
     backward: Backward | str
+    ready: str = ""
 
     @property
     def pages(self) -> tuple[Page, ...]:

@@ -59,6 +59,8 @@ class Bound:
         found = setting.ready
         tensors = [*arguments.values(), *weights]
         if differentiated:
+            if not self.program.ready:
+                setting = setting._replace(by_torch=partial(_by_torch, self, module, args))
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
             given = dict(zip(found.outside, outside, strict=True))
             every = partial(_by_torch, self, module, args)
@@ -110,6 +112,9 @@ def _ready(
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
     weights = [weight_of(module, w.parameter) for w in program.weights]
+    _dtype([*weights, *(a for a in args if isinstance(a, Tensor))])
+    if program.ready:
+        args = [*args, *vars(type(module))[program.ready](module, *args)]
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
     tensors = [*weights, *arguments.values()]
     dtype = _dtype(tensors)

@@ -94,7 +94,7 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
         flops=sum(_flops(e, shapes.parameters) for e in equations),
         numbers=sum(map(_size, _touched(equations, shapes.states))),
         over_time=component.kind != "once",
-        phases=tuple(_phases(scan)) if isinstance(scan, Scan) else (),
+        phases=tuple(phases_of(scan)) if isinstance(scan, Scan) else (),
         why_not=scan if isinstance(scan, str) else "",
     )
 
@@ -132,7 +132,7 @@ def _touched(equations: tuple[Equation, ...], states: Mapping[str, Shape]) -> It
     yield from (states[r.state] for r in others if isinstance(r, Read))
 
 
-def _phases(scan: Scan) -> Iterator[str]:
+def phases_of(scan: Scan) -> Iterator[str]:
     """A line for each group of each phase."""
     names = {number: state for state, number in scan.values.items()}
     for n, phase in enumerate(scan.phases.phases, 1):

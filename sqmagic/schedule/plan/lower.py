@@ -13,12 +13,26 @@ from typing import TypeAlias, assert_never
 
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.shapes.forward import shape_of
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, Weight, shift
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Fixed,
+    Last,
+    Point,
+    Position,
+    Read,
+    Running,
+    Weight,
+    shift,
+)
 from sqmagic.schedule.plan.nodes import (
     Cut,
     Fold,
     Graph,
     Join,
+    Length,
     Map,
     Number,
     Places,
@@ -106,18 +120,26 @@ def value(expr: Expr, work: Work) -> int:
         case Weight(parameter):
             width = _vector(work.parameters[parameter], f"`{parameter}`")
             return work.graph.put(Vector(parameter, 0, width))
-        case Position(Running(_, offset)):
-            return work.graph.put(Step(offset))
-        case Position(Fixed(number)):
-            return work.graph.put(Number(float(number)))
-        case Position():
-            raise NotForKernels("it computes with the length of the window")
+        case Position(point):
+            return work.graph.put(_position(point))
         case Apply(op):
             if op not in RULES:
                 raise NotForKernels(f"`{op}` has no kernel")
             return RULES[op](expr, work)
         case _:
             assert_never(expr)
+
+
+def _position(point: Point) -> Step | Number | Length:
+    match point:
+        case Running(_, offset):
+            return Step(offset)
+        case Fixed(number):
+            return Number(float(number))
+        case Last(_, offset):
+            return Length(offset)
+        case _:
+            assert_never(point)
 
 
 def _read(read: Read, work: Work) -> int:
@@ -188,12 +210,18 @@ def _as_wide(number: int, width: int, work: Work) -> int:
 
 
 def _pointwise(node: Apply, work: Work) -> int:
+    return pointwise(node.op, tuple(value(a, work) for a in node.args), work)
+
+
+def _mul(node: Apply, work: Work) -> int:
+    """A factor 1 changes nothing, whatever it multiplies; one that picks leaves nothing of what it does not pick."""
     numbers = tuple(value(a, work) for a in node.args)
-    if node.op == "mul":  # a factor 1 changes nothing, whatever it multiplies
-        for one, other in (numbers, numbers[::-1]):
-            if work.graph.nodes[one] == Number(1.0):
-                return other
-    return pointwise(node.op, numbers, work)
+    for (one, other), factor in zip((numbers, numbers[::-1]), node.args, strict=True):
+        if work.graph.nodes[one] == Number(1.0):
+            return other
+        if isinstance(factor, Apply) and factor.attribute("picks", False):
+            return pointwise("where", (one, other, work.graph.put(Number(0.0))), work)
+    return pointwise("mul", numbers, work)
 
 
 def _add(node: Apply, work: Work) -> int:
@@ -248,11 +276,15 @@ def cut(number: int, start: int, size: int, work: Work) -> int:
             return work.graph.put(Cut(arg, first + start, size))
         case Join(args):
             return _cut_of_parts(args, start, size, work)
-        case Map(op, args, _, setting) if op in CHEAP:
+        case Map(op, args, _, setting) if op in CHEAP and not any(_counts(work, a) for a in args):
             cuts = tuple(a if work.width(a) == 1 else cut(a, start, size, work) for a in args)
             return work.graph.put(Map(op, cuts, size, setting))
         case _:
             return work.graph.put(Cut(number, start, size))
+
+
+def _counts(work: Work, number: int) -> bool:
+    return isinstance(work.graph.nodes[number], Places)
 
 
 def _cut_of_parts(parts: tuple[int, ...], start: int, size: int, work: Work) -> int:
@@ -302,7 +334,7 @@ def terms(weight: str, operand: int, pitch: int, work: Work, transposed: bool = 
     """Weights times a value; times each of its parts if it is a concatenation."""
     found, component = [], 0
     for part in _parts(operand, work):
-        if isinstance(work.graph.nodes[part], Number | Step | Share):  # a product takes what stands in memory
+        if isinstance(work.graph.nodes[part], Number | Step | Length | Share):  # a product takes what stands in memory
             part = work.graph.put(Map("copy", (part,), 1))
         found.append(Term(weight, part, 0, component, pitch, transposed))
         component += work.width(part)
@@ -484,21 +516,41 @@ def _cross_entropy_logits(node: Apply, work: Work) -> int:
     return pointwise("neg", (fold("sum", pointwise("mul", (y, logs), work), work),), work)
 
 
-def _layer_norm(node: Apply, work: Work) -> int:
-    number = value(node.args[0], work)
+def _scaled(number: int, node: Apply, work: Work) -> tuple[int, int]:
+    """What a layer norm makes of its input before its weights, and the deviation that it divides by."""
     eps = work.graph.put(Number(float(node.attribute("eps", 1e-5))))
     centred = pointwise("sub", (number, mean(number, work)), work)
     variance = mean(pointwise("square", (centred,), work), work)
     deviation = pointwise("sqrt", (pointwise("add", (variance, eps), work),), work)
-    scaled = pointwise("div", (centred, deviation), work)
+    return pointwise("div", (centred, deviation), work), deviation
+
+
+def _layer_norm(node: Apply, work: Work) -> int:
+    number = value(node.args[0], work)
+    scaled, _ = _scaled(number, node, work)
     width = work.width(number)
     weight, bias = (work.graph.put(Vector(f"{node.layer}.{n}", 0, width)) for n in ("weight", "bias"))
     return pointwise("add", (pointwise("mul", (scaled, weight), work), bias), work)
 
 
+def _layer_norm_input(node: Apply, work: Work) -> int:
+    """Of g times the weights what is neither their mean nor along the input, over the deviation."""
+    g, number = (value(a, work) for a in node.args)
+    scaled, deviation = _scaled(number, node, work)
+    weight = work.graph.put(Vector(f"{node.layer}.weight", 0, work.width(number)))
+    g = pointwise("mul", (g, weight), work)
+    along = pointwise("mul", (scaled, mean(pointwise("mul", (g, scaled), work), work)), work)
+    rest = pointwise("sub", (pointwise("sub", (g, mean(g, work)), work), along), work)
+    return pointwise("div", (rest, deviation), work)
+
+
+def _layer_norm_weight(node: Apply, work: Work) -> int:
+    g, number = (value(a, work) for a in node.args)
+    return pointwise("mul", (g, _scaled(number, node, work)[0]), work)
+
+
 _EACH = [
     "sub",
-    "mul",
     "div",
     "neg",
     "exp",
@@ -551,6 +603,7 @@ RULES: dict[str, Rule] = {
     "one_hot": _one_hot,
     "step_share": _step_share,
     "add": _add,
+    "mul": _mul,
     "stop": _same,
     "old": _same,
     "concat": _concat,
@@ -566,6 +619,8 @@ RULES: dict[str, Rule] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "layer_norm": _layer_norm,
+    "layer_norm_input": _layer_norm_input,
+    "layer_norm_weight": _layer_norm_weight,
     "argmax": _argmax,
     "log_prob": _log_prob,
     "entropy": _entropy,

@@ -29,6 +29,13 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Length:
+    """The number of the last step, T + offset."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """What an example at a step counts in a mean over T + `more` steps and all examples."""
 
@@ -129,7 +136,7 @@ class Cut:
     width: int
 
 
-Node: TypeAlias = Number | Step | Share | Places | Row | Still | Vector | Product | Map | Fold | Join | Cut
+Node: TypeAlias = Number | Step | Length | Share | Places | Row | Still | Vector | Product | Map | Fold | Join | Cut
 
 
 @dataclass(slots=True)
@@ -152,7 +159,7 @@ class Graph:
 
 def width(node: Node) -> int:
     match node:
-        case Number() | Step() | Share():
+        case Number() | Step() | Length() | Share():
             return 1
         case Places() | Row() | Still() | Vector() | Product() | Map() | Fold() | Join() | Cut():
             return node.width
@@ -163,7 +170,7 @@ def width(node: Node) -> int:
 def needed(node: Node) -> Iterator[int]:
     """The values that a value is made from."""
     match node:
-        case Number() | Step() | Share() | Places() | Row() | Still() | Vector():
+        case Number() | Step() | Length() | Share() | Places() | Row() | Still() | Vector():
             return
         case Product(terms):
             yield from (t.operand for t in terms)

@@ -17,6 +17,7 @@ from sqmagic.schedule.plan.nodes import (
     Fold,
     Graph,
     Join,
+    Length,
     Map,
     Number,
     Places,
@@ -95,7 +96,7 @@ def phases(graph: Graph, values: Mapping[str, int], read: Iterable[str]) -> Phas
 def _stands(graph: Graph, number: int) -> bool:
     """Whether a value is in memory, or is a number, before the step begins."""
     match graph.nodes[number]:
-        case Row() | Still() | Vector() | Number() | Step() | Share() | Places():
+        case Row() | Still() | Vector() | Number() | Step() | Length() | Share() | Places():
             return True
         case Cut(arg):
             return _stands(graph, arg)
