@@ -93,8 +93,8 @@ UNUSED static void pack_right(const plane *p, long batch, long row, long count, 
     }
 }
 
-/* Of `count` rows `held` units from `first` as blocks: [block][row][unit]. Whole vectors are written, so that what lies
-   behind the last unit is written anew with the next row; but not behind the last row. */
+/* Of `count` rows `held` units from `first` as blocks: [block][row][unit]. Whole vectors are written where they end
+   within the block, so that what lies behind the last unit is written anew with the rows that follow. */
 UNUSED static void pack_left(const plane *p, long batch, long row, long count, long first, long held, long blocks, real *into)
 {
     walk rows = walk_from(p, batch, row);
@@ -103,14 +103,14 @@ UNUSED static void pack_left(const plane *p, long batch, long row, long count, l
         starts[b] = held * b / blocks;
     for (long k = 0; k < count; k++) {
         const real *from = walked(&rows, p, batch) + first;
-        const int last = k + 1 == count;
         ask_ahead(p, batch, from, held);
         for (long b = 0; b < blocks; b++) {
             const long unit = starts[b], m = starts[b + 1] - unit;
+            const long room = (count - k) * m;
             real *place = into + unit * count + k * m;
             for (long c = 0; c < m; c += LANES) {
                 const long n = least(LANES, m - c);
-                store(place + c, load(from + unit + c, n), last ? n : LANES);
+                store(place + c, load(from + unit + c, n), room - c < LANES ? n : LANES);
             }
         }
     }
