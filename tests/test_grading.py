@@ -47,6 +47,7 @@ def test_a_net_is_the_same_as_itself_and_is_left_as_it_was() -> None:
         ([("--[R|", "--[Q|"), ("--[Z|", "--[R|")], "R is the reference's Z"),
         ([("h_{t-1}|x_t", "x_t|h_{t-1}")], "R is given the same in another order"),
         ([("x_t|(h_{t-1}*r_t)", "(h_{t-1}*r_t)|x_t")], "H is given the same in another order"),
+        ([("x_t|(h_{t-1}*r_t)", "(u_t*h_{t-1})|x_t"), ("-> r_t", "-> u_t")], "H is given the same in another order"),
     ],
 )
 def test_other_names_and_another_order_are_right(changes: list[tuple[str, str]], remark: str) -> None:

@@ -7,6 +7,7 @@ same function of their parameters; here is what tells the one from the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice, permutations, product
 from math import prod
 
@@ -93,20 +94,62 @@ def columns(own: System, reference: System, shapes: Shapes, pairing: Pairing) ->
     """For each layer that is given the same things in another order, where each of its columns stands in the
     reference's weight."""
     ours, theirs = joined(own), joined(reference)
+    both = defined(own) & defined(reference)
+    mine, other = Spelling(own, both, pairing), Spelling(reference, both, {})
     found = {}
-    for layer, other in pairing.items():
-        mine, wanted = ours.get(layer), theirs.get(other)
-        if not mine or not wanted or mine == wanted or sorted(_texts(mine)) != sorted(_texts(wanted)):
+    for layer, name in pairing.items():
+        given, wanted = map(mine.text, ours.get(layer, ())), theirs.get(name, ())
+        order, texts = list(given), [other.text(part) for part in wanted]
+        if order == texts or sorted(order) != sorted(texts):
             continue
-        places = _places(wanted, shapes)
+        places = _places(wanted, texts, shapes)
         if places is not None and len(places) == len(wanted):
-            found[layer] = torch.cat([places[text] for text in _texts(mine)])
+            found[layer] = torch.cat([places[text] for text in order])
     return found
+
+
+def defined(system: System) -> frozenset[str]:
+    return frozenset(t.state for e in system.equations for t in e.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How what a layer is given is spelled, so that the same is spelled the same in both programs.
+
+    A state that not `both` of them name is spelled by what defines it, a layer by its name in the reference, and what
+    may stand in any order in one.
+    """
+
+    system: System
+    both: frozenset[str]
+    layers: Pairing
+
+    def text(self, value: Expr, within: frozenset[str] = frozenset()) -> str:
+        match value:
+            case Read(state, (Running(_, 0),) | ()) if state not in self.both | within:
+                meant = self._meant(state)
+                return show(value) if meant is None else self.text(meant, within | {state})
+            case Apply(op, args, layer, attributes):
+                parts = [self.text(arg, within) for arg in args]
+                if op == "dense":
+                    parts = sorted(self.text(part, within) for part in _parts(args[0], _aliases(self.system)))
+                elif op in ("add", "mul"):
+                    parts.sort()
+                named = self.layers.get(layer, layer) if layer else ""
+                return f"{op}{attributes or ''} {named}({', '.join(parts)})"
+            case _:
+                return show(value)
+
+    def _meant(self, state: str) -> Expr | None:
+        """What defines a state at its own step, where that is one equation."""
+        found = [e for e in self.system.equations if any(t.state == state for t in e.targets)]
+        alone = len(found) == 1 and len(found[0].targets) == 1
+        return found[0].value if alone else None
 
 
 def joined(system: System) -> dict[str, tuple[Expr, ...]]:
     """What each dense layer is given, in its order; a layer that is used twice is left out."""
-    aliases = {e.targets[0].state: e.value for e in system.equations if len(e.targets) == 1 and _is_joined(e.value)}
+    aliases = _aliases(system)
     found: dict[str, tuple[Expr, ...] | None] = {}
     for equation in system.equations:
         for node in walk(equation.value):
@@ -114,6 +157,11 @@ def joined(system: System) -> dict[str, tuple[Expr, ...]]:
                 parts = tuple(_parts(node.args[0], aliases))
                 found[node.layer] = parts if found.get(node.layer, parts) == parts else None
     return {layer: parts for layer, parts in found.items() if parts is not None}
+
+
+def _aliases(system: System) -> dict[str, Expr]:
+    """The states that are names for what is joined."""
+    return {e.targets[0].state: e.value for e in system.equations if len(e.targets) == 1 and _is_joined(e.value)}
 
 
 def _is_joined(value: Expr) -> bool:
@@ -131,18 +179,14 @@ def _parts(value: Expr, aliases: Mapping[str, Expr]) -> Iterator[Expr]:
             yield value
 
 
-def _texts(parts: Sequence[Expr]) -> list[str]:
-    return [show(part) for part in parts]
-
-
-def _places(parts: Sequence[Expr], shapes: Shapes) -> dict[str, Tensor] | None:
-    """The columns of each part; None where a width is not known."""
+def _places(parts: Sequence[Expr], texts: Sequence[str], shapes: Shapes) -> dict[str, Tensor] | None:
+    """The columns of each part, by its text; None where a width is not known."""
     found, at = {}, 0
-    for part in parts:
+    for part, text in zip(parts, texts, strict=True):
         width = _width(part, shapes)
         if width is None:
             return None
-        found[show(part)] = torch.arange(at, at + width)
+        found[text] = torch.arange(at, at + width)
         at += width
     return found
 
