@@ -86,8 +86,8 @@ def test_a_policy_gradient_comes_down_to_the_same() -> None:
 def test_it_does_so_too_where_the_choice_is_written_as_a_sum() -> None:
     written = GAE.replace("log(pi_t[a_t])", "sum(one_hot(a_t)*log(pi_t))")
     assert written != GAE
-    chain = chain_of(unchecked(understand(written).system), "δPolicy_t")
-    assert chain.forms[-1] == chain_of(unchecked(understand(GAE).system), "δPolicy_t").forms[-1]
+    last = forms(unchecked(understand(written).system), "δPolicy_t")[-1]
+    assert last == forms(unchecked(understand(GAE).system), "δPolicy_t")[-1]
 
 
 def test_what_is_held_fixed_is_said_to_be() -> None:

@@ -155,7 +155,8 @@ INLINE void logistic_of(vec *x, const int count)
     OF_EACH(x[k] = 1 / (1 + x[k]))
 }
 
-/* tanh |x| = (e^2|x| - 1) / (e^2|x| + 1), from e^y - 1 = 2^n (e^r - 1) + (2^n - 1), which loses nothing near 0 */
+/* tanh |x| = (e^2|x| - 1) / (e^2|x| + 1), from e^y - 1 = 2^n (e^r - 1) + (2^n - 1), which loses nothing near 0; from 1/2
+   on it is 1 - 2 / (e^2|x| + 1), which is rounded but once, as gradients need that have 1 - tanh^2 in them */
 INLINE void hyperbolic_tangent_of(vec *x, const int count)
 {
     vec n[TOGETHER], e[TOGETHER];
@@ -163,7 +164,8 @@ INLINE void hyperbolic_tangent_of(vec *x, const int count)
     reduce(e, n, count);
     OF_EACH(n[k] = power_of_two((bits)n[k] - (bits)all(ROUNDER)))
     OF_EACH(e[k] = e[k] * n[k] + (n[k] - 1))
-    OF_EACH(e[k] = e[k] / (e[k] + 2))
+    OF_EACH(n[k] = choose(e[k] > 2, all(1), all(0)))
+    OF_EACH(e[k] = choose(e[k] > 2, all(-2), e[k]) / (e[k] + 2) + n[k])
     OF_EACH(x[k] = (vec)((bits)e[k] | ((bits)x[k] & (bits)all((real)-0.0))))
 }
 
