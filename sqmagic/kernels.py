@@ -28,9 +28,9 @@ from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
 from sqmagic.schedule.plan.beforehand import beforehand
-from sqmagic.schedule.plan.lower import NotForKernels
 from sqmagic.schedule.plan.reverse import Reverse, reverse
 from sqmagic.schedule.plan.scans import Held, Scan, scans
+from sqmagic.schedule.plan.values import NotForKernels
 
 if TYPE_CHECKING:
     from collections.abc import Collection

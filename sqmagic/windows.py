@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from sqmagic.calculus.adjoint import Adjoint, adjoint
@@ -24,9 +25,9 @@ from sqmagic.schedule.domains import Domains
 from sqmagic.schedule.effects import is_acted
 from sqmagic.schedule.plan.acting import Acting, Outside, acted
 from sqmagic.schedule.plan.learning import Learning, learned
-from sqmagic.schedule.plan.lower import NotForKernels
 from sqmagic.schedule.plan.regions import Rows, flops
 from sqmagic.schedule.plan.scans import Held
+from sqmagic.schedule.plan.values import NotForKernels
 
 if TYPE_CHECKING:
     from sqmagic.runtime.windows.program import ActingProgram, BufferUse, LearningProgram, WindowProgram, Windows
@@ -61,7 +62,7 @@ def compiled(parts: Phases, shapes: Shapes, held: Domains) -> Compiled:
 
 
 def _adjoint(parts: Phases, shapes: Shapes, held: Domains) -> Adjoint | str:
-    count = sum(_size(shape) for shape in shapes.parameters.values())
+    count = sum(prod(shape) for shape in shapes.parameters.values())
     if count > MOST:
         return f"it has {count:,} weights, and C learns up to {MOST:,}"
     if parts.collecting is not None:
@@ -70,13 +71,6 @@ def _adjoint(parts: Phases, shapes: Shapes, held: Domains) -> Adjoint | str:
         return adjoint(parts.learning, shapes, held)
     except NoAdjoint as reason:
         return str(reason)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 def _learned(found: Adjoint | str, kept: tuple[str, ...], also: Mapping[str, Rows]) -> Learning | str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from worlds import RECURRENT
 
 import sqmagic
 from sqmagic.acted import generate_acted
@@ -38,18 +39,6 @@ O_t --[V]-> V_t
 r_t + gamma*V(O'_t)*(1-d_t) - V_{t-1} -> A_t
 V_{t-1} => A_t + V_{t-1}
 pi_{t-1} $ A_t * log(pi_{t-1}[a_{t-1}])
-"""
-RECURRENT = """
-reset() -> S_0, O_0
-0 -> h_0
-O_t|h_{t-1} --[Enc|tanh]-> h_t
-reset h on cut
-h_t --[P|softmax]-> pi_t
-sample(pi_t) -> a_t
-S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
-h_t --[V]-> V_t
-V_{t-1} => r_t + 0.9*V_t*(1-d_t)
-pi_{t-1} $ (r_t + 0.9*V_t*(1-d_t) - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
 """
 DQN = """
 B : buffer(500, batch=8)

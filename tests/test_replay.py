@@ -237,6 +237,13 @@ def test_a_draw_can_be_made_into_the_tensors_of_a_former_one(alpha: float | None
         assert torch.equal(once.weights, same.weights)
 
 
+def test_as_many_are_drawn_again_as_there_is_room_for() -> None:
+    buffer = Buffer(8, batch=4)
+    buffer.add(torch.zeros(8, 1))
+    with pytest.raises(WorldError, match="`out` has room for 4 transitions, not for 5"):
+        buffer.get(5, out=buffer.get())
+
+
 def test_the_draw_of_another_buffer_is_not_written_over() -> None:
     own, other, ahead = (
         Buffer(8, names=("O",)),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from worlds import A2C_GRU, RECURRENT, WALK
 
 import sqmagic
 from sqmagic.runtime import generated, playing
@@ -17,7 +18,7 @@ from sqmagic.runtime.net import Net
 from sqmagic.runtime.optimisers import optimiser
 from sqmagic.runtime.rollout import World, buffers
 from sqmagic.runtime.windows.acting import Acting, window
-from sqmagic.runtime.windows.engine import SWITCH, Engine, engine
+from sqmagic.runtime.windows.engine import SWITCH, Engine, engine, told
 from sqmagic.runtime.windows.training import Training
 
 A2C = """
@@ -32,40 +33,6 @@ r_t + gamma*W_t*(1-d_t) - V_{t-1} -> TD_t
 TD_t + gamma*0.9*A_{t+1}*(1-cut_t) -> A_t
 V_{t-1} => A_t + V_{t-1}
 pi_{t-1} $ A_t * log(pi_{t-1}[a_{t-1}]) + 0.01*entropy(pi_{t-1})
-"""
-RECURRENT = """
-reset() -> S_0, O_0
-0 -> h_0
-O_t|h_{t-1} --[Enc|tanh]-> h_t
-reset h on cut
-h_t --[P|softmax]-> pi_t
-sample(pi_t) -> a_t
-S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
-h_t --[V]-> V_t
-V_{t-1} => r_t + 0.9*V_t*(1-d_t)
-pi_{t-1} $ (r_t + 0.9*V_t*(1-d_t) - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
-"""
-GRU = """
-Enc: h_{t-1}, x_t
-    h_{t-1}|x_t -> c_t
-    c_t --[R|sigmoid]-> r_t
-    c_t --[Z|sigmoid]-> z_t
-    x_t|(h_{t-1}*r_t) --[H|tanh]-> l_t
-    h_{t-1}*(1 - z_t) + z_t*l_t -> h_t
-    return h_t
-reset() -> S_0, O_0
-S_{t-1}, a_{t-1} --[step]-> S_t, O_t, u_t, d_t, cut_t
-0 -> h_{-1}
-0 -> cut_0
-h_{t-1}, O_t --[Enc]-> h_t
-reset h on cut
-h_t --[Value]-> V_t
-h_t --[Policy|softmax]-> pi_t
-sample(pi_t) -> a_t
-u_t + 0.9*V_t*(1-d_t) - V_{t-1} -> TD_t
-TD_t + 0.9*A_{t+1}*(1-cut_t) -> A_t
-V_{t-1} => A_t + V_{t-1}
-pi_{t-1} $ A_t*log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
 """
 NORMAL = """
 reset() -> S_0, O_0
@@ -89,19 +56,13 @@ n --[Q_1|relu|Q_2]-> z
 n --[target(Q_1|relu|Q_2, tau=0.05)]-> w
 p[b] ==[huber]=> u + g*w[argmax(z)]
 """
-TD = """
-reset() -> S_0, O_0
-S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
-Value @ O_t -> V_t
-V_{t-1} => r_t + Value @ O'_t * (1 - d_t)
-"""
 PROGRAMS = {
     "a2c": (A2C, "CartPole"),
     "recurrent": (RECURRENT, "CartPole"),
-    "gru": (GRU, "MemoryLength"),
+    "gru": (A2C_GRU, "MemoryLength"),
     "normal": (NORMAL, "Pendulum"),
     "dqn": (DQN, "CartPole"),
-    "td": (TD, "RandomWalk5"),
+    "td": (WALK, "RandomWalk5"),
 }
 EVERY = pytest.mark.parametrize("name", list(PROGRAMS))
 
@@ -327,7 +288,7 @@ def test_bounded_gradients_and_layers_with_optimisers_of_their_own(monkeypatch: 
     keywords: dict[str, Any] = {"steps": 7 * 9 * 4, "batch": 7, "horizon": 9, "seed": 1, "progress": False}
     in_c = net.train_on(**keywords)
     assert net.run is not None
-    assert str(net.run.engine) == "acting: C; learning: C"
+    assert told(net.windows, net.run.engine)[:2] == ("acting: C", "learning: C")
     monkeypatch.setattr(playing, "_whole", lambda net, settings: "it is asked for")
     by_torch = other.train_on(**keywords)
     assert in_c.losses == pytest.approx(by_torch.losses, rel=1e-9)
@@ -344,7 +305,7 @@ def test_a_run_goes_on_by_torch_where_c_left_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(SWITCH, "torch")
     history = net.train_on(steps=7 * 9 * 2, horizon=9, progress=False)
     assert net.run is not None
-    assert str(net.run.engine).startswith(f"acting: torch, because {SWITCH} says so")
+    assert told(net.windows, net.run.engine)[0] == f"acting: torch, because {SWITCH} says so"
     monkeypatch.undo()
     again = net.train_on(steps=7 * 9 * 2, horizon=9, progress=False)
     assert len(again.losses) == 6
@@ -386,7 +347,7 @@ def test_what_cannot_be_in_c_is_done_by_torch_and_said(env: str, more: dict[str,
     net = net_of("a2c", torch.float32)
     net.train_on(env, steps=64, batch=4, horizon=8, seed=1, progress=False, **more)
     assert net.run is not None
-    assert f"because {why}" in str(net.run.engine)
+    assert f"because {why}" in "\n".join(told(net.windows, net.run.engine))
 
 
 def test_weights_that_are_not_numbers_any_more_are_taken_back() -> None:

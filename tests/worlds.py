@@ -36,6 +36,20 @@ Enc: h_{t-1}, x_t
     return h_t
 """
 
+RECURRENT = """
+reset() -> S_0, O_0
+0 -> h_0
+O_t|h_{t-1} --[Enc|tanh]-> h_t
+reset h on cut
+h_t --[P|softmax]-> pi_t
+sample(pi_t) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
+h_t --[V]-> V_t
+V_{t-1} => r_t + 0.9*V_t*(1-d_t)
+pi_{t-1} $ (r_t + 0.9*V_t*(1-d_t) - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
+"""
+"""Actor and critic on one memory."""
+
 TD_GRU = (
     GRU
     + """

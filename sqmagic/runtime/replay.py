@@ -3,7 +3,7 @@
 B = Buffer(50_000, batch=256, names=("O", "a", "r", "O'", "d"))
 B.add(O, a, r, O_prime, d)          # one row for each environment
 draw = B.get()                      # draw["O"], draw["a"], …; fresh tensors, with replacement
-draw = B.get(out=draw)              # the next one in the same tensors: a tenth of the time
+draw = B.get(out=draw)              # the next one in the same tensors: none is made anew
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ class Buffer:
         if self._core is None:
             raise WorldError("nothing has been added to this buffer yet")
         if out is not None:
+            if batch not in (None, len(out.slots)):
+                raise WorldError(f"`out` has room for {len(out.slots)} transitions, not for {batch}")
             return self._again(out)
         slots = torch.empty(batch or self.batch, dtype=torch.int64)
         rows = {f.name: torch.empty(len(slots), *f.shape, dtype=f.stored) for f in self._fields}

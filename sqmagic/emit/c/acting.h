@@ -8,7 +8,8 @@
 #include "engine.h"
 #include "sq_env.h"
 
-enum { ACTS_FINE = 0, NO_SUCH_ACTION = 100, NO_NEXT_YET = 101 };
+/* Beside what environments and buffers fail with. */
+enum { ACTS_FINE = 0, NO_SUCH_ACTION = 100 };
 
 /* A buffer: how rows are put in and drawn, by the functions of who holds it; `reals` is the size of a number. */
 typedef struct {
@@ -195,16 +196,14 @@ UNUSED static int behave_in(world *w, long width, real *into)
     return ACTS_FINE;
 }
 
-UNUSED static int add_in(world *w, long number, const real *const *rows, long count)
+UNUSED static int add_in(world *w, long number, const real *const *rows)
 {
-    (void)count;
     const buffer *b = w->buffers + number;
     return b->put(b->replay, w->lanes->live, (const void *const *)rows, b->put_widths, (int)sizeof(real));
 }
 
-UNUSED static int get_in(world *w, long number, real *const *rows, long count)
+UNUSED static int get_in(world *w, long number, real *const *rows)
 {
-    (void)count;
     const buffer *b = w->buffers + number;
     return b->draw(b->replay, b->count, (void *const *)rows, b->drawn_widths, (int)sizeof(real), b->how);
 }

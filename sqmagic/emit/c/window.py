@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from sqmagic.emit.c.gradients import gradient_key, outer_memory, outer_sums, summed
 from sqmagic.emit.c.groups import group_functions
@@ -206,12 +207,7 @@ def _region_calls(work: _Work, plan: Learning) -> list[str]:
 
 def _gradients(plan: Learning) -> dict[str, Shape]:
     named = dict.fromkeys(p for sums in plan.sums.values() for p in sums)
-    return {p: _shape_of(plan, p) for p in named}
-
-
-def _shape_of(plan: Learning, parameter: str) -> Shape:
-    """A bias that no adjoint reads is a parameter all the same."""
-    return plan.parameters[parameter]
+    return {p: plan.parameters[p] for p in named}
 
 
 def _parted(plan: Learning) -> Iterator[tuple[Interval, dict[str, Gradient], dict[str, Gradient]]]:
@@ -225,7 +221,7 @@ def _parted(plan: Learning) -> Iterator[tuple[Interval, dict[str, Gradient], dic
 def _after(plan: Learning) -> str:
     """What the gradients take when the regions have run."""
     parts = [outer_memory(own) for _, *both in _parted(plan) for own in both if own]
-    more = sum(_count(_shape_of(plan, p)) for _, _, again in _parted(plan) for p in again)
+    more = sum(_count(plan.parameters[p]) for _, _, again in _parted(plan) for p in again)
     found = "0"
     for part in parts:
         found = part if found == "0" else f"greatest({part}, {found})"
@@ -233,10 +229,8 @@ def _after(plan: Learning) -> str:
 
 
 def _count(shape: Shape) -> int:
-    count = 1
-    for n in shape:
-        count *= n
-    return (count + 15) // 16 * 16
+    """Numbers, so that what comes after begins at a multiple of 64 bytes."""
+    return (prod(shape) + 15) // 16 * 16
 
 
 def _gradient_function(work: _Work, plan: Learning) -> list[str]:
@@ -277,9 +271,7 @@ def _added(work: _Work, steps: Interval, sums: Mapping[str, Gradient], count: st
     body = outer_sums(_from(work, steps), sums, work.gradients, count)
     lines += [f"{INDENT * 2}s = &apart;", *(INDENT * 2 + line for line in body), f"{INDENT * 2}s = whole;"]
     for parameter in sums:
-        member, size = work.names[gradient_key(parameter)], 1
-        for n in work.gradients[parameter]:
-            size *= n
+        member, size = work.names[gradient_key(parameter)], prod(work.gradients[parameter])
         lines.append(f"{INDENT * 2}add_to(whole->{member}, apart.{member}, {size});")
     return [*lines, f"{INDENT}}}"]
 
@@ -374,12 +366,12 @@ def _outside(work: _Work, plan: Acting, item: Outside) -> list[str]:
             call = f"behave_in(s->world, {work.planes[item.targets[0]].width}, {targets[0]})"
         case "Add":
             rows = ", ".join(_taken(work, a) for a in item.arguments)
-            number = _buffers(plan).index(item.thing)
-            call = f"add_in(s->world, {number}, (const real *[]){{{rows}}}, {len(item.arguments)})"
+            number = buffers_of(plan).index(item.thing)
+            call = f"add_in(s->world, {number}, (const real *[]){{{rows}}})"
         case "Get":
-            number = _buffers(plan).index(item.thing)
+            number = buffers_of(plan).index(item.thing)
             rows = ", ".join(_drawn_row(work, t) for t in item.targets)
-            call = f"get_in(s->world, {number}, (real *[]){{{rows}}}, {len(item.targets)})"
+            call = f"get_in(s->world, {number}, (real *[]){{{rows}}})"
         case other:
             raise AssertionError(f"`{other}` is no effect")
     return [*told, f"if ((failed = {call}))", f"{INDENT}break;"]
@@ -397,8 +389,4 @@ def _drawn_row(work: _Work, state: str) -> str:
 
 def buffers_of(plan: Acting) -> tuple[str, ...]:
     """The buffers, in the order in which `world` has them."""
-    return _buffers(plan)
-
-
-def _buffers(plan: Acting) -> tuple[str, ...]:
     return tuple(dict.fromkeys(i.thing for i in plan.items if isinstance(i, Outside) and i.thing))

@@ -21,7 +21,7 @@ from sqmagic.world.errors import WorldError
 Memory = tuple[int, dict[str, dict[int, Any]]]
 """The first step of a window, and the rows that it needs of those before, by state and index."""
 
-FAILED = {
+FAILED = {  # as acting.h, and csrc/replay.c, have them
     1: "another thread is at work on these environments",
     100: "{name} was given an action that it has not, and no environment has moved",
     101: "nothing has been added to this buffer yet",

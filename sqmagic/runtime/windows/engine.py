@@ -34,10 +34,6 @@ class Engine:
             return memory, recorded
         return acting.window(self.acts, world, memory)
 
-    def __str__(self) -> str:
-        acts, trains = (f"torch, because {each}" if isinstance(each, str) else "C" for each in (self.acts, self.trains))
-        return f"acting: {acts}; learning: {trains}"
-
 
 def engine(
     windows: Windows | None, code: Any, world: World, steps: int, optimiser: Optimiser, whole: str = ""
@@ -69,13 +65,10 @@ def told(windows: Windows | None, ran: Engine | None) -> tuple[str, ...]:
     """Where acting and learning run, or ran last, as lines."""
     if windows is None:
         return ()
-    if ran is not None:
-        acts, trains = (f"torch, because {each}" if isinstance(each, str) else "C" for each in (ran.acts, ran.trains))
-    else:
-        both = (windows.acting, windows.learning)
-        acts, trains = (f"torch, because {each}" if isinstance(each, str) else "C" for each in both)
-        acts = acts if acts != "C" else "C, on environments in C"
-    lines = [f"acting: {acts}", f"learning: {trains}"]
+    both = (windows.acting, windows.learning) if ran is None else (ran.acts, ran.trains)
+    acts, trains = (f"torch, because {each}" if isinstance(each, str) else "C" for each in both)
+    only = ", on environments in C" if ran is None and acts == "C" else ""
+    lines = [f"acting: {acts}{only}", f"learning: {trains}"]
     kept = () if isinstance(windows.learning, str) else windows.learning.kept
     if kept and not trains.startswith("torch"):
         lines.append(f"kept from acting, and not computed again: {', '.join(kept)}")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sqmagic.runtime.kernels.compiler import CannotCompile, built
 from sqmagic.runtime.kernels.scan import REALS, weight_of
-from sqmagic.runtime.windows.program import Plane, WindowProgram
+from sqmagic.runtime.windows.program import WindowProgram
 from sqmagic.world import _core
 
 _ALIGNED = 64
@@ -118,8 +118,3 @@ def frame(
             raise CannotCompile(f"`{name}` does not lie on the CPU in one piece")
         made.set(member, value.data_ptr())
     return made
-
-
-def row(plane: Plane, rows: Tensor, index: int) -> Tensor:
-    """The row of a state at an index."""
-    return rows[index - plane.first]

@@ -17,7 +17,6 @@ from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Read, 
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, Interval, domains
 from sqmagic.schedule.effects import is_acted, last_uses, step_order
-from sqmagic.schedule.plan.lower import NotForKernels
 from sqmagic.schedule.plan.regions import (
     Known,
     Region,
@@ -32,6 +31,7 @@ from sqmagic.schedule.plan.regions import (
     with_wide_planes,
 )
 from sqmagic.schedule.plan.scans import Held, first_row, numbers_among
+from sqmagic.schedule.plan.values import NotForKernels
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from sqmagic.equations.system import (
     with_children,
 )
 from sqmagic.schedule.dependence import Component
-from sqmagic.schedule.plan.lower import NotForKernels, Work, value
+from sqmagic.schedule.plan.lower import value
+from sqmagic.schedule.plan.values import NotForKernels, Work
 
 _STAYS = frozenset(("module", "batch_norm"))
 

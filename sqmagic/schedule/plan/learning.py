@@ -15,7 +15,6 @@ from sqmagic.equations.shapes.forward import shape_of
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, System, Target
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, Interval, domains
-from sqmagic.schedule.plan.lower import NotForKernels
 from sqmagic.schedule.plan.regions import (
     Gathered,
     Known,
@@ -33,6 +32,7 @@ from sqmagic.schedule.plan.regions import (
 from sqmagic.schedule.plan.reverse import Gradient, Outer
 from sqmagic.schedule.plan.reverse import Rows as Places
 from sqmagic.schedule.plan.scans import Held, numbers_among
+from sqmagic.schedule.plan.values import NotForKernels
 
 
 @dataclass(frozen=True, slots=True)

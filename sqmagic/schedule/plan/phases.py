@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqmagic.schedule.plan.lower import CHEAP
 from sqmagic.schedule.plan.nodes import (
     Cut,
     Fold,
@@ -29,6 +28,7 @@ from sqmagic.schedule.plan.nodes import (
     Vector,
     needed,
 )
+from sqmagic.schedule.plan.values import CHEAP
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from sqmagic.equations.shapes import Shape
 from sqmagic.equations.system import Equation, Expr, Fixed, Last, Range, Read, Running, System, reads
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
-from sqmagic.schedule.plan.lower import NotForKernels, Work, vector
+from sqmagic.schedule.plan.lower import vector
 from sqmagic.schedule.plan.nodes import Row, Still
 from sqmagic.schedule.plan.phases import phases
 from sqmagic.schedule.plan.scans import MOST, Held, Scan, used_parameters
+from sqmagic.schedule.plan.values import NotForKernels, Work
 
 WINDOW = Interval(1, 0)
 """The steps of a window, by which rows are counted."""

@@ -29,10 +29,11 @@ from sqmagic.equations.system import (
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone
-from sqmagic.schedule.plan.lower import CHEAP, NotForKernels, Work, lowered, value, vector
+from sqmagic.schedule.plan.lower import lowered, value, vector
 from sqmagic.schedule.plan.nodes import Cut, Join, Map, Product, Row, Still, Term
 from sqmagic.schedule.plan.phases import phases
 from sqmagic.schedule.plan.scans import Held, Scan, used_parameters
+from sqmagic.schedule.plan.values import CHEAP, NotForKernels, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from sqmagic.equations.shapes import Shape, Shapes
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Read, System, children, reads
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
-from sqmagic.schedule.plan.lower import NotForKernels, lowered
+from sqmagic.schedule.plan.lower import lowered
 from sqmagic.schedule.plan.nodes import Graph, Node, Product, Row, Still, Vector, width
 from sqmagic.schedule.plan.phases import Phases, phases
+from sqmagic.schedule.plan.values import NotForKernels
 
 MOST = 64
 """Groups of a step. A C compiler takes a tenth of a second for each, or less."""
