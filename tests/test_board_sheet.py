@@ -7,7 +7,7 @@ from base64 import b64decode
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-from test_board_programs import a2c, chain, lstm_classifier, mlp
+from test_board_programs import a2c, chain, mlp
 
 from sqmagic.board.diagram import picture
 from sqmagic.board.latex import latex
@@ -102,10 +102,17 @@ def test_html_in_names_and_texts_is_text() -> None:
     assert Page(made["text/html"]).code == ["<b>X</b> -> y"]
 
 
-def test_a_wide_picture_stands_over_its_equations() -> None:
+def _of(text: str) -> str:
+    system = elaborate(parse(text), Source.of(text), Kernel()).system
+    return bundle(picture(system, rows=list(enumerate(text.split("\n"), 1))), text)["text/html"]
+
+
+def test_a_picture_stands_over_equations_beside_which_it_would_be_too_wide() -> None:
     outer = re.compile('<tr[^>]*><td style="[^"]*middle"')
-    assert len(outer.findall(bundle(picture(mlp()), "")["text/html"])) == 1
-    assert len(outer.findall(bundle(picture(lstm_classifier()), "")["text/html"])) == 2
+    short = "x --[M]-> p => y"
+    assert len(outer.findall(_of(short))) == 1
+    assert len(outer.findall(_of(short.replace("M", "M|relu|N|relu|K|relu|L")))) == 2  # the picture is wide
+    assert len(outer.findall(_of(f"{short}  # {'the same picture, and a long line ' * 3}"))) == 2
 
 
 def test_without_a_picture_the_equations_and_the_reason_remain() -> None:

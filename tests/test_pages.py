@@ -41,6 +41,35 @@ def test_the_notebook_is_left_as_it_was(notebook: nbformat.NotebookNode) -> None
     assert WIDGET in notebook.cells[1].outputs[0].data
 
 
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("as $c_{t+1}$ has it", "<msub><mi>c</mi>"),
+        ("$$\\frac{1}{2}$$", "<mfrac>"),
+        ("\\begin{align}a &= b\\\\ c &= d\\end{align}", "<mtable"),
+        ("$$\\begin{aligned}a &= b\\\\ c &= d\\end{aligned}$$", "<mtable"),
+        ("what `$x$` means, for \\$5", "what <code>$x$</code> means, for $5"),
+        ("$\\nonesuch x$", "$\\nonesuch x$"),
+        ("$\\bad{$", "$\\bad{$"),
+    ],
+)
+def test_tex_of_texts_needs_no_typesetter(text: str, held: str) -> None:
+    page, _ = PageExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]))
+    assert held in page
+    assert ("<math" in page) == held.startswith("<m")
+
+
+@pytest.mark.parametrize(
+    "tex", ["$\\displaystyle \\frac{1}{2}$", "$$\\frac{1}{2}$$", "\\begin{align}\\frac{1}{2}\\end{align}"]
+)
+def test_nor_does_an_output_of_tex_alone(tex: str) -> None:
+    output = nbformat.v4.new_output("display_data", {"text/latex": tex, "text/plain": "half"})
+    page, _ = PageExporter().from_notebook_node(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("half", outputs=[output])])
+    )
+    assert "<mfrac><mrow><mn>1</mn>" in page
+
+
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="there is no browser to print with")
 def test_it_is_printed(notebook: nbformat.NotebookNode) -> None:
     made, about = PrintExporter().from_notebook_node(notebook)

@@ -17,10 +17,12 @@ from sqmagic.board.latex import latex
 from sqmagic.board.lines import Line, lines, notes
 from sqmagic.board.mathml import MATH, line_mathml
 from sqmagic.board.plain import line_plain
+from sqmagic.board.theme import text_width
 from sqmagic.equations.system import System
 
-_SIDE = 600.0
-"""Pixels: a wider picture stands over its equations."""
+_SIDE, _BOTH, _SIGN = 600.0, 900.0, 8.0
+"""Pixels: a wider picture stands over its equations, and so does one that is wider together with them; how wide a sign
+of a line's text is."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -77,15 +79,28 @@ def html(system: System, drawn: Diagram, rows: Sequence[tuple[int, str]], shapes
     number, its text and its equations."""
     left, middle = ' style="text-align:left"', ' style="text-align:left;vertical-align:middle"'
     row = '<tr style="background:none">'  # pages of notebooks have every second row grey
+    told = list(entries(system, dict(rows), shapes))
     body = "".join(
         f"{row}<td>{entry.number}</td><td{left}><code>{escape(entry.text)}</code></td>"
-        f"<td{left}>{'<br>'.join(entry.equations)}</td></tr>"
-        for entry in entries(system, dict(rows), shapes)
+        f"<td{left}>{''.join(map(_apart, entry.equations))}</td></tr>"
+        for entry in told
     )
     body = body.replace("<math>", MATH)  # our own renderer, which has a style sheet, is told of plain ones
     image, width = _image(drawn)
-    between = f"</td></tr>{row}<td{middle}>" if width > _SIDE else f"</td><td{middle}>"
+    over = width > _SIDE or width + _width(told) > _BOTH
+    between = f"</td></tr>{row}<td{middle}>" if over else f"</td><td{middle}>"
     return f"<table>{row}<td{middle}>{image}{between}<table>{body}</table></td></tr></table>"
+
+
+def _apart(equation: str) -> str:
+    """An equation on a line of its own; what stands above and below its letters needs room."""
+    return f'<div style="padding:3px 0">{equation}</div>'
+
+
+def _width(told: Sequence[Entry]) -> float:
+    """About how wide the sheet is: its texts, its equations, and what lies between."""
+    texts = max((len(part) for entry in told for part in entry.text.split("\n")), default=0)
+    return 80 + _SIGN * texts + max((entry.width for entry in told), default=0.0)
 
 
 def _image(drawn: Diagram) -> tuple[str, float]:
@@ -98,11 +113,12 @@ def _image(drawn: Diagram) -> tuple[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the sheet; `number` is empty where a rule made the equations."""
+    """A row of the sheet; `number` is empty where a rule made the equations, `width` is about that of the widest."""
 
     number: str
     text: str
     equations: tuple[str, ...]
+    width: float
 
 
 def entries(system: System, texts: Mapping[int, str], shapes: Shapes) -> Iterator[Entry]:
@@ -122,4 +138,6 @@ def _entry(run: Sequence[tuple[Line, Line]], texts: Mapping[int, str], shapes: S
     number = run[0][0].line
     text = texts.get(number, "").strip() if number else ""
     equations = tuple(line_mathml(line, shapes.get(line.state) if line.state else None) for line, _ in run)
-    return Entry(str(number) if text else "", text or "\n".join(line_plain(word) for _, word in run), equations)
+    plain = [line_plain(word, shapes.get(word.state) if word.state else None) for _, word in run]
+    width = max(text_width(each, 15, serif=True) for each in plain)
+    return Entry(str(number) if text else "", text or "\n".join(line_plain(word) for _, word in run), equations, width)

@@ -3,7 +3,8 @@
     jupyter nbconvert --to seqnet-html notebook.ipynb
     jupyter nbconvert --to seqnet-pdf notebook.ipynb      printed by Chromium ($SQMAGIC_CHROMIUM, or one on the PATH)
 
-nbconvert's own pages load a typesetter and widgets from servers of others. Ours hold MathML, which browsers read.
+nbconvert's own pages load a typesetter and widgets from servers of others. Ours hold MathML, which browsers read, for
+the TeX of texts too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from traitlets import default
 from traitlets.config import Config
+
+from sqmagic.notebook.texts import Renderer, formula_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 SECONDS = 120
@@ -59,9 +64,24 @@ class PageExporter(HTMLExporter):
         return base
 
     def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
-        page, about = super().from_notebook_node(_without_widgets(nb), resources, **kw)
+        page, about = super().from_notebook_node(_with_formulas(_without_widgets(nb)), resources, **kw)
         page = _FROM_ELSEWHERE.sub("", re.sub(r"<script.*?</script>", _own_scripts, page, flags=re.DOTALL))
         return page.replace("</head>", f"{_INK}</head>", 1), about
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        """As nbconvert has it, formulas apart."""
+        told = context.get("resources", {}).get("metadata", {})
+        renderer = Renderer(
+            escape=False,
+            attachments=context.get("cell", {}).get("attachments", {}),
+            embed_images=self.embed_images,
+            path=told.get("path", ""),
+            anchor_link_text=self.anchor_link_text,
+            exclude_anchor_links=self.exclude_anchor_links,
+            **self.lexer_options,
+        )
+        return str(MarkdownWithMath(renderer=renderer).render(source))
 
 
 class WithoutWidgets(Preprocessor):
@@ -80,6 +100,15 @@ def _without_widgets(nb: Any) -> Any:
             if "text/html" in data:
                 data.pop(_WIDGET, None)
     nb.metadata.pop("widgets", None)
+    return nb
+
+
+def _with_formulas(nb: Any) -> Any:
+    """The notebook, outputs that are TeX alone with a page besides."""
+    for output in (output for cell in nb.cells for output in cell.get("outputs", [])):
+        page = formula_page(output.get("data", {}))
+        if page is not None:
+            output.data["text/html"] = page
     return nb
 
 
