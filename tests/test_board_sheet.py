@@ -102,6 +102,11 @@ def test_html_in_names_and_texts_is_text() -> None:
     assert Page(made["text/html"]).code == ["<b>X</b> -> y"]
 
 
+def test_a_loss_stands_where_its_line_does() -> None:
+    text = "x --[M]-> p\np => y\n2*p -> q\nq $ z"
+    assert Page(_of(text)).code == text.split("\n")
+
+
 def _of(text: str) -> str:
     system = elaborate(parse(text), Source.of(text), Kernel()).system
     return bundle(picture(system, rows=list(enumerate(text.split("\n"), 1))), text)["text/html"]

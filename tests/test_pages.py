@@ -59,6 +59,13 @@ def test_tex_of_texts_needs_no_typesetter(text: str, held: str) -> None:
     assert ("<math" in page) == held.startswith("<m")
 
 
+def test_a_stop_stays_on_the_line_of_its_formula() -> None:
+    text = nbformat.v4.new_markdown_cell("is $k/6$. Or $k$)?")
+    page, _ = PageExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[text]))
+    kept = re.findall(r'<span style="white-space:nowrap"><math(?:(?!</?math).)*</math>(.*?)</span>', page)
+    assert kept == [".", ")?"]
+
+
 @pytest.mark.parametrize(
     "tex", ["$\\displaystyle \\frac{1}{2}$", "$$\\frac{1}{2}$$", "\\begin{align}\\frac{1}{2}\\end{align}"]
 )

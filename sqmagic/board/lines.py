@@ -1,4 +1,4 @@
-"""A system as lines of equations, in program order, each loss and objective after the equation of its line."""
+"""A system as lines of equations, in program order, each loss and objective where its line stands."""
 
 from __future__ import annotations
 
@@ -43,17 +43,18 @@ class Line:
 
 
 def lines(system: System, known: Notes) -> tuple[Line, ...]:
-    """Every equation in program order, each goal after the equation of its line, or at the end."""
+    """Every equation in program order, each goal after the equations of its line or of the last line before it that has
+    some; goals that a rule made stand at the end."""
+    last = {equation.line: place for place, equation in enumerate(system.equations, 1) if equation.line}
+    last[0] = 0
     goals: dict[int, list[Line]] = {}
     for goal in system.goals:
-        goals.setdefault(goal.line, []).append(_goal(goal, known))
-    last = {equation.line: equation for equation in system.equations}
-    told: list[Line] = []
-    for equation in system.equations:
-        told.append(_equation(equation, known))
-        if equation.line and last[equation.line] is equation:
-            told += goals.pop(equation.line, [])
-    return (*told, *(goal for rest in goals.values() for goal in rest))
+        place = last[max(line for line in last if line <= goal.line)] if goal.line else len(system.equations)
+        goals.setdefault(place, []).append(_goal(goal, known))
+    told = list(goals.get(0, []))
+    for place, equation in enumerate(system.equations, 1):
+        told += [_equation(equation, known), *goals.get(place, [])]
+    return tuple(told)
 
 
 def _equation(equation: Equation, known: Notes) -> Line:

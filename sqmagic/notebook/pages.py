@@ -25,7 +25,7 @@ from nbconvert.preprocessors import Preprocessor
 from traitlets import default
 from traitlets.config import Config
 
-from sqmagic.notebook.texts import Renderer, formula_page
+from sqmagic.notebook.texts import Renderer, formula_page, with_stops
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 SECONDS = 120
@@ -81,7 +81,7 @@ class PageExporter(HTMLExporter):
             exclude_anchor_links=self.exclude_anchor_links,
             **self.lexer_options,
         )
-        return str(MarkdownWithMath(renderer=renderer).render(source))
+        return with_stops(str(MarkdownWithMath(renderer=renderer).render(source)))
 
 
 class WithoutWidgets(Preprocessor):

@@ -3,6 +3,7 @@ are nothing but TeX. What cannot be translated stays as it was written."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -12,6 +13,8 @@ from sqmagic.board.mathml import MATH
 
 _ALIKE = {"aligned": "align*", "gathered": "gather*"}
 """Environments that are translated under another name."""
+
+_BEFORE_A_STOP = re.compile(r"(<math(?:(?!</math>).)*</math>)([.,;:!?)]+)", re.DOTALL)
 
 _LEFT_OVER = ("<mi>&</mi>", "<mi>\\")
 """What a translation holds of what it does not know."""
@@ -29,6 +32,11 @@ class Renderer(IPythonRenderer):
     def latex_environment(self, name: str, body: str) -> str:
         whole = f"\\begin{{{name}}}{body}\\end{{{name}}}"
         return _formula(whole, "block") or str(super().latex_environment(name, body))
+
+
+def with_stops(page: str) -> str:
+    """The page, a stop after a formula kept on the formula's line; browsers would break the line between them."""
+    return _BEFORE_A_STOP.sub(r'<span style="white-space:nowrap">\1\2</span>', page)
 
 
 def formula_page(data: dict[str, Any]) -> str | None:
