@@ -192,3 +192,12 @@ def test_what_is_joined_twice_is_drawn_joined_once() -> None:
 )
 def test_a_choice_says_which_of_its_branches_is_a_number(expression: str, label: str) -> None:
     assert named(of(drawn(f"{expression} -> y_t"), "pointwise")) == [label]
+
+
+def test_a_module_of_the_kernel_bears_its_own_name() -> None:
+    text = "x --[M|louder|tanh]-> h --[louder]-> k"
+    system = elaborate(parse(text), Source.of(text), Kernel(modules=frozenset({"louder"}))).system
+    (part,) = picture(system).scene.parts.values()
+    layers = of(part, "layer")
+    tabs = [node.tab.base if node.tab else "" for node in layers]
+    assert list(zip(tabs, named(layers), strict=True)) == [("", "M"), ("louder", "tanh"), ("", "louder")]

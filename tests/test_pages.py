@@ -41,6 +41,16 @@ def test_the_notebook_is_left_as_it_was(notebook: nbformat.NotebookNode) -> None
     assert WIDGET in notebook.cells[1].outputs[0].data
 
 
+def test_a_progress_bar_is_its_last_state() -> None:
+    told = [
+        nbformat.v4.new_output("stream", name="stderr", text=text) for text in ("\r 0 of 7", "\r 3 of 7", "\r7 of 7\n")
+    ]
+    cell = nbformat.v4.new_code_cell("fit", outputs=told)
+    page, _ = PageExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert "7 of 7" in page
+    assert "3 of 7" not in page
+
+
 @pytest.mark.parametrize(
     ("text", "held"),
     [

@@ -19,6 +19,7 @@ from sqmagic.equations.ops import ALIASES, OPS, TRANSFORMS, Op
 from sqmagic.equations.system import Apply, Expr, Read, Value, walk
 
 _ARGUMENTS = {0: (), 1: ("x",), 2: ("a", "b"), 3: ("c", "a", "b")}
+_NAMED = {"clip": ("x", "a", "b"), "index": ("x", "i"), "log_prob": ("pi", "a"), "step": ("S", "a")}
 _IMAGE, _VECTOR, _SCALAR = (2, 5, 7), (5,), (1,)
 _OF_IMAGES = {"conv", "max_pool", "avg_pool"}
 _OF_MATRICES = {"transpose", "flatten"}
@@ -49,7 +50,8 @@ def meaning(name: str, layer: str = "F") -> Meaning | None:
 
 
 def _function(op: Op, layer: str) -> Meaning:
-    names = ("p", "y") if op.loss else _ARGUMENTS[2 if op.name == "concat" else min(op.least, 3)]
+    by_count = ("p", "y") if op.loss else _ARGUMENTS[2 if op.name == "concat" else min(op.least, 3)]
+    names = _NAMED.get(op.name, by_count)
     written = _WRITTEN.get(op.name, op.name) + (f"_{layer}" if op.parameters else "")
     heading = f"{written}({', '.join((*names, *_settings(op.settings)))})"
     settings = (("start", 1), ("stop", 3)) if op.name == "slice" else op.settings

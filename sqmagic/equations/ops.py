@@ -51,19 +51,19 @@ _ANY = ""
 
 _ROWS = (
     # arithmetic
-    _pointwise("add", "x + y, element by element", 2),
-    _pointwise("sub", "x - y, element by element", 2),
-    _pointwise("mul", "x * y, element by element", 2),
-    _pointwise("div", "x / y, element by element", 2),
+    _pointwise("add", "a + b, element by element", 2),
+    _pointwise("sub", "a - b, element by element", 2),
+    _pointwise("mul", "a * b, element by element", 2),
+    _pointwise("div", "a / b, element by element", 2),
     _pointwise("neg", "-x"),
-    Op("matmul", 2, 2, "x @ y, the matrix product"),
+    Op("matmul", 2, 2, "a @ b, the matrix product"),
     # structure
-    Op("concat", 1, None, "the arguments one after the other along the feature axis"),
-    Op("index", 2, 2, "the component of x that an integer names, counted from 0; of a matrix, the row"),
-    Op("slice", 1, 1, "components start up to, and without, stop", settings=(("start", 0), ("stop", 0))),
+    Op("concat", 1, None, "a|b, the arguments one after the other along the feature axis"),
+    Op("index", 2, 2, "x[i], the component that an integer names, counted from 0; of a matrix, the row"),
+    Op("slice", 1, 1, "x[start:stop], components start up to, and without, stop", settings=(("start", 0), ("stop", 0))),
     Op("split", 1, 1, "x in equal parts, as many as are named", outputs=None),
     Op("transpose", 1, 1, "rows for columns"),
-    Op("outer", 2, 2, "the matrix of all products x_i * y_j"),
+    Op("outer", 2, 2, "the matrix of all products a_i * b_j"),
     Op("flatten", 1, 1, "all axes as one"),
     # pointwise functions
     _pointwise("exp", "e to the x"),
@@ -78,10 +78,10 @@ _ROWS = (
     _pointwise("relu", "max(x, 0)"),
     _pointwise("gelu", "x times the normal distribution function of x (exact, with erf)"),
     _pointwise("softplus", "log(1 + exp(x))"),
-    _pointwise("maximum", "the larger, element by element (written max(x, y))", 2),
-    _pointwise("minimum", "the smaller, element by element (written min(x, y))", 2),
-    Op("where", 3, 3, "x where the condition is not 0, else y", pointwise=True),
-    Op("clip", 3, 3, "x held between low and high", pointwise=True),
+    _pointwise("maximum", "the larger, element by element (written max(a, b))", 2),
+    _pointwise("minimum", "the smaller, element by element (written min(a, b))", 2),
+    Op("where", 3, 3, "a where c is not 0, else b", pointwise=True),
+    Op("clip", 3, 3, "x held between a and b", pointwise=True),
     # over components
     Op("softmax", 1, 1, "exp(x) / sum(exp(x))"),
     Op("log_softmax", 1, 1, "log(softmax(x))"),

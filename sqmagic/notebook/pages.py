@@ -53,6 +53,7 @@ class PageExporter(HTMLExporter):
                     "jupyter_widgets_base_url": "",
                     "widget_renderer_url": "",
                 },
+                "CoalesceStreamsPreprocessor": {"enabled": True},  # of a progress bar, its last state alone
                 "HighlightMagicsPreprocessor": {
                     "enabled": True,
                     "languages": {"%%seqnet": "seqnet", "%%seqproof": "seqnet", "%%seqenv": "c", "%%seqfunction": "c"},

@@ -73,7 +73,7 @@ GLYPHS: dict[str, Glyph] = {
     "dropout": _sign("dropout"),
     "max_pool": _sign("max pool"),
     "avg_pool": _sign("avg pool"),
-    "module": _layer("module"),
+    "module": _layer(""),
     "mse": Glyph("loss", "MSE"),
     "mae": Glyph("loss", "MAE"),
     "huber": Glyph("loss", "Huber"),

@@ -136,7 +136,7 @@ def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
     match inner:
         case Apply(op) if expr.op in ACTIVATIONS and _is_layer(inner):
             word = _word(expr.op)
-            return _layer(inner, word if op == "dense" else f"{GLYPHS[op].text} {word}", out, bench)
+            return _layer(inner, f"{GLYPHS[op].text} {word}".lstrip(), out, bench)
     if _is_layer(expr):
         return _layer(expr, GLYPHS[expr.op].text, out, bench)
     kind = _KINDS[GLYPHS[expr.op].way]
