@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from against import unbound
@@ -94,6 +97,33 @@ def test_without_gradients_nothing_is_kept(way: str) -> None:
     torch.testing.assert_close(found, want)
     with torch.inference_mode():
         torch.testing.assert_close(module(x=x, s=s).h, want)
+    ran(module, way)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda out: out.h.square().sum(),
+        lambda out: out.at("h", 0).square().sum() + out.at("h", 2).prod(),
+        lambda out: out.h.square().sum() + out.at("h", 0).square().sum() + out.at("h", 2).prod(),
+    ],
+    ids=["the steps", "single rows", "both"],
+)
+def test_a_gradient_may_come_through_the_steps_and_through_single_rows(way: str, read: Any) -> None:
+    """The rows of the steps and all rows are two results of one function; here held against sums of products alone."""
+    module, (x, s) = made(way), data()
+    leaves = (x.requires_grad_(), s.requires_grad_(), *module.parameters())
+    out = module(x=x, s=s)
+    m, a, n, b = (module.get_parameter(name) for name in ("M.weight", "M.bias", "N.weight", "N.bias"))
+    rows = [s]
+    for step in x:
+        h = rows[-1]
+        rows.append(torch.tanh(torch.cat([step, h], -1) @ m.T + a) * h + 0.5 * torch.tanh(h @ n.T + b))
+    plain = SimpleNamespace(h=torch.stack(rows[1:]), at=lambda _, index: rows[index])
+    found = torch.autograd.grad(read(out), leaves)
+    want = torch.autograd.grad(read(plain), leaves)
+    for one, other in zip(found, want, strict=True):
+        torch.testing.assert_close(one, other)
     ran(module, way)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sqmagic.runtime import generated, inputs, precision
 from sqmagic.runtime.blueprint import InputSpec
@@ -24,24 +24,30 @@ from sqmagic.runtime.states import States
 def fitted(net: Compiled, data: Data, method: str, purpose: str) -> Data:
     """Data laid out for a method of the generated code. Raises InputError where something does not fit."""
     net.settle_by(net.inputs, data)
-    code = net.code
+    code, specs = net.code, net.inputs
     if data.lengths is not None and not generated.takes(code, "forward", "lengths"):
         why = "it reads a range up to T" if any(s.indexed for s in net.inputs) else "nothing runs over time"
         raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
-    return inputs.fit(net.inputs, data, precision.wide(net.reference), generated.needs(code, method), purpose)
+    return inputs.fit(specs, data, precision.wide(net.reference), generated.needs(code, method), purpose)
 
 
 def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int | None) -> States:
     """All states that the inputs tell."""
     ready = fitted(net, inputs.read(net.inputs, given, lengths), "forward", "a call")
-    found = precision.given_out(values(net, ready, horizon), net.reference)
-    return States(found, generated.rows(net.code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
+    code, like = net.code, net.reference
+    found = precision.given_out(_values(net, code, like, ready, horizon), like)
+    return States(found, generated.rows(code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
 
 
 def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]:
     """The states as the generated code gives them, from data that are laid out."""
-    with precision.arithmetic(net.reference):
-        found: Mapping[str, Any] = generated.call(net.code, "forward", **_keywords(net, "forward", ready, horizon))
+    return _values(net, net.code, net.reference, ready, horizon)
+
+
+def _values(net: Compiled, code: nn.Module, like: Tensor, ready: Data, horizon: int | None) -> Mapping[str, Any]:
+    with precision.arithmetic(like):
+        keywords = _keywords(net, code, "forward", ready, horizon)
+        found: Mapping[str, Any] = generated.call(code, "forward", **keywords)
     return found
 
 
@@ -52,9 +58,10 @@ def loss(net: Compiled, ready: Data, horizon: int | None) -> Tensor:
         if counted is not None and count + counted[1] < counted[0]:
             where = f"{counted[0]} to T{counted[1]:+d}" if counted[1] else f"{counted[0]} to T"
             raise InputError(f"`{text}` counts at the steps {where}: with T = {count} there are none")
-    keywords = _keywords(net, "loss", ready, horizon)
-    with precision.arithmetic(net.reference):
-        found: Tensor = generated.call(net.code, "loss", **keywords)
+    code, like = net.code, net.reference
+    keywords = _keywords(net, code, "loss", ready, horizon)
+    with precision.arithmetic(like):
+        found: Tensor = generated.call(code, "loss", **keywords)
     return precision.widened(found)
 
 
@@ -66,10 +73,12 @@ def steps(net: Compiled, data: Data, horizon: int | None) -> int:
     return horizon or net.blueprint.horizon or 0
 
 
-def _keywords(net: Compiled, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
-    code, count = net.code, steps(net, ready, horizon)
+def _keywords(net: Compiled, code: nn.Module, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
+    count = steps(net, ready, horizon)
     names = generated.arguments(code)
-    net.size = Size(count, _batch(net, ready), net.reference.element_size())
+    vars(net)["size"] = Size(
+        count, _batch(net, ready), net.reference.element_size()
+    )  # no parameter: torch need not look
     keywords: dict[str, Any] = {
         names[state]: tensor for state, tensor in ready.tensors.items() if generated.takes(code, method, names[state])
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -90,8 +91,12 @@ class Compiled(nn.Module):
     @property
     def reference(self) -> Tensor:
         """A tensor of the net's dtype and device."""
-        own = (p for module in self.modules() for p in module._parameters.values())
-        return next((p for p in own if p is not None and p.is_floating_point()), self._like)
+        near = (self, *self._modules.values())  # most often the first layer has one; each call asks
+        for module in chain(near, self.modules()):
+            for own in module._parameters.values() if module is not None else ():
+                if own is not None and own.is_floating_point():
+                    return own
+        return self._like
 
     # --- as shapes become known ------------------------------------------------------------------
 

@@ -100,8 +100,8 @@ def takes(module: nn.Module, method: str, name: str) -> bool:
 
 def needs(module: nn.Module, method: str) -> frozenset[str]:
     """The states without which a method cannot be called."""
-    required = {n for n, p in _parameters(module, method).items() if p.default is Parameter.empty}
-    return frozenset(state for state, name in arguments(module).items() if name in required)
+    kind: Any = type(module)
+    return _needed(kind, method)
 
 
 def has(module: nn.Module, method: str) -> bool:
@@ -132,7 +132,15 @@ def _parameters(module: nn.Module, method: str) -> Mapping[str, Parameter]:
     return _parameters_of(vars(type(module))[method])
 
 
+# Each call of a net asks several times.
+
+
 @lru_cache(256)
 def _parameters_of(method: Callable[..., Any]) -> Mapping[str, Parameter]:
-    """Each call of a net asks several times."""
     return signature(method).parameters
+
+
+@lru_cache(256)
+def _needed(kind: Any, method: str) -> frozenset[str]:
+    required = {n for n, p in _parameters_of(vars(kind)[method]).items() if p.default is Parameter.empty}
+    return frozenset(state for state, name in vars(kind)["inputs"].items() if name in required)

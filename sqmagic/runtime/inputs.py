@@ -158,10 +158,11 @@ def _fitted(spec: InputSpec, tensor: Tensor, like: Tensor) -> Tensor:
     lead = len(_leading(spec))
     if tensor.dim() == lead and shape == (1,):
         tensor = tensor[..., None]
-    if tensor.dim() != lead + len(shape) or tuple(tensor.shape[lead:]) != shape:
+    given = tuple(tensor.shape)
+    if len(given) != lead + len(shape) or given[lead:] != shape:
         raise InputError(_misshapen(spec, tensor))
-    if not all(tensor.shape[:lead]):
-        axes = [axis for axis, size in zip(_leading(spec), tensor.shape, strict=False) if size == 0]
+    if not all(given[:lead]):
+        axes = [axis for axis, size in zip(_leading(spec), given, strict=False) if size == 0]
         raise InputError(f"`{spec.label}` is {list(tensor.shape)}: there is nothing along {' and '.join(axes)}")
     return _of_real(spec, tensor, like) if spec.kind == "real" else _of_whole(spec, tensor, like)
 
@@ -169,6 +170,8 @@ def _fitted(spec: InputSpec, tensor: Tensor, like: Tensor) -> Tensor:
 def _of_real(spec: InputSpec, tensor: Tensor, like: Tensor) -> Tensor:
     if tensor.is_complex():
         raise InputError(f"`{spec.label}` must be real numbers, not {_kind(tensor)}")
+    if tensor.dtype == like.dtype and tensor.device == like.device:
+        return tensor
     return tensor.to(device=like.device, dtype=like.dtype)
 
 
@@ -211,20 +214,18 @@ def _described(tensor: Tensor) -> str:
 
 def _agree(specs: Sequence[InputSpec], tensors: Mapping[str, Tensor]) -> None:
     """All inputs have as many examples, and those over time as many steps."""
-    batches = {s.label: tensors[s.state].shape[int(s.indexed)] for s in specs if s.state in tensors}
-    if len(set(batches.values())) > 1:
+    given = [s for s in specs if s.state in tensors]
+    if len({tensors[s.state].shape[int(s.indexed)] for s in given}) > 1:
+        batches = {s.label: tensors[s.state].shape[int(s.indexed)] for s in given}
         text = ", ".join(f"`{label}` has {n}" for label, n in batches.items())
         hint = "a state over time is laid out [time, batch, …]"
         raise InputError(f"the inputs have different numbers of examples: {text}\n  {hint}")
-    steps = {s.label: horizon(s, tensors[s.state]) for s in specs if s.indexed and s.state in tensors}
-    if len(set(steps.values())) > 1:
-        rows = ", ".join(
-            f"`{s.label}` has {len(tensors[s.state])} rows{_extra(s)}"
-            for s in specs
-            if s.indexed and s.state in tensors
-        )
+    steps = {horizon(s, tensors[s.state]) for s in given if s.indexed}
+    if len(steps) > 1:
+        over_time = [s for s in given if s.indexed]
+        rows = ", ".join(f"`{s.label}` has {len(tensors[s.state])} rows{_extra(s)}" for s in over_time)
         raise InputError(f"the inputs have different numbers of steps: {rows}")
-    if any(n < 1 for n in steps.values()):
+    if any(n < 1 for n in steps):
         raise InputError("there must be at least one step")
 
 
@@ -238,7 +239,7 @@ def _extra(spec: InputSpec) -> str:
 
 def horizon(spec: InputSpec, tensor: Tensor) -> int:
     """T, from the rows of an input over time."""
-    return len(tensor) + spec.first - spec.last - 1
+    return tensor.shape[0] + spec.first - spec.last - 1
 
 
 def _check_lengths(specs: Sequence[InputSpec], tensors: Mapping[str, Tensor], lengths: Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sqmagic.runtime.generated import Values
+from sqmagic.runtime.kernels.call import between
 
 _POINT = re.compile(r"(?P<state>.+)_(?:(?P<digits>\d+)|\{(?P<braced>-?\d+)\})")
 
@@ -107,7 +108,7 @@ class States(Mapping[str, Tensor]):
     def _window(self, state: str) -> Tensor:
         """Rows 1 to T; nothing that is put in carries gradient, so nothing poisons one."""
         value, (first, last) = self._values[state], self._rows[state]
-        value = value[max(0, 1 - first) : len(value) - max(0, last)]
+        value = between(value, max(0, 1 - first), value.shape[0] - max(0, last))
         before, after = min(max(0, first - 1), self._horizon), 0
         after = self._horizon - before - len(value)
         if before or after:

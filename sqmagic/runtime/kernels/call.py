@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,6 +12,12 @@ from torch import Tensor
 from sqmagic.runtime.kernels.compiler import Library
 from sqmagic.runtime.kernels.memory import POOL
 from sqmagic.runtime.kernels.program import OwnState
+
+Values: TypeAlias = list[int]
+"""What a page's struct takes, a number or an address for each member."""
+
+Member: TypeAlias = Callable[[Values, Tensor], None]
+"""Puts a tensor's address and layout where they belong."""
 
 ALIGNED = 16
 """Numbers: the parts of a block begin at multiples of so many."""
@@ -41,7 +47,7 @@ class Frame:
     beginning; `apart` the members and shapes of states that have memory of their own.
     """
 
-    values: list[int]
+    values: Values
     within: tuple[tuple[int, int], ...]
     room: int
     block: dict[str, tuple[int, int]]
@@ -71,15 +77,12 @@ class Caller:
             found = self.frames[key] = _framed(self, size, threads, apart, block)
         return found
 
-    def run(self, frame: Frame, pointers: Iterable[tuple[int, int]]) -> None:
-        """Runs the scan with these members besides those of the frame."""
-        values = frame.values.copy()
+    def run(self, frame: Frame, values: Values) -> None:
+        """Runs the scan. `values` are those of the frame, with what the call brings put in their places."""
         memory = POOL.take(frame.room)
         start = memory.data_ptr()
         for place, offset in frame.within:
             values[place] = start + offset
-        for place, value in pointers:
-            values[place] = value
         self.library.run(values)
         POOL.give(memory)
 
@@ -124,19 +127,41 @@ def stored(own: OwnState, plane: Tensor) -> Tensor:
     return plane[: plane.shape[0] - more] if more else plane
 
 
-Member = Callable[[Tensor], Iterable[tuple[int, int]]]
-
-
 def rows_taken(library: Library, member: str, over_time: bool, skip: int = 0) -> Member:
     """How a member takes rows over time, from row `skip` on, or what stands still."""
     place, row = library.places[member], library.places[f"{member}_row"]
+
+    def still(values: Values, given: Tensor) -> None:
+        values[place], values[row] = given.data_ptr(), given.stride(-2)
+
     if not over_time:
-        return lambda given: ((place, given.data_ptr()), (row, given.stride(-2)))
+        return still
     step, count = library.places[f"{member}_step"], library.places[f"{member}_rows"]
 
-    def taken(given: Tensor) -> Iterable[tuple[int, int]]:
+    def taken(values: Values, given: Tensor) -> None:
         ahead, apart, _ = given.stride()
-        start = given.data_ptr() + skip * ahead * given.itemsize
-        return (place, start), (step, ahead), (row, apart), (count, given.shape[0] - skip)
+        values[place] = given.data_ptr() + skip * ahead * given.itemsize
+        values[step], values[row], values[count] = ahead, apart, given.shape[0] - skip
 
     return taken
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSteps:
+    """The rows of a state at its scan's steps, which begin at a row; a result besides that of all its rows."""
+
+    first: int
+    rows: Tensor
+
+
+def with_steps(plane: Tensor, steps: OwnSteps) -> None:
+    """Notes that these rows of a plane are a result of their own."""
+    plane.__dict__["_sqmagic_steps"] = steps
+
+
+def between(plane: Tensor, first: int, end: int) -> Tensor:
+    """Rows of a plane, from one to another: as a result of the scan where they are one, else as a slice."""
+    known = plane.__dict__.get("_sqmagic_steps")
+    if isinstance(known, OwnSteps) and (known.first, known.first + known.rows.shape[0]) == (first, end):
+        return known.rows
+    return plane[first:end]

@@ -14,21 +14,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sqmagic.runtime.kernels.call import Caller, Member, Size, laid_out, rows_taken, stored
+from sqmagic.runtime.kernels.call import Caller, Member, Size, Values, laid_out, rows_taken, stored
 from sqmagic.runtime.kernels.compiler import Library
-from sqmagic.runtime.kernels.gradients import Wayback
+from sqmagic.runtime.kernels.gradients import Given, Wayback
 from sqmagic.runtime.kernels.memory import POOL
 from sqmagic.runtime.kernels.program import OwnState, ScanProgram
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A scan whose pages are loaded: what is worked out once. `outside` are the states that others read, `inside` those
-    that the way back reads besides; the rest are the members that take arguments and weights."""
+    """A scan whose pages are loaded: what is worked out once. `outside` are the states that others read, `beside` those
+    of them that have rows beside the steps, `inside` those that the way back reads besides; the rest are the members
+    that take arguments and weights."""
 
     program: ScanProgram
     caller: Caller
     outside: tuple[str, ...]
+    beside: tuple[str, ...]
     inside: tuple[str, ...]
     own: Mapping[str, OwnState]
     given: tuple[tuple[int, Member], ...]
@@ -42,12 +44,14 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
     places = library.places
     backward = program.backward
     way = None if back is None or isinstance(backward, str) else Wayback.of(program, backward, back, outside)
+    own = {o.state: o for o in program.own}
     return Ready(
         program=program,
         caller=Caller(library, program.own, program.between),
         outside=outside,
+        beside=tuple(s for s in outside if own[s].before or own[s].ends),
         inside=() if way is None else way.inside,
-        own={o.state: o for o in program.own},
+        own=own,
         given=tuple((g.argument, rows_taken(library, g.member, g.over_time)) for g in program.given),
         bases=tuple((b.argument, places[b.member], places[f"{b.member}_row"]) for b in program.bases),
         weights=tuple(places[w.member] for w in program.weights),
@@ -74,47 +78,49 @@ def forward(
 ) -> tuple[dict[str, Tensor], Tensor | None]:
     """The rows of the states that are named, those that are there for the scan alone among them; and the block with
     those of the states `inside`."""
-    size, caller = setting.size, setting.ready.caller
-    frame = caller.frame(size, names, inside)
-    planes = {state: POOL.tensor(shape, size.dtype) for state, _, shape in frame.apart}
-    block = POOL.tensor((frame.length,), size.dtype) if inside else None
-    held: list[Tensor] = []
-    caller.run(frame, _members(setting.ready, frame.apart, planes, frame.block, block, arguments, weights, size, held))
+    size, found = setting.size, setting.ready
+    frame = found.caller.frame(size, names, inside)
+    values = frame.values.copy()
+    planes = {}
+    for state, place, shape in frame.apart:
+        plane = planes[state] = POOL.tensor(shape, size.dtype)
+        values[place] = plane.data_ptr()
+    block = None
+    if inside:
+        block = POOL.tensor((frame.length,), size.dtype)
+        start = block.data_ptr()
+        for place, offset in frame.block.values():
+            values[place] = start + offset
+    held = _taken(values, found, arguments, weights, size.dtype)
+    found.caller.run(frame, values)
+    del held
     return planes, block
 
 
-def _members(
-    found: Ready,
-    apart: Sequence[tuple[str, int, tuple[int, int, int]]],
-    planes: Mapping[str, Tensor],
-    together: Mapping[str, tuple[int, int]],
-    block: Tensor | None,
-    arguments: Mapping[int, Tensor],
-    weights: Sequence[Tensor],
-    size: Size,
-    held: list[Tensor],
-) -> Iterator[tuple[int, int]]:
-    """The members of a call; `held` keeps what has been copied for it."""
-    for state, place, _ in apart:
-        yield place, planes[state].data_ptr()
-    if block is not None:
-        start = block.data_ptr()
-        for place, offset in together.values():
-            yield place, start + offset
+def _taken(
+    values: Values, found: Ready, arguments: Mapping[int, Tensor], weights: Sequence[Tensor], dtype: torch.dtype
+) -> list[Tensor]:
+    """Puts arguments and weights in their places; gives what must live until the call has run: some may be copies."""
+    held = []
     for argument, member in found.given:
-        tensor = laid_out(arguments[argument], size.dtype)
+        tensor = laid_out(arguments[argument], dtype)
         held.append(tensor)
-        yield from member(tensor)
+        member(values, tensor)
     for argument, place, row in found.bases:
-        tensor = laid_out(arguments[argument], size.dtype)
+        tensor = laid_out(arguments[argument], dtype)
         held.append(tensor)
-        yield place, tensor.data_ptr()
-        yield row, tensor.stride(0)
+        values[place], values[row] = tensor.data_ptr(), tensor.stride(0)
     for place, tensor in zip(found.weights, weights, strict=True):
         if not tensor.is_contiguous():
             tensor = tensor.detach().contiguous()
             held.append(tensor)
-        yield place, tensor.data_ptr()
+        values[place] = tensor.data_ptr()
+    return held
+
+
+def own_steps(plane: Tensor, own: OwnState, size: Size) -> Tensor:
+    """The rows of a state at the scan's steps."""
+    return plane[own.before : own.before + size.steps]
 
 
 def results(found: Ready, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -123,7 +129,8 @@ def results(found: Ready, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class Scan(torch.autograd.Function):
-    """From the method's tensors and the weights to the states that others read."""
+    """From the method's tensors and the weights to the states that others read; of those with rows beside the steps,
+    the rows of the steps once more: their gradient is read where it lies, where a slice's would be copied."""
 
     @staticmethod
     def forward(ctx: Any, setting: Setting, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -134,8 +141,10 @@ class Scan(torch.autograd.Function):
         ctx.setting = setting
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *planes.values(), *(() if block is None else (block,)))
-        given = results(found, planes)
-        return tuple(given[s] for s in found.outside)
+        return (
+            *(stored(found.own[s], planes[s])[:] for s in found.outside),
+            *(own_steps(planes[s], found.own[s], setting.size) for s in found.beside),
+        )
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -155,11 +164,20 @@ class Scan(torch.autograd.Function):
             saved[count : len(wanted)],
             dict(zip(found.outside, saved[len(wanted) : end], strict=True)),
             saved[end] if found.inside else None,
-            dict(zip(found.outside, given, strict=True)),
+            _given(setting, given),
             dict(zip(setting.places, wanted[:count], strict=True)),
             wanted[count:],
         )
         return (None, *gradients)
+
+
+def _given(setting: Setting, gradients: Sequence[Tensor | None]) -> dict[str, Given]:
+    """What the states outside are given."""
+    found = setting.ready
+    of_steps = dict(zip(found.beside, gradients[len(found.outside) :], strict=True))
+    return {
+        s: Given(rows, of_steps.get(s), found.own[s].before) for s, rows in zip(found.outside, gradients, strict=False)
+    }
 
 
 def _differentiable(
@@ -172,8 +190,10 @@ def _differentiable(
             f"`{program.method}` ran as compiled code on what was drawn or looked up for it beforehand: its gradient "
             "cannot be differentiated once more"
         )
-    states = setting.by_torch()
-    pairs = [(states[s], g) for s, g in zip(setting.ready.outside, given, strict=True) if g is not None]
+    states, known = setting.by_torch(), setting.ready
+    beside = [own_steps(states[s], known.own[s], setting.size) for s in known.beside]
+    every = [*(states[s] for s in known.outside), *beside]
+    pairs = [(state, g) for state, g in zip(every, given, strict=True) if g is not None]
     outputs, adjoints = zip(*pairs, strict=True)
     leaves = [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked]
     found = iter(torch.autograd.grad(outputs, leaves, adjoints, create_graph=True, allow_unused=True))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, assert_never
 
 import torch
 from torch import Tensor
 
-from sqmagic.runtime.kernels.call import Caller, Frame, Member, Size, laid_out, rows_taken
+from sqmagic.runtime.kernels.call import Caller, Frame, Member, Size, Values, laid_out, rows_taken
 from sqmagic.runtime.kernels.compiler import Library
+from sqmagic.runtime.kernels.memory import POOL
 from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram
 
 
@@ -25,10 +27,28 @@ class Taken:
     own: OwnState
 
 
+class Given(NamedTuple):
+    """What the way back is given for a state: for all its rows, and for those of the scan's steps, which are `before`
+    rows on. None is 0."""
+
+    rows: Tensor | None
+    steps: Tensor | None
+    before: int
+
+    def together(self, plane: Tensor, size: Size) -> Tensor:
+        """For all rows of a state that lie like this."""
+        if self.steps is None:
+            return torch.zeros(plane.shape, dtype=size.dtype) if self.rows is None else self.rows
+        total = torch.zeros(plane.shape, dtype=size.dtype) if self.rows is None else self.rows.clone()
+        total[self.before : self.before + size.steps] += self.steps
+        return total
+
+
 @dataclass(frozen=True, slots=True)
 class Wayback:
     """A loaded way back: what is worked out once. `inside` are the states that lie in the block; of arguments, adjoints
-    and states outside there is how their rows are taken; the rest are the members that take weights and gradients.
+    (for all rows, and for those of the steps) and states outside there is how their rows are taken; the rest are the
+    members that take weights and gradients.
     """
 
     program: ScanProgram
@@ -37,7 +57,7 @@ class Wayback:
     inside: tuple[str, ...]
     blocks: tuple[Taken, ...]
     states: tuple[tuple[str, Member], ...]
-    adjoints: tuple[tuple[str, Member], ...]
+    adjoints: tuple[tuple[str, Member, Member | None], ...]
     arguments: tuple[tuple[int, Member], ...]
     weights: tuple[tuple[int, int], ...]
     parameters: tuple[int | None, ...]
@@ -51,19 +71,26 @@ class Wayback:
         members = dict(back.parameters)
         blocks: list[Taken] = []
         states: list[tuple[str, Member]] = []
-        adjoints: list[tuple[str, Member]] = []
+        adjoints: list[tuple[str, Member, Member | None]] = []
         arguments: list[tuple[int, Member]] = []
         for item in back.taken:
             member = item.member
             if item.source == "state" and item.name not in outside:
                 rows, step, row, count = (places[f"{member}{end}"] for end in ("", "_step", "_row", "_rows"))
                 blocks.append(Taken(rows, step, row, count, item.skip, own[str(item.name)]))
-            else:
-                takes = rows_taken(library, member, item.over_time, item.skip)
-                if item.source == "argument":
+                continue
+            takes = rows_taken(library, member, item.over_time, item.skip)
+            match item.source:
+                case "argument":
                     arguments.append((int(item.name), takes))
-                else:
-                    (states if item.source == "state" else adjoints).append((str(item.name), takes))
+                case "state":
+                    states.append((str(item.name), takes))
+                case "adjoint":
+                    skip = item.skip - own[str(item.name)].before
+                    of_steps = rows_taken(library, member, item.over_time, skip) if skip >= 0 else None
+                    adjoints.append((str(item.name), takes, of_steps))
+                case _:
+                    assert_never(item.source)
         return Wayback(
             program=program,
             back=back,
@@ -89,84 +116,91 @@ class Wayback:
         weights: Sequence[Tensor],
         states: Mapping[str, Tensor],
         block: Tensor | None,
-        given: Mapping[str, Tensor | None],
+        given: Mapping[str, Given],
         wanted_arguments: Mapping[int, bool],
         wanted_weights: Sequence[bool],
     ) -> Iterator[Tensor | None]:
         """The gradients of the arguments that are tensors, in their order, then of the weights. `ahead` is the frame of
         the call forward, `states` and `block` what it left."""
-        made = torch.empty if size.batch and size.steps > 0 else torch.zeros
-        pointers: list[tuple[int, int]] = []
-        held: list[Tensor] = []
+        some = size.batch > 0 and size.steps > 0
+        hats = tuple(hat for place, hat, _, _ in self.back.bases if wanted_arguments[place])
+        frame = self.caller.frame(size, hats, ())
+        values = frame.values.copy()
         of_arguments: dict[int, Tensor] = {}
         for place, (member, count) in self.inputs.items():
             if wanted_arguments[place]:
-                shape = arguments[place].shape
-                into = of_arguments[place] = (torch.zeros if member is None else made)(shape, dtype=size.dtype)
-                if member is not None:
-                    pointers.append((member, into.data_ptr()))
+                into = of_arguments[place] = _made(values, member, arguments[place].shape, size.dtype, some)
                 if count is not None:
-                    pointers.append((count, shape[0]))
-        of_weights: list[Tensor | None] = []
-        for member, weight, wanted in zip(self.parameters, weights, wanted_weights, strict=True):
-            gradient = None
-            if wanted:
-                gradient = (torch.zeros if member is None else made)(weight.shape, dtype=size.dtype)
-                if member is not None:
-                    pointers.append((member, gradient.data_ptr()))
-            of_weights.append(gradient)
-        hats = [hat for place, hat, _, _ in self.back.bases if wanted_arguments[place]]
-        frame = self.caller.frame(size, tuple(hats), ())
-        edges = {state: torch.empty(shape, dtype=size.dtype) for state, _, shape in frame.apart}
-        pointers += [(place, edges[state].data_ptr()) for state, place, _ in frame.apart]
-        pointers += self._members(size, ahead, arguments, weights, states, block, given, held)
+                    values[count] = into.shape[0]
+        of_weights = [
+            _made(values, member, weight.shape, size.dtype, some) if wanted else None
+            for member, weight, wanted in zip(self.parameters, weights, wanted_weights, strict=True)
+        ]
+        edges: dict[str, Tensor] = {}
+        for state, place, shape in frame.apart:
+            edges[state] = torch.empty(shape, dtype=size.dtype)
+            values[place] = edges[state].data_ptr()
+        held = self._taken(values, size, ahead, arguments, weights, states, block, given)
         if size.batch:
-            self.caller.run(frame, pointers)
+            self.caller.run(frame, values)
+        del held
         for place, hat, state, row in self.back.bases:
             if wanted_arguments[place]:
                 outer, total = given.get(state), edges[hat][0]
-                total = total if outer is None else total + outer[row]
+                total = total if outer is None or outer.rows is None else total + outer.rows[row]
                 of_arguments[place] = of_arguments[place] + total if place in of_arguments else total
         yield from (of_arguments.get(place) for place in arguments)
         yield from of_weights
 
-    def _members(
+    def _taken(
         self,
+        values: Values,
         size: Size,
         ahead: Frame,
         arguments: Mapping[int, Tensor],
         weights: Sequence[Tensor],
         states: Mapping[str, Tensor],
         block: Tensor | None,
-        given: Mapping[str, Tensor | None],
-        held: list[Tensor],
-    ) -> Iterator[tuple[int, int]]:
-        """The members that take what is given; `held` keeps what has been copied for it."""
+        given: Mapping[str, Given],
+    ) -> list[Tensor]:
+        """Puts what is given in its places; gives what must live until the call has run: some may be copies."""
+        held = []
         start = 0 if block is None else block.data_ptr()
         for taken in self.blocks:
             own, step = taken.own, size.batch * taken.own.width
             _, offset = ahead.block[own.state]
-            yield taken.rows, start + offset + taken.skip * step * size.dtype.itemsize
-            yield taken.step, step
-            yield taken.row, own.width
-            yield taken.count, own.before + size.steps + own.after - taken.skip
-        for name, takes in self.states:
-            yield from takes(states[name])
-        for name, takes in self.adjoints:
+            values[taken.rows] = start + offset + taken.skip * step * size.dtype.itemsize
+            values[taken.step], values[taken.row] = step, own.width
+            values[taken.count] = own.before + size.steps + own.after - taken.skip
+        for name, member in self.states:
+            member(values, states[name])
+        for name, of_rows, of_steps in self.adjoints:
             each = given[name]
-            if each is None:
-                each = torch.zeros(states[name].shape, dtype=size.dtype)
-            held.append(laid_out(each, size.dtype))
-            yield from takes(held[-1])
-        for place, takes in self.arguments:
+            if each.rows is None and each.steps is not None and of_steps is not None:
+                held.append(laid_out(each.steps, size.dtype))
+                of_steps(values, held[-1])
+            else:
+                held.append(laid_out(each.together(states[name], size), size.dtype))
+                of_rows(values, held[-1])
+        for place, member in self.arguments:
             held.append(laid_out(arguments[place], size.dtype))
-            yield from takes(held[-1])
+            member(values, held[-1])
         for place, number in self.weights:
             weight = weights[number]
             if not weight.is_contiguous():
                 weight = weight.contiguous()
                 held.append(weight)
-            yield place, weight.data_ptr()
+            values[place] = weight.data_ptr()
+        return held
+
+
+def _made(values: Values, member: int | None, shape: torch.Size, dtype: torch.dtype, some: bool) -> Tensor:
+    """A gradient that C fills; zeros where it is 0, or where there is nothing to run over."""
+    if member is None:
+        return torch.zeros(shape, dtype=dtype)
+    into = POOL.tensor(tuple(shape), dtype) if some else torch.zeros(shape, dtype=dtype)
+    values[member] = into.data_ptr()
+    return into
 
 
 def _place(places: Mapping[str, int], member: str) -> int | None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _module
 
-from sqmagic.runtime.kernels.call import Size
+from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready, results
 from sqmagic.runtime.kernels.program import ScanProgram
@@ -41,11 +41,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A scan of one class: its program, the method written for torch, how it ran last, and its pages as they are
-    loaded, by the type of numbers and whether there is a way back."""
+    """A scan of one class: its program, the method written for torch, where its weights are, how it ran last, and its
+    pages as they are loaded, by the type of numbers and whether there is a way back."""
 
     program: ScanProgram
     method: Method
+    paths: tuple[tuple[tuple[str, ...], str], ...]
     report: Report = field(default_factory=Report)
     loaded: dict[tuple[torch.dtype, bool], Ready] = field(default_factory=dict)
 
@@ -62,7 +63,9 @@ class Bound:
             if not self.program.ready:
                 setting = setting._replace(by_torch=partial(_by_torch, self, module, args))
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
-            given = dict(zip(found.outside, outside, strict=True))
+            given = dict(zip(found.outside, outside, strict=False))
+            for name, rows in zip(found.beside, outside[len(found.outside) :], strict=True):
+                with_steps(given[name], OwnSteps(found.own[name].before, rows))
             every = partial(_by_torch, self, module, args)
         else:
             given = results(found, forward(setting, arguments, weights, found.outside)[0])
@@ -90,7 +93,8 @@ class Bound:
 
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
     """Puts the compiled scan in the place of a class's method."""
-    bound = Bound(program, vars(kind)[program.method])
+    paths = tuple(_path(w.parameter) for w in program.weights)
+    bound = Bound(program, vars(kind)[program.method], paths)
 
     def method(self: nn.Module, *args: Any) -> Any:
         return bound(self, *args)
@@ -111,7 +115,7 @@ def _ready(
         raise CannotCompile("hooks wait for every module's call")
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
-    weights = [weight_of(module, w.parameter) for w in program.weights]
+    weights = _weights(module, bound.paths)
     _dtype([*weights, *(a for a in args if isinstance(a, Tensor))])
     if program.ready:
         args = [*args, *vars(type(module))[program.ready](module, *args)]
@@ -137,16 +141,37 @@ def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
 
 def weight_of(module: nn.Module, parameter: str) -> Tensor:
     """A parameter as a call of its layer would use it. Raises CannotCompile where the layer is no plain one."""
+    return _weights(module, [_path(parameter)])[0]
+
+
+def _path(parameter: str) -> tuple[tuple[str, ...], str]:
+    """The layers within which a parameter is, and its name there."""
     *owners, name = parameter.split(".")
+    return tuple(owners), name
+
+
+def _weights(module: nn.Module, paths: Sequence[tuple[tuple[str, ...], str]]) -> list[Tensor]:
+    """Parameters, of which those of a layer follow one another: it is looked at once. Raises CannotCompile."""
+    found: list[Tensor] = []
+    before: tuple[str, ...] = ()
+    layer = module
+    for owners, name in paths:
+        if owners != before:
+            layer, before = _layer(module, owners), owners
+        value = layer._parameters.get(name)
+        if value is None:
+            raise CannotCompile(f"`{'.'.join((*owners, name))}` is no parameter any more")
+        found.append(value)
+    return found
+
+
+def _layer(module: nn.Module, owners: Sequence[str]) -> nn.Module:
     found: Any = module
     for owner in owners:
         found = found._modules[owner]
         if found._forward_hooks or found._forward_pre_hooks or type(found) not in _PLAIN:
-            raise CannotCompile(f"`{parameter.rpartition('.')[0]}` has been changed")
-    value = found._parameters.get(name)
-    if value is None:
-        raise CannotCompile(f"`{parameter}` is no parameter any more")
-    return cast(Tensor, value)
+            raise CannotCompile(f"`{'.'.join(owners)}` has been changed")
+    return cast(nn.Module, found)
 
 
 def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
