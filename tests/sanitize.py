@@ -10,11 +10,12 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emitted import emitted
 from programs import PROGRAMS
+from test_kernels import CELLS
 
 from sqmagic.emit.c import engine
 from sqmagic.emit.c.write import Interface
@@ -23,6 +24,7 @@ from sqmagic.schedule.plan.nodes import Row
 from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Scan
 
+SUBJECTS = PROGRAMS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
 FLAGS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
     "thread": ("-fsanitize=thread",),
@@ -129,41 +131,38 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     )
 
 
-def check(text: str, folder: Path, which: str, machine: str) -> int:
+def check(
+    text: str,
+    folder: Path,
+    which: str,
+    machine: str,
+    reals: Sequence[tuple[str, ...]] = ((), ("-DSQ_DOUBLE",)),
+    optimised: str = "-O1",
+) -> int:
     """How many scans were run; ends where a sanitizer tells something."""
     count = 0
     for name, header in engine():
         (folder / name).write_text(header)
     for scan, way, page, interface in pages(text):
-        for real in ((), ("-DSQ_DOUBLE",)):
+        for real in reals:
             source, made = folder / "scan.c", folder / "scan"
             source.write_text(page + driver(scan, way, interface))
-            flags = (
-                "-std=gnu11",
-                "-O1",
-                "-g",
-                machine,
-                "-Wall",
-                "-Wextra",
-                "-Werror",
-                "-Wno-psabi",
-                "-DSQ_PTHREADS",
-                "-pthread",
-            )
+            strict = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")
+            flags = ("-std=gnu11", optimised, "-g", machine, *strict, "-DSQ_PTHREADS", "-pthread")
             command = ["gcc", *flags, *FLAGS[which], *real, str(source), "-o", str(made), "-lm"]
-            subprocess.run(command, check=True, timeout=120)
-            subprocess.run([str(made)], check=True, timeout=120)
+            subprocess.run(command, check=True, timeout=240)
+            subprocess.run([str(made)], check=True, timeout=240)
             count += 1
     return count
 
 
 def main() -> None:
     which = sys.argv[1] if len(sys.argv) > 1 else "address"
-    chosen = sys.argv[2:] or list(PROGRAMS)
+    chosen = sys.argv[2:] or list(SUBJECTS)
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(chosen):
             machine = ("-march=native", "-march=x86-64", "-march=x86-64-v3")[number % 3]
-            print(f"{name}: {check(PROGRAMS[name], Path(folder), which, machine)} under {which}, {machine}", flush=True)
+            print(f"{name}: {check(SUBJECTS[name], Path(folder), which, machine)} under {which}, {machine}", flush=True)
 
 
 if __name__ == "__main__":

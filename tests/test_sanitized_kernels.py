@@ -1,0 +1,48 @@
+"""Recurrences in C under the sanitizers of the C compiler: a few programs, where `make sanitize-kernels` takes all.
+
+Nothing is made fast here (-O0): that halves the time it takes, most of which is the compiler's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import sanitize
+from programs import PROGRAMS
+
+SINGLE, DOUBLE = (), ("-DSQ_DOUBLE",)
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "real"),
+    [
+        ("address", "gru", SINGLE),
+        ("address", "norm_of_state", DOUBLE),
+        ("thread", "gru", DOUBLE),
+        ("thread", "second_order", SINGLE),
+    ],
+)
+def test_scans_forward_and_back_are_clean(which: str, name: str, real: tuple[str, ...], tmp_path: Path) -> None:
+    assert sanitize.check(PROGRAMS[name], tmp_path, which, "-march=native", (real,), "-O0") == 2
+
+
+FAULTS = {
+    "a number too far": ("address", "s->batch)", "s->batch + 1)", "heap-buffer-overflow"),
+    "threads that do not wait": ("thread", "if (me->by_units)", "if (0)", "data race"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_told(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The sanitizers look at what these programs do: one that is put into a page ends it."""
+    which, right, wrong, told = FAULTS[fault]
+    scan, way, page, interface = sanitize.pages(PROGRAMS["gru"])[0]
+    assert right in page
+    monkeypatch.setattr(sanitize, "pages", lambda text: [(scan, way, page.replace(right, wrong), interface)])
+    with pytest.raises(subprocess.CalledProcessError):
+        sanitize.check(PROGRAMS["gru"], tmp_path, which, "-march=native", (SINGLE,), "-O0")
+    assert told in capfd.readouterr().err
