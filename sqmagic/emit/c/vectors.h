@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -45,7 +45,10 @@ typedef whole bits __attribute__((vector_size(VECTOR)));
 #define INLINE static inline __attribute__((always_inline, unused))
 #define UNUSED __attribute__((unused))
 
-/* --- vectors: the first n components of memory ---------------------------------------------------------------- */
+/* --- vectors: the first n components of memory ----------------------------------------------------------------
+
+   AVX's instructions have the compiler's own names here: the header that declares them all takes it as long to read as
+   what is computed takes to compile. */
 
 INLINE vec all(real x)
 {
@@ -55,9 +58,14 @@ INLINE vec all(real x)
 #if defined(__AVX__) && !defined(__AVX512F__)
 /* the first n lanes */
 #ifdef SQ_DOUBLE
-#define FIRST(n) ((__m256i)((bits){0, 1, 2, 3} < ((whole)(n) - (bits){0})))
+typedef long long lanes __attribute__((vector_size(VECTOR)));
+#define FIRST(n) ((lanes)((bits){0, 1, 2, 3} < ((whole)(n) - (bits){0})))
+#define LOAD_FIRST(p, n) __builtin_ia32_maskloadpd256((const vec *)(p), FIRST(n))
+#define STORE_FIRST(p, x, n) __builtin_ia32_maskstorepd256((vec *)(p), FIRST(n), x)
 #else
-#define FIRST(n) ((__m256i)((bits){0, 1, 2, 3, 4, 5, 6, 7} < ((whole)(n) - (bits){0})))
+#define FIRST(n) ((bits)((bits){0, 1, 2, 3, 4, 5, 6, 7} < ((whole)(n) - (bits){0})))
+#define LOAD_FIRST(p, n) __builtin_ia32_maskloadps256((const vec *)(p), FIRST(n))
+#define STORE_FIRST(p, x, n) __builtin_ia32_maskstoreps256((vec *)(p), FIRST(n), x)
 #endif
 #endif
 
@@ -69,10 +77,8 @@ INLINE vec load(const real *p, long n)
     return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1u), p);
 #elif defined(__AVX512F__)
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
-#elif defined(__AVX__) && defined(SQ_DOUBLE)
-    return (vec)_mm256_maskload_pd(p, FIRST(n));
 #elif defined(__AVX__)
-    return (vec)_mm256_maskload_ps(p, FIRST(n));
+    return LOAD_FIRST(p, n);
 #else
     vec x = {0};
     for (long i = 0; i < n; i++)
@@ -91,10 +97,8 @@ INLINE void store(real *p, vec x, long n)
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1u), (__m512d)x);
 #elif defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)x);
-#elif defined(__AVX__) && defined(SQ_DOUBLE)
-    _mm256_maskstore_pd(p, FIRST(n), (__m256d)x);
 #elif defined(__AVX__)
-    _mm256_maskstore_ps(p, FIRST(n), (__m256)x);
+    STORE_FIRST(p, x, n);
 #else
     for (long i = 0; i < n; i++)
         p[i] = x[i];
