@@ -428,17 +428,34 @@ def test_functions_of_torch_that_trace_go_by_torch() -> None:
     torch.testing.assert_close(found["F.weight"], module.get_parameter("F.weight").grad)
 
 
-def test_without_a_compiler_torch_computes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (None, "there is no C compiler"),
+        ("exit 1", "there is no C compiler"),
+        ("echo 1.0", "compiling C failed: "),
+        ("[ $1 = --version ] && echo 1.0 || { echo no room >&2; exit 1; }", "the C compiler refused the code: no room"),
+    ],
+    ids=["none", "one that fails", "one that makes nothing", "one that refuses"],
+)
+def test_without_a_compiler_that_works_torch_computes_and_the_plan_says_why(
+    script: str | None, why: str, tmp_path: Path
+) -> None:
     code = (
         "import torch, sqmagic\n"
         "net = sqmagic.compile('x_t : 3\\n0 -> h_0\\ntanh(M(x_t|h_{t-1})) -> h_t')\n"
-        "net(x=torch.rand(2, 2, 3)); print(net._scans[0].report.path)\n"
+        "found = net(x=torch.rand(2, 2, 3)).h; found.sum().backward()\n"
+        "print(str(net.plan).splitlines()[-1])\n"
     )
-    more = {"CC": str(tmp_path / "none"), "XDG_CACHE_HOME": str(tmp_path)}
+    compiler = tmp_path / "compiler"
+    if script is not None:
+        compiler.write_text(f"#!/bin/sh\n{script}\n")
+        compiler.chmod(0o755)
+    more = {"CC": str(compiler), "SQMAGIC_CACHE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **more}, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "torch, because there is no C compiler"
+    assert done.stdout.strip().startswith(f"scan_1: torch, because {why}")
 
 
 # --- the cache -----------------------------------------------------------------------------------
