@@ -1,7 +1,8 @@
 """Builds the extension: every environment of csrc/environments, for each instruction set, beside what Python sees.
 
 What is generated is a pure function of the files in csrc/, so it is written into the build folder and not kept. Each
-environment is compiled once for each instruction set; which one is used is decided where it runs.
+environment is compiled once for each instruction set; which one is used is decided where it runs. Beside each object
+lies a digest of all that it was made from, so that after a change only what it concerns is compiled again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import platform
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -41,15 +43,24 @@ class Build(build_ext):
         (made / "registry.c").write_text(registry(list(declared), builds), encoding="utf-8")
         tasks = [(name, isa, flags) for name in declared for isa, flags in builds]
 
+        headers = [path.read_text(encoding="utf-8") for path in sorted(CSRC.rglob("*.h"))]
+
         def compiled(task: tuple[str, str, tuple[str, ...]]) -> str:
             name, isa, flags = task
-            own = [*FLAGS, *flags, *OWN, f"-DSQ_SPEC=sq_env_{name}_{isa}"]
-            return self.compiler.compile(
-                [str(made / f"{name}.c")],
+            source, own = str(made / f"{name}.c"), [*FLAGS, *flags, *OWN, f"-DSQ_SPEC=sq_env_{name}_{isa}"]
+            (there,) = self.compiler.object_filenames([source], output_dir=str(made / isa))
+            parts = (declared[name], *headers, *getattr(self.compiler, "compiler_so", ()), *own)
+            digest, kept = sha256("\0".join(parts).encode()).hexdigest(), Path(f"{there}.sha256")
+            if Path(there).exists() and kept.exists() and kept.read_text(encoding="utf-8") == digest:
+                return there
+            self.compiler.compile(
+                [source],
                 output_dir=str(made / isa),
                 include_dirs=[str(CSRC), str(CSRC / "environments")],
                 extra_postargs=own,
-            )[0]
+            )
+            kept.write_text(digest, encoding="utf-8")
+            return there
 
         with ThreadPoolExecutor(os.cpu_count()) as workers:
             ext.extra_objects = list(workers.map(compiled, tasks))

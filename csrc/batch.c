@@ -157,6 +157,17 @@ static int wrong_type(Batch *self, const Py_buffer *view) {
     return -1;
 }
 
+/* Views what was passed as actions; says what an environment takes where that is no array. */
+static int view_actions(Batch *self, PyObject *actions, Py_buffer *view) {
+    if (!sq_view_array(actions, view, 0)) return 0;
+    PyErr_Clear();
+    PyObject *type = PyType_GetName(Py_TYPE(actions));
+    if (type) PyErr_Format(PyExc_TypeError, "%s takes an array of %s numbers as actions, not `%U`", self->spec->name,
+                           self->spec->flags & SQ_DISCRETE ? "whole" : "real", type);
+    Py_XDECREF(type);
+    return -1;
+}
+
 static int wrong_shape(Batch *self, int times) {
     const char *steps = times ? "steps x " : "";
     if (self->act_size > 1)
@@ -365,7 +376,7 @@ static PyObject *batch_step(PyObject *object, PyObject *actions) {
     Py_buffer view;
     size_t k;
     int failed;
-    if (!ready(self) || sq_view_array(actions, &view, 0)) return NULL;
+    if (!ready(self) || view_actions(self, actions, &view)) return NULL;
     const void *act = actions_of(self, &view, 0, &k);
     if (!act) {
         PyBuffer_Release(&view);
@@ -391,7 +402,7 @@ static PyObject *batch_act(PyObject *object, PyObject *actions) {
     Batch *self = (Batch *)object;
     Py_buffer view;
     Py_ssize_t s[3];
-    if (!ready(self) || sq_view_array(actions, &view, 0)) return NULL;
+    if (!ready(self) || view_actions(self, actions, &view)) return NULL;
     const int failed = strides_of(self, &view, 0, s) || read_actions(self, &view, s, 1, self->staged);
     PyBuffer_Release(&view);
     if (failed) return NULL;
@@ -440,7 +451,7 @@ static PyObject *batch_steps(PyObject *object, PyObject *args) {
     size_t k;
     int held = 0, failed = SQ_OK;
     if (!PyArg_ParseTuple(args, "O|OOOOO", &actions, out, out + 1, out + 2, out + 3, out + 4) || !ready(self)) return NULL;
-    if (sq_view_array(actions, &view, 0)) return NULL;
+    if (view_actions(self, actions, &view)) return NULL;
     const void *act = actions_of(self, &view, 1, &k);
     sq_batch saved = self->batch, *b = &self->batch;
     const size_t obs = b->n_pad * self->obs_size * self->obs_item;

@@ -303,7 +303,7 @@ BAD = [
     (np.zeros(3, np.int32), ValueError, "takes 4 actions, one for each environment"),
     (np.zeros((4, 2), np.int32), ValueError, "takes 4 actions"),
     (np.array(0), ValueError, "takes 4 actions"),
-    ("left", TypeError, "bytes-like"),
+    ("left", TypeError, "takes an array of whole numbers as actions, not `str`"),
 ]
 
 

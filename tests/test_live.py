@@ -13,9 +13,13 @@ class Bar:
     def __init__(self, total: int | None) -> None:
         self.total, self.n, self.disable = total, 0, False
         self.said: list[dict[str, str]] = []
+        self.before: list[str] = []
 
     def set_postfix(self, figures: dict[str, str], refresh: bool) -> None:
         self.said.append(figures)
+
+    def set_description(self, words: str) -> None:
+        self.before.append(words)
 
     def update(self, more: int) -> None:
         self.n += more
@@ -60,3 +64,10 @@ def test_before_there_is_a_curve_nothing_is_drawn(monkeypatch: pytest.MonkeyPatc
     now[0] = 5.0
     shown.update(1)
     assert place.drawn == []
+
+
+def test_before_the_bar_stands_what_goes_on_while_it_stands_still() -> None:
+    bar = Bar(10)
+    with live.Live(Played(), bar, None).meanwhile("compiling"):
+        assert bar.before == ["compiling"]
+    assert bar.before == ["compiling", ""]

@@ -57,6 +57,18 @@ class Live:
         if not self._bar.disable:
             self._tell(steps)
 
+    @contextmanager
+    def meanwhile(self, what: str) -> Iterator[None]:
+        """Before the bar stands what goes on while it stands still."""
+        if self._bar.disable:
+            yield
+            return
+        self._bar.set_description(what)
+        try:
+            yield
+        finally:
+            self._bar.set_description("")
+
     def say(self, text: str) -> None:
         """A line of its own above the bar."""
         if not self._bar.disable:

@@ -140,7 +140,8 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
     if run.memory is None:
         run.memory = generated.call(code, "begin", world)
     good = Weights(net)
-    run.engine = engine(net.windows, code, world, settings.horizon, run.moves, _whole(net, settings))
+    with shown.meanwhile("compiling"):
+        run.engine = engine(net.windows, code, world, settings.horizon, run.moves, _whole(net, settings))
     while world.steps - began < settings.steps:
         net.train()
         memory, run.memory = run.memory, None  # what is interrupted cannot be gone on with

@@ -161,6 +161,12 @@ class Lowering:
             raise Fault(
                 Problem("SQ238", message, span, notes=("an optimiser belongs to the parameter, not to a use.",))
             )
+        slow = [u for u in updates if u.transform == "target"]
+        if len(slow) > 1:
+            both = f"{_spelled(slow[0])} and by {_spelled(slow[1])}"
+            message = f"`{layer.name}` has one slow copy, and it is to follow by {both}"
+            notes = ("all uses of the copy name the same `tau`, 0.005 where none is named.",)
+            raise Fault(Problem("SQ239", message, span, notes=notes))
         self._layers[layer.name] = replace(known, updates=updates)
 
     def layers(self) -> tuple[Layer, ...]:

@@ -54,8 +54,8 @@ def reaches_no_step(system: System, facts: Facts, source: Source) -> Iterator[Pr
                 f"`{action}` is an action that reaches no `step`",
                 equation,
                 (
-                    f"three steps: whatever `{action}` is, the rewards are those of `{passed[0]}`, which is what is "
-                    "passed to `step`.",
+                    f"three steps with 0, 1, 1 as `{action}` and 1, 0, 0 as `{passed[0]}`: `step` is passed 1, 0, 0, "
+                    "and the rewards are what these earn; 0, 1, 1 changes none of them.",
                 ),
                 None,
             )

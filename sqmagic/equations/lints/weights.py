@@ -99,8 +99,17 @@ def mixed_objective(system: System, facts: Facts, source: Source) -> Iterator[Pr
         vectors = [t for t in found if any(_is_vector(f) for f in t.factors)]
         scalars = [t for t in found if all(_is_scalar(f, facts) for f in t.factors)]
         if vectors and scalars:
-            both = f"`{show(product(vectors[0].factors))}` to the scalar `{show(product(scalars[0].factors))}`"
-            yield warning("SQ616", f"a vector is added to a scalar in an objective: {both}", goal, (), None)
+            vector, scalar = (f"`{show(product(each[0].factors))}`" for each in (vectors, scalars))
+            yield warning(
+                "SQ616",
+                f"a vector is added to a scalar in an objective: {vector} to the scalar {scalar}",
+                goal,
+                (
+                    f"three steps with 5, 0, 1 as {scalar} and (0, 1) as {vector}: the sums are (5, 6), (0, 1) and "
+                    "(1, 2), and none of them is the one number that could be raised.",
+                ),
+                None,
+            )
 
 
 def _is_vector(expr: Expr) -> bool:
