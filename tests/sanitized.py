@@ -70,9 +70,10 @@ def buffer(rounds: int) -> None:
 
 def main(steps: int) -> None:
     for isa in (*lanes.instruction_sets(), "float64"):
+        own = steps if isa in ("float64", lanes.instruction_sets()[0]) else steps // 10
         for name in lanes.names():
-            environment(name, isa, steps if isa in ("float64", lanes.instruction_sets()[0]) else steps // 10)
-        print(f"{isa}: {steps} steps of each of {len(lanes.names())} environments", flush=True)
+            environment(name, isa, own)
+        print(f"{isa}: {own} steps of each of {len(lanes.names())} environments", flush=True)
     buffer(2000)
     print("buffers")
 
