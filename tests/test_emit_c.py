@@ -90,6 +90,7 @@ def test_the_page_says_the_equation_beside_each_line() -> None:
     back = scan(LSTM).back
     assert not isinstance(back, str)
     assert "/* ^o.1_t = ^o_t * o_t * (1 - o_t) */" in back[2]
+    assert "/* ^c_t = ^h_t * o_t * (1 - square(h.1_t)) + ^c_{t+1} * f_{t+1} */" in back[2]
 
 
 def test_the_page_knows_neither_steps_nor_examples() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqmagic.emit.c.lines import Lines
 from sqmagic.emit.c.panels import known_vectors, span_of, stacks_of, vectors_of
-from sqmagic.emit.c.places import INDENT, Writing, moved, place, product_of
+from sqmagic.emit.c.places import INDENT, Writing, ahead, moved, place, product_of
 from sqmagic.schedule.plan.nodes import width
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
@@ -103,14 +103,14 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
     for pointer, (text, _, constant) in pointers.items():
         body.append(f"{'const ' * constant}real *{pointer} = {text};")
     body += lines.guards
-    if operands:
+    if any(_slot(writing, operand) for operand in [*operands, *packs]):
         body.append("const long held = held_rows(me);")
     if packs:
         body.append("for (long b = 0; b < blocks_of(me); b++) {")
         body.append(f"{INDENT}const long row = row_of(me, b), m = row_of(me, b + 1) - row;")
         for operand in packs:
             found, wide = place(writing, operand), width(scan.nodes[operand])
-            slot = f"own + {_slot(writing, operand)} * held + (row - me->row) * {wide}"
+            slot = f"{ahead('own', _slot(writing, operand), 'held')} + (row - me->row) * {wide}"
             body.append(
                 f"{INDENT}pack_rows({found.name} + row * {found.stride}, {found.stride}, {wide}, (int)m, {slot});"
             )
@@ -163,33 +163,28 @@ def _asking(writing: Writing, lines: Lines) -> list[str]:
 def _products(writing: Writing, name: str, group: Group) -> list[str]:
     """The products of the examples and the blocks of units at hand."""
     scan = writing.scan
-    stacks = stacks_of(scan, group)
-    found, inner = [], []
-    panel, into, ahead = 0, 0, 0
-    for number, stack in enumerate(stacks):
+    found: dict[tuple[int, ...], str] = {}  # the operands, and what they are called together
+    inner = []
+    panel, into, before = 0, 0, 0
+    for stack in stacks_of(scan, group):
         vectors = vectors_of(scan, group, stack)
-        parts = []
-        for operand in stack.operands:
-            at, wide = place(writing, operand), width(scan.nodes[operand])
-            slot = f"own + {_slot(writing, operand)} * held + (first - me->row) * {wide}"
-            parts.append(f"part_of({at.name} + first * {at.stride}, {wide}, rows, {slot})")
-        found.append(f"const part parts_{number}[] = {{{', '.join(parts)}}};")
-        weights = f"panel + {panel} * LANES" if panel else "panel"
-        target = f"into + {into} * TALL * LANES" if into else "into"
-        usual = f"{weights}, 0, parts_{number}, {len(parts)}, panel + {panel + vectors} * LANES, {target}"
+        parts = found.setdefault(stack.operands, f"parts_{len(found)}" if found else "parts")
+        weights, target = ahead("panel", panel, "LANES"), ahead("into", into, "TALL * LANES")
+        count = len(stack.operands)
+        usual = f"{weights}, 0, {parts}, {count}, {ahead('panel', panel + vectors, 'LANES')}, {target}"
         if stack.ahead and not writing.prefix:
-            start = f"known + ((block + k) * {known_vectors(scan, group)} + {ahead}) * LANES * s->steps * s->batch"
-            rest = (
-                f"{start} + (seen + first) * {vectors} * LANES, {vectors} * LANES, parts_{number} + {stack.ahead}, "
-                f"{len(parts) - stack.ahead}, panel + {panel + stack.before * vectors} * LANES, {target}"
-            )
+            place_ = ahead(f"(block + k) * {known_vectors(scan, group)}", before)
+            place_ = f"({place_})" if before else place_
+            start = f"known + {place_} * LANES * s->steps * s->batch + (seen + first) * {vectors} * LANES"
+            packed = ahead("panel", panel + stack.before * vectors, "LANES")
+            rest = f"{vectors} * LANES, {ahead(parts, stack.ahead)}, {count - stack.ahead}, {packed}, {target}"
             inner += [
                 "if (known)",
-                f"{INDENT}products(rows, {vectors}, {rest});",
+                f"{INDENT}products(rows, {vectors}, {start}, {rest});",
                 "else",
                 f"{INDENT}products(rows, {vectors}, {usual});",
             ]
-            ahead += vectors
+            before += vectors
         else:
             inner.append(f"products(rows, {vectors}, {usual});")
         panel += stack.length * vectors
@@ -198,7 +193,7 @@ def _products(writing: Writing, name: str, group: Group) -> list[str]:
         "const long first = row_of(me, q);",
         "const int rows = (int)(row_of(me, q + 1) - first);",
         "real *into = tile + (k * m + first - row) * LANES;",
-        *found,
+        *(line for operands, called in found.items() for line in _parts(writing, operands, called)),
         *inner,
     ]
     return [
@@ -209,6 +204,16 @@ def _products(writing: Writing, name: str, group: Group) -> list[str]:
         f"{INDENT}}}",
         "}",
     ]
+
+
+def _parts(writing: Writing, operands: Sequence[int], called: str) -> list[str]:
+    """The operands of a stack's products, each for the examples at hand."""
+    lines = [f"const part {called}[] = {{"]
+    for operand in operands:
+        at, wide = place(writing, operand), width(writing.scan.nodes[operand])
+        slot = f"{ahead('own', _slot(writing, operand), 'held')} + (first - me->row) * {wide}"
+        lines.append(f"{INDENT}part_of({at.name} + first * {at.stride}, {wide}, rows, {slot}),")
+    return [*lines, "};"]
 
 
 def beforehand(writing: Writing, name: str, group: Group) -> list[str]:
@@ -227,11 +232,11 @@ def beforehand(writing: Writing, name: str, group: Group) -> list[str]:
     for operand in operands:
         found, wide = place(writing, operand), width(scan.nodes[operand])
         body += [
-            f"{INDENT}const part {found.name} = {{own + {before} * ROWS, {wide}}};",
+            f"{INDENT}const part {found.name} = {{{ahead('own', before, 'ROWS')}, {wide}}};",
             f"{INDENT}for (int i = 0; i < m; i++) {{",
             f"{INDENT * 2}const long t = {moved('(first + i) / s->batch', scan.steps.first)};",
             f"{INDENT * 2}const real *row = {found.pointer} + (first + i) % s->batch * {found.stride};",
-            f"{INDENT * 2}pack_row(row, {wide}, i, m, own + {before} * ROWS);",
+            f"{INDENT * 2}pack_row(row, {wide}, i, m, {ahead('own', before, 'ROWS')});",
             f"{INDENT}}}",
         ]
         before += wide
@@ -245,13 +250,13 @@ def beforehand(writing: Writing, name: str, group: Group) -> list[str]:
         vectors = vectors_of(scan, group, stack)
         if stack.ahead:
             parts = ", ".join(place(writing, o).name for o in stack.operands[: stack.ahead])
-            target = (
-                f"known + (block * {known_vectors(scan, group)} + {into}) * LANES * rows + first * {vectors} * LANES"
-            )
+            place_ = ahead(f"block * {known_vectors(scan, group)}", into)
+            place_ = f"({place_})" if into else place_
+            target = f"known + {place_} * LANES * rows + first * {vectors} * LANES"
+            sums, weights = (ahead("panel", panel + more, "LANES") for more in (0, vectors))
             body += [
                 f"{INDENT * 2}const part parts_{number}[] = {{{parts}}};",
-                f"{INDENT * 2}products(m, {vectors}, panel + {panel} * LANES, 0, parts_{number}, {stack.ahead}, "
-                f"panel + {panel + vectors} * LANES, tile);",
+                f"{INDENT * 2}products(m, {vectors}, {sums}, 0, parts_{number}, {stack.ahead}, {weights}, tile);",
                 f"{INDENT * 2}unload(tile, m, {vectors}, {target});",
             ]
             into += vectors

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sqmagic.emit.c.equations import told
 from sqmagic.emit.c.names import at
 from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, MANY, PRODUCT, SIGN
 from sqmagic.emit.c.places import Writing, own_place, place
-from sqmagic.equations.show import show_equation
 from sqmagic.schedule.plan.nodes import (
     Fold,
     Join,
@@ -175,7 +175,7 @@ class Lines:
         self.texts[number] = Text(f"{name}[j]" if kept else name)
 
     def _comment(self, state: str | None) -> str:
-        return f" /* {show_equation(self.equations[state])} */" if state in self.equations else ""
+        return f" /* {told(self.equations[state])} */" if state in self.equations else ""
 
     def _name(self, number: int, state: str | None) -> str:
         names, node = self.writing.names, self.nodes[number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqmagic.emit.c.places import INDENT, Writing, asked_for, is_known, product_of
+from sqmagic.emit.c.places import INDENT, Writing, ahead, asked_for, is_known, product_of
 from sqmagic.schedule.plan.nodes import width
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
@@ -119,26 +119,26 @@ def packing(writings: Sequence[Writing]) -> list[str]:
 
 def _packed(writing: Writing, product: int, group: Group, span: int, sub: int, place_: int, vectors: int) -> list[str]:
     scan, names = writing.scan, writing.names
-    unit = f"block * {span} * LANES + {sub} * LANES" if span > 1 else "block * LANES"
+    unit = ahead(f"block * {span} * LANES", sub, "LANES") if span > 1 else "block * LANES"
     node = product_of(scan, product)
     lines = ["{", f"{INDENT}const long unit = {unit}, units = {group.width} - unit;"]
-    into = f"panel + {place_} * LANES" if place_ else "panel"
+    into = ahead("panel", place_, "LANES")
     if not node.biases:
         lines.append(f"{INDENT}pack_bias({into}, 0, units, 0);")
     for count, (bias, start) in enumerate(node.biases):
-        name = f"s->{names[f'parameter:{bias}']}"
-        lines.append(f"{INDENT}pack_bias({into}, {name} + {start} + unit, units, {int(count > 0)});")
+        name = ahead(f"s->{names[f'parameter:{bias}']}", start)
+        lines.append(f"{INDENT}pack_bias({into}, {name} + unit, units, {int(count > 0)});")
     component = 1
     for term in node.terms:
         wide = width(scan.nodes[term.operand])
         weight = f"s->{names[f'parameter:{term.weight}']}"
         if term.transposed:
-            first, steps = f"{weight} + {term.component * term.pitch + term.unit} + unit", f"1, {term.pitch}"
+            first = f"{ahead(weight, term.component * term.pitch + term.unit)} + unit"
+            steps = f"1, {term.pitch}"
         else:
-            first = f"{weight} + {term.unit * term.pitch + term.component} + unit * {term.pitch}"
+            first = f"{ahead(weight, term.unit * term.pitch + term.component)} + unit * {term.pitch}"
             steps = f"{term.pitch}, 1"
-        lines.append(
-            f"{INDENT}pack({into} + {component * vectors} * LANES, {vectors} * LANES, {first}, {steps}, units, {wide});"
-        )
+        place = ahead("panel", place_ + component * vectors, "LANES")
+        lines.append(f"{INDENT}pack({place}, {vectors} * LANES, {first}, {steps}, units, {wide});")
         component += wide
     return [*lines, "}"]

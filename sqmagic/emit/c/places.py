@@ -109,6 +109,12 @@ def own_place(writing: Writing, plane: str, offset: int, name: str, start: int =
     return Place(f"s->{member} + {row} % s->{member}_rows * s->batch * {row_length}{more}", row_length, name)
 
 
+def ahead(pointer: str, count: int, each: str = "") -> str:
+    """A pointer so many numbers, or vectors, on."""
+    far = each if each and count == 1 else f"{count} * {each}" if each else str(count)
+    return f"{pointer} + {far}" if count else pointer
+
+
 def moved(variable: str, offset: int) -> str:
     return f"({variable} {'+' if offset > 0 else '-'} {abs(offset)})" if offset else variable
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sqmagic.emit.c.equations import commented, told
 from sqmagic.emit.c.gradients import gradient_functions, gradient_key, gradient_members, gradient_memory
 from sqmagic.emit.c.groups import beforehand, group_functions
 from sqmagic.emit.c.names import distinct, point
 from sqmagic.emit.c.panels import enumerations, known_vectors, packing
 from sqmagic.emit.c.places import INDENT, Writing, asked_for, base_key, bases, between, note_operands, still_key
-from sqmagic.equations.show import show_equation
 from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Held, Scan
 
 WIDE = 120
+_SIGNS = (" ? ", " && ", " + ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +72,24 @@ def write(scan: Scan, way: Reverse | None = None) -> tuple[str, Interface]:
 
 def _head(scan: Scan) -> list[str]:
     way = "from the last step to the first" if scan.backward else "from the first step to the last"
-    lines = [f"/* A scan, {way}:", "", *(f"       {show_equation(e)}" for e in scan.equations), "*/"]
-    return [line.replace("*/", "*\\/") if line.startswith("       ") else line for line in lines]
+    equations = [line for e in scan.equations for line in commented(f"       {told(e)}", WIDE)]
+    return [f"/* A scan, {way}:", "", *equations, "*/"]
 
 
-def wrapped(line: str) -> list[str]:
-    """A line in parts if it is too long, broken after a comma or before a sign."""
+def wrapped(line: str, further: str = "") -> list[str]:
+    """A line in parts if it is too long, broken after a comma or before a sign; what is a comment before a sign."""
     code = line.lstrip()
-    if len(line) <= WIDE or code.startswith("/*"):
+    if len(line) <= WIDE:
         return [line]
-    places = [line.rfind(mark, 60, WIDE) + more for mark, more in ((", ", 1), (" ? ", 0), (" && ", 0), (" + ", 0))]
-    place_ = max(places)
-    if place_ < 60:
+    if code.startswith("/*"):
+        return list(commented(line, WIDE))
+    depths = [sum(line.count(o, 0, k) - line.count(c, 0, k) for o, c in ("()", "{}")) for k in range(WIDE)]
+    places = [k for k in range(60, WIDE) if line[k - 1 : k + 1] in (", ", "; ") or line.startswith(_SIGNS, k)]
+    if not places:
         return [line]
-    indent = line[: len(line) - len(code)]
-    return [line[:place_].rstrip(), *wrapped(f"{indent}{INDENT}{line[place_:].lstrip()}")]
+    place_ = max(places, key=lambda k: (-depths[k], k))  # within as few brackets as can be
+    further = further or line[: len(line) - len(code)] + INDENT
+    return [line[:place_].rstrip(), *wrapped(further + line[place_:].lstrip(), further)]
 
 
 def _names(scan: Scan, way: Reverse | None) -> dict[str, str]:
