@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from systems import Example, at, dense, examples, fed, given, gru, loss, lstm, o
 from test_emit_torch import LSTM
 
 from sqmagic.calculus.rewrite import Optimised, Rewrite, optimise
-from sqmagic.calculus.rewrite.log import Condition, part, put
+from sqmagic.calculus.rewrite.log import Condition, Rule, part, put
 from sqmagic.calculus.rewrite.replay import RefusedRewrite, replay
 from sqmagic.equations.interpret import interpret
 from sqmagic.equations.shapes import Shapes
@@ -358,8 +359,26 @@ def others(node: Expr) -> Iterator[Expr]:
             yield op("stop", node)
 
 
-@pytest.mark.parametrize("text", [LSTM, PROGRAMS["gru"], PROGRAMS["macro"]], ids=["lstm", "gru", "macro"])
-def test_a_tampered_log_is_refused(text: str) -> None:
+TORCHS_GRU = """
+x_t : 5
+0 -> h_0
+sigmoid(Rx(x_t) + Rh(h_{t-1})) -> r_t
+sigmoid(Zx(x_t) + Zh(h_{t-1})) -> z_t
+tanh(Nx(x_t) + r_t*Nh(h_{t-1})) -> n_t
+(1-z_t)*n_t + z_t*h_{t-1} -> h_t
+h_t : 6
+"""
+TAMPERED = {"lstm": LSTM, "gru": PROGRAMS["gru"], "macro": PROGRAMS["macro"], "torch's gru": TORCHS_GRU}
+
+
+def test_every_rule_is_tampered_with() -> None:
+    found = {rule for text in TAMPERED.values() for rule in rules_of(text)}
+    assert found == set(get_args(Rule))
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_tampered_log_is_refused(name: str) -> None:
+    text = TAMPERED[name]
     made = emitted(text)
     log = optimised(made.system, made.shapes).rewrites
     tried = 0
