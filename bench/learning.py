@@ -1,6 +1,6 @@
 """Learning beside stable-baselines3, one thread each, by CPU time: `python -m bench.world learning` and `solving`.
 
-A2C makes steps (windows of 16 on 64 environments in C, on 256 by torch; 5 on 8 there, which are its tuned settings),
+A2C makes steps (windows of 16 on 16 environments in C, on 256 by torch; 5 on 8 there, which are its tuned settings),
 Q-learning gradients (64 transitions each; ours acts and fills its buffer besides). Both have two layers of 64.
 """
 
@@ -101,7 +101,7 @@ def learning() -> None:
     torch.set_num_threads(1)
     own = [
         learner(f"sqmagic, {name}", GAE, name, steps, {"batch": batch, "horizon": 16, "lr": 3e-3}, steps, goal)
-        for name, batch, steps, goal in (("torch", 256, 4096 * 4, 25), ("C", 64, 1024 * 128, 120))
+        for name, batch, steps, goal in (("torch", 256, 4096 * 4, 25), ("C", 16, 1024 * 128, 120))
     ]
     compared("A2C on CartPole, steps", own, list(their_a2c()))
     own = [
