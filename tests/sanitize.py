@@ -21,7 +21,7 @@ from sqmagic.emit.c import engine
 from sqmagic.emit.c.write import Interface
 from sqmagic.pipeline import Sizes, generate, understand
 from sqmagic.schedule.plan.nodes import Row
-from sqmagic.schedule.plan.reverse import Reverse
+from sqmagic.schedule.plan.reverse import Reverse, Rows
 from sqmagic.schedule.plan.scans import Scan
 
 SUBJECTS = PROGRAMS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
@@ -64,6 +64,14 @@ def asked(way: Reverse, interface: Interface) -> Iterator[tuple[str, str]]:
         yield interface.gradients[state], f"{'(steps + 1) * ' * (state in way.inputs)}batch * {width}"
 
 
+def summed(way: Reverse | None) -> Iterator[Rows]:
+    """The rows that the gradients are added up from, when the scan back has run."""
+    for gradient in [] if way is None else [*way.parameters.values(), *way.inputs.values(), *way.stills.values()]:
+        for outer in gradient.outers:
+            yield from (outer.left, outer.right)
+        yield from gradient.sums
+
+
 def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     """A `main` that calls a scan with every shape."""
     lines = ["const long steps = shapes[k][0], batch = shapes[k][1];", "scan s = {0};"]
@@ -81,6 +89,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     for state, member in interface.rows.items():
         nodes = [n for n in scan.nodes if isinstance(n, Row) and n.state == state and not n.own]
         reach = max([0, *(n.offset for n in nodes)]) if not any("during" in repr(n) for n in scan.nodes) else 0
+        reach = max([reach, *(r.offset for r in summed(way) if r.state == state and not r.own)])
         rows = f"(steps + {scan.steps.first - scan.rows[state] + reach})"
         width = nodes[0].width
         lines.append(f"s.{member} = some({rows} * batch * {width}), s.{member}_rows = {rows};")
