@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
+from math import inf
 from pathlib import Path
 from statistics import fmean
 
@@ -19,7 +20,7 @@ import pytest
 from boards import generated
 from test_board_programs import a2c_gae, gru, gru_two_layers, lstm
 
-from sqmagic.board.layout.anneal import annealed
+from sqmagic.board.layout.anneal import annealed, guessed
 from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.changes import changes, legal
 from sqmagic.board.layout.columns import columns
@@ -27,7 +28,7 @@ from sqmagic.board.layout.coordinates import Placed, Wire
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.guess import guesser
 from sqmagic.board.layout.rails import rails
-from sqmagic.board.layout.route import standing, tried
+from sqmagic.board.layout.route import standing, trier
 from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.scene import Part, Scene, scene
 from sqmagic.board.metrics.faults import Fault, faults
@@ -43,22 +44,9 @@ MOST_CROSSINGS = {"lstm_seed": 1, "gru_inline": 1, "gru_macro": 1, "a2c_gae": 10
 """Olah's own pictures of the LSTM and the GRU have one."""
 
 LISTED: dict[int, set[int]] = {
-    1: {10},
-    54: {9},
-    75: {0, 9},
-    100: {9, 10},
+    100: {10},
     106: {9},
     107: {9, 10},
-    155: {10},
-    160: {10},
-    161: {9, 10},
-    170: {12},
-    209: {10},
-    234: {10},
-    236: {11},
-    246: {10},
-    265: {10},
-    272: {10},
 }
 
 COUNT, CHUNK = 300, 25
@@ -295,13 +283,15 @@ def _plan(system: System) -> Plan:
 
 
 @pytest.mark.parametrize("seed", SEVERAL)
-def test_plans_sought_by_lot_are_legal_and_at_a_guess_not_worse(seed: int) -> None:
+def test_plans_sought_by_lot_are_legal_and_each_is_better_at_a_guess(seed: int) -> None:
     start = _plan(generated(seed))
-    found = annealed(start, 300, 1)
-    assert legal(found)
-    guess = guesser(start)
-    assert guess(found) + standing(found) <= guess(start) + standing(start)
-    assert found == annealed(start, 300, 1)
+    judge = guessed(start)
+    found = list(annealed(start, 300, 1, 12.0, judge))
+    costs = [judge(plan, inf) for plan in found]
+    assert all(map(legal, found))
+    assert costs == sorted(costs, reverse=True)
+    assert len(found) > 3
+    assert found == list(annealed(start, 300, 1, 12.0, judge))
 
 
 @pytest.mark.parametrize("seed", SEVERAL)
@@ -309,8 +299,28 @@ def test_plans_that_are_guessed_to_cost_less_do_by_and_large(seed: int) -> None:
     start = _plan(generated(seed))
     guess, still = guesser(start), [0.0] * len(start.graph.nodes)
     found = sorted(islice(filter(legal, changes(start, still)), 60), key=lambda plan: guess(plan) + standing(plan))
-    costs = [tried(plan, float("inf")).cost for plan in found]
+    tried = trier(start)
+    costs = [tried(plan, inf).cost for plan in found]
     assert fmean(costs[:30]) < fmean(costs[30:])
+
+
+_CELL_AND_READOUT = """\
+Enc: h_{t-1},x_t
+    h_{t-1}|x_t --[W|tanh]-> h_t
+    return h_t
+x_t : 8
+h_0 := 0
+h_{t-1},x_t --[Enc]-> h_t
+h_t --[Gen|softmax]-> p_t => y_t
+"""
+
+
+def test_what_reads_a_rail_stands_beside_the_cell_with_all_that_stands_above_it() -> None:
+    part = scene(meant(_CELL_AND_READOUT), {}).parts["c"]
+    corners = {part.graph.nodes[wire.sink].kind: len(wire.corners) - 2 for wire in part.placed.wires}
+    assert corners == {"macro": 0, "exit": 0, "layer": 1, "output": 0, "loss": 0}
+    enc, gen, circle, loss = (part.placed.spots[_find(part, kind)] for kind in ("macro", "layer", "output", "loss"))
+    assert enc[0] < gen[0] == circle[0] == loss[0]
 
 
 # --- lines that join -----------------------------------------------------------------------------------

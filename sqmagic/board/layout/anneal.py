@@ -1,10 +1,11 @@
 """Plans that a hill climb does not reach: from one, changes are drawn by lot and taken even where they make it worse by
-a little, less and less so. What a plan costs is only guessed here. The lots are the same everywhere."""
+a little, less and less so. The lots are the same everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TypeVar
 
 from sqmagic.board.layout.changes import (
@@ -16,34 +17,46 @@ from sqmagic.board.layout.changes import (
     moved_column,
     places,
     returning,
+    stacked,
     together,
 )
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.guess import guesser
 from sqmagic.board.layout.route import standing
 
-_WARMTH = 12.0
-"""By how much worse a change may be at first."""
-
 Some = TypeVar("Some")
 Lots = Iterator[float]
 
+Judge = Callable[[Plan, float], float]
+"""What a plan costs; of one that costs more than so much it need say no more than that."""
 
-def annealed(plan: Plan, steps: int, seed: int) -> Plan:
-    """The best plan on the way, at a guess, after so many changes."""
-    guess, lots = guesser(plan), _lots(seed)
-    now, cost = plan, guess(plan) + standing(plan)
-    best, least = now, cost
+
+def guessed(plan: Plan) -> Judge:
+    """For plans of this one's program: no wire is laid."""
+    guess = guesser(plan)
+    return lambda at, most: guess(at) + standing(at)
+
+
+def annealed(plan: Plan, steps: int, seed: int, warmth: float, judge: Judge, nearly: float = 0.0) -> Iterator[Plan]:
+    """After the plan itself those on the way that are better than all before them, or worse by no more than `nearly`.
+    Of so many changes, one at first may make it worse by `warmth`."""
+    lots = _lots(seed)
+    cost = least = judge(plan, inf)
+    yield plan
     for step in range(steps):
-        changed = _drawn(now, lots)
+        changed = _drawn(plan, lots)
         if changed is None or not legal(changed):
             continue
-        would = guess(changed) + standing(changed)
-        if would < cost + _WARMTH * (1 - step / steps) * next(lots) ** 2:
-            now, cost = changed, would
-            if cost < least:
-                best, least = now, cost
-    return best
+        most = cost + warmth * (1 - step / steps) * next(lots) ** 2
+        would = judge(changed, most)
+        if would < most:
+            plan, cost = changed, would
+            if cost < least + nearly - _LESS:
+                least = min(cost, least)
+                yield plan
+
+
+_LESS = 1e-6
 
 
 def _lots(seed: int) -> Lots:
@@ -91,6 +104,10 @@ def _node_lifted(plan: Plan, lots: Lots) -> Plan | None:
     return lifted(plan, to) if to else None
 
 
+def _stack_moved(plan: Plan, lots: Lots) -> Plan | None:
+    return _one(stacked(plan, _one(range(len(plan.graph.nodes)), lots) or 0), lots)
+
+
 def _column_moved(plan: Plan, lots: Lots) -> Plan | None:
     every = range(plan.columns.count)
     i, j = _one(every, lots), _one(every, lots)
@@ -102,5 +119,6 @@ _CHANGES: tuple[tuple[float, Callable[[Plan, Lots], Plan | None]], ...] = (
     (0.05, _rails_moved),
     (0.30, _node_moved),
     (0.15, _node_lifted),
+    (0.05, _stack_moved),
 )
 """How often each is drawn; otherwise a column goes elsewhere."""

@@ -26,7 +26,8 @@ Heights = dict[int, float]
 
 def changes(plan: Plan, blame: Sequence[float]) -> Iterator[Plan]:
     """Rails on which states return go to another height; then nodes are moved, straight above or under a neighbour or
-    beside it or up, those first whose wires cost most; then columns change places."""
+    beside it or up, or aside with all that stands straight above them, those first whose wires cost most; then columns
+    change places."""
     for rail in plan.rails:
         yield from (lifted(plan, to) for to in heights(plan, rail))
     for pair in combinations(returning(plan), 2):
@@ -34,6 +35,7 @@ def changes(plan: Plan, blame: Sequence[float]) -> Iterator[Plan]:
     for n in sorted(range(len(blame)), key=lambda n: -blame[n]):
         yield from (aligned(plan, n, *place) for place in places(plan, n))
         yield from (lifted(plan, to) for to in levels(plan, n))
+        yield from stacked(plan, n)
     yield from (replace(plan, columns=changed) for changed in _reordered(plan))
 
 
@@ -100,7 +102,7 @@ def levels(plan: Plan, n: int) -> list[Heights]:
 
 def aligned(plan: Plan, n: int, column: int, apart: bool) -> Plan:
     """A node in another column, or `apart` in one of its own before that."""
-    return replace(plan, columns=(parted if apart else shifted)(plan.columns, n, column))
+    return replace(plan, columns=(parted if apart else shifted)(plan.columns, (n,), column))
 
 
 def places(plan: Plan, n: int) -> list[tuple[int, bool]]:
@@ -111,6 +113,26 @@ def places(plan: Plan, n: int) -> list[tuple[int, bool]]:
     level = dict.fromkeys(c for own in near for c in own)
     beside = dict.fromkeys(c for own in near for last in own[-1:] for c in (last, last + 1))
     return [*((c, False) for c in level), *((c, True) for c in beside)]
+
+
+def stacked(plan: Plan, n: int) -> list[Plan]:
+    """A node with all that stands straight above it, in a column of their own to either side of where they stand, or
+    last of all."""
+    stack = _stack(plan, n)
+    if len(stack) < 2:
+        return []
+    columns, at = plan.columns, plan.columns.of[n][0]
+    return [replace(plan, columns=parted(columns, stack, c)) for c in sorted({at, at + 1, columns.count})]
+
+
+def _stack(plan: Plan, n: int) -> frozenset[int]:
+    of, row, found, waiting = plan.columns.of, plan.rows.row, {n}, [n]
+    while waiting and len(of[n]) == 1:
+        m = waiting.pop()
+        above = {u for u in plan.graph.users(m) if of[u] == of[n] and row[u] > row[m]} - found
+        found |= above
+        waiting += sorted(above)
+    return frozenset(found)
 
 
 def _reordered(plan: Plan) -> Iterator[Columns]:

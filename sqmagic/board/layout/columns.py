@@ -3,7 +3,7 @@ above what it uses where that is free."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqmagic.board.layout.graph import BLOCKS, GOALS, Graph
@@ -67,18 +67,18 @@ def permuted(columns: Columns, order: Sequence[int]) -> Columns:
     return Columns(tuple(tuple(sorted(own)) for own in moved), pins, columns.count)
 
 
-def moved(columns: Columns, node: int, to: int) -> Columns:
-    """One node in another column; one that is left empty goes away."""
-    of = tuple((to,) if n == node else own for n, own in enumerate(columns.of))
+def moved(columns: Columns, nodes: Collection[int], to: int) -> Columns:
+    """Nodes in another column; one that is left empty goes away."""
+    of = tuple((to,) if n in nodes else own for n, own in enumerate(columns.of))
     used = sorted({c for own in of for c in own})
     place = {old: new for new, old in enumerate(used)}
     return Columns(tuple(tuple(place[c] for c in own) for own in of), columns.pins, len(used))
 
 
-def parted(columns: Columns, node: int, before: int) -> Columns:
-    """One node in a column of its own, before the one of that number."""
+def parted(columns: Columns, nodes: Collection[int], before: int) -> Columns:
+    """Nodes in a column of their own, before the one of that number."""
     shifted = tuple(tuple(c + (c >= before) for c in own) for own in columns.of)
-    return moved(Columns(shifted, columns.pins, columns.count + 1), node, before)
+    return moved(Columns(shifted, columns.pins, columns.count + 1), nodes, before)
 
 
 @dataclass(slots=True)

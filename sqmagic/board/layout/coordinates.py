@@ -57,9 +57,10 @@ class Placed:
         return Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
 
 
-def place(plan: Plan, routes: Routes, room: float = 1.0) -> Placed:
+def place(plan: Plan, routes: Routes, room: Spot = (1.0, 1.0)) -> Placed:
     """A program without time flows to the right, unless that would make it too wide to be read, and a wide cell has its
-    columns closer together; `room` is how much further apart than need be everything stands."""
+    columns closer together; `room` is how much further apart than need be everything stands, across and along
+    the flow."""
     if plan.graph.timed:
         found = _trimmed(plan, _placed(plan, routes, room, turned=False))
         return (
@@ -77,16 +78,19 @@ def _width(placed: Placed) -> float:
     return max(ends) - min(ends)
 
 
-def _placed(plan: Plan, routes: Routes, room: float, turned: bool, close: bool = False) -> Placed:
+def _placed(plan: Plan, routes: Routes, room: Spot, turned: bool, close: bool = False) -> Placed:
     """Where everything stands while the flow is still upwards; `turned` if it will not stay so."""
     sizes = [extent(node) for node in plan.graph.nodes]
     sizes = [(h, w) for w, h in sizes] if turned else sizes
     upright, across = _used(routes)
     xs, right = spacing.columns(plan, routes, sizes, upright, close)
     ys, cell_bottom, cell_top = spacing.rows(plan, routes, sizes, across)
-    wider, higher = _stretch(right / (cell_top - cell_bottom)) if plan.graph.timed else (1.0, 1.0)
-    xs, right = [x * wider * room for x in xs], right * wider * room
-    ys, cell_bottom, cell_top = [y * higher * room for y in ys], cell_bottom * higher * room, cell_top * higher * room
+    wider, higher = room
+    if plan.graph.timed:
+        more = _stretch(right * wider / ((cell_top - cell_bottom) * higher))
+        wider, higher = wider * more[0], higher * more[1]
+    xs, right = [x * wider for x in xs], right * wider
+    ys, cell_bottom, cell_top = [y * higher for y in ys], cell_bottom * higher, cell_top * higher
     spots, extents = _nodes(plan, routes, sizes, xs, ys, right)
     paths = {job: _corners(path, xs, ys) for job, path in routes.paths.items()}
     paths |= {job: _straight(spots, plan.graph.nets[job[0]].source, job[1]) for job in routes.missing}

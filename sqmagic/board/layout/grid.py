@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sqmagic.board.layout.columns import Columns
 from sqmagic.board.layout.graph import OUTER, Graph
 from sqmagic.board.layout.ports import E, N, S, W
-from sqmagic.board.layout.rails import Rail, rail_of
+from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import Rows
+from sqmagic.board.layout.terminals import Terminals
 
 Point = tuple[int, int]
 
@@ -44,14 +47,14 @@ class Grid:
 
     `across` and `upright` name the net that runs through a point in either direction, `ends` are bits of the directions
     in which wires go on from there, `node` is what stands on a point and `at` where each node stands,
-    `start` where each net begins. `closed` says who
-    may pass a point; it goes on above the grid, and as index -1 is the last one, below it too. `tolls` are what a step
-    across costs more in each row. `sides` tells which net has taken which side of a node, `came` from where each point
-    of a net was reached, `work` how much was searched.
+    `start` where each net begins, `terminals` on which sides, `row_of` and `column_of` where each point lies. `closed`
+    says who may pass a point; it goes on above the grid, and as index -1 is the last one, below it too. `tolls` are
+    what a step across costs more in each row. `sides` tells which net has taken which side of a node, `came` from where
+    each point of a net was reached, `work` how much was searched.
     """
 
     plan: Plan
-    rail: dict[int, Rail]
+    terminals: Terminals
     tracks: int
     haste: float
     width: int
@@ -64,17 +67,17 @@ class Grid:
     at: list[tuple[int, ...]]
     start: list[int]
     row_of: list[int]
+    column_of: list[int]
     closed: list[int]
     tolls: list[float]
-    sides: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    sides: dict[int, int] = field(default_factory=dict)
     came: dict[int, dict[int, int]] = field(default_factory=dict)
     paths: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     work: int = 0
 
 
-def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
+def grid_of(plan: Plan, terminals: Terminals, tracks: int, haste: float = 1.0) -> Grid:
     graph, rows, columns = plan.graph, plan.rows, plan.columns
-    rail = rail_of(plan.rails)
     width = 2 + tracks + columns.count * (tracks + 1)
     height = tracks + rows.count * (tracks + 1)
     xs = [1 + tracks + c * (tracks + 1) for c in range(columns.count)]
@@ -93,7 +96,7 @@ def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
     free = [FREE] * (width * height)
     return Grid(
         plan=plan,
-        rail=rail,
+        terminals=terminals,
         tracks=tracks,
         haste=haste,
         width=width,
@@ -104,8 +107,9 @@ def grid_of(plan: Plan, tracks: int, haste: float = 1.0) -> Grid:
         upright=list(free),
         ends=[0] * len(free),
         at=at,
-        start=_starts(plan, rail, at),
+        start=_starts(plan, terminals.rail, at),
         row_of=[y for y in range(height) for _ in range(width)],
+        column_of=list(range(width)) * height,
         closed=_closed(node, width, (low, high)),
         tolls=_tolls(height, frozenset(ys), (low, high)),
     )
@@ -129,10 +133,6 @@ def _tolls(height: int, centres: frozenset[int], inside: tuple[int, int]) -> lis
 
 def point(grid: Grid, v: int) -> Point:
     return v % grid.width, v // grid.width
-
-
-def start(grid: Grid, net: int) -> Point:
-    return point(grid, grid.start[net])
 
 
 def _starts(plan: Plan, rail: dict[int, Rail], at: list[tuple[int, ...]]) -> list[int]:
@@ -160,18 +160,27 @@ def direction(a: int, b: int) -> int:
     return N if step > 0 else S
 
 
-def occupy(grid: Grid, net: int, a: int, b: int) -> None:
-    way = direction(a, b)
-    lane = grid.upright if way & 1 else grid.across
-    if grid.node[a] == FREE:
-        lane[a] = net
-        grid.ends[a] |= 1 << way
-    if grid.node[b] == FREE:
-        lane[b] = net
-        grid.ends[b] |= 1 << (way + 2) % 4
+_EAST, _NORTH, _WEST, _SOUTH = (1 << way for way in (E, N, W, S))
+"""A direction among the `ends` of a point."""
 
 
-Saved = tuple[dict[int, int], dict[tuple[int, int], tuple[int, ...]], dict[tuple[int, int, int], int]]
+def occupy(grid: Grid, net: int, path: Sequence[int]) -> None:
+    """Lay a net along points that lie side by side."""
+    node, across, upright, ends = grid.node, grid.across, grid.upright, grid.ends
+    for a, b in pairwise(path):
+        if b - a in (1, -1):
+            lane, out, into = (across, _EAST, _WEST) if b > a else (across, _WEST, _EAST)
+        else:
+            lane, out, into = (upright, _NORTH, _SOUTH) if b > a else (upright, _SOUTH, _NORTH)
+        if node[a] == FREE:
+            lane[a] = net
+            ends[a] |= out
+        if node[b] == FREE:
+            lane[b] = net
+            ends[b] |= into
+
+
+Saved = tuple[dict[int, int], dict[tuple[int, int], tuple[int, ...]], dict[int, int]]
 
 
 def take_up(grid: Grid, net: int) -> Saved:
@@ -201,4 +210,4 @@ def restore(grid: Grid, net: int, saved: Saved) -> None:
     grid.sides |= sides
     for v, before in came.items():
         if before != FREE:
-            occupy(grid, net, before, v)
+            occupy(grid, net, (before, v))

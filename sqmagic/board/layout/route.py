@@ -3,18 +3,19 @@ whole cheaper. The order of everything is fixed, so a program has one picture.""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import ne, sub
 
-from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, restore, start, take_up
+from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, restore, take_up
 from sqmagic.board.layout.instances import intrusions
 from sqmagic.board.layout.rails import Rail
 from sqmagic.board.layout.rows import bus_of
-from sqmagic.board.layout.wire import STEP, lay
+from sqmagic.board.layout.terminals import Job, Terminals, terminals_of
+from sqmagic.board.layout.wire import STEP, lay, nearest
 
-_MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 1.7
+_MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 2.5
 _LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
 _CROOKED, _WINDING, _FOLLOWED = 30.0, 4.0, 4
 
@@ -42,9 +43,9 @@ class Routes:
 def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozenset()) -> Routes:
     """`tracks` between neighbouring lines, at most `rounds` of taking up and laying again (fewer where a lot was
     searched already), `urgent` nets first after the rails."""
-    grid = grid_of(plan, tracks)
+    grid = grid_of(plan, terminals_of(plan.graph, plan.rails)(plan.rows, plan.columns), tracks)
     jobs = _jobs(plan, grid, urgent)
-    cost = sum(_priced(grid, job) for job in jobs)
+    cost = sum(_price(grid, job, _laid(grid, job)) for job in jobs)
     for _ in range(rounds):
         if grid.work > _ENOUGH or not _relay(grid, jobs):
             break
@@ -58,66 +59,99 @@ def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozens
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a plan would cost, `blame` what of it lies with each node; or that it was given up as too dear."""
+    """What a plan would cost, `blame` what of it lies with each node, and how many crossings and bends it would have;
+    or that it was given up as too dear."""
 
     cost: float
     work: int
-    blame: tuple[float, ...]
+    blame: tuple[float, ...] = ()
+    crossings: int = 0
+    bends: int = 0
 
 
-def tried(plan: Plan, most: float) -> Trial:
-    """Lay every wire once with a single track between lines, but give up as soon as it costs more than `most`."""
-    grid = grid_of(plan, 1, _HASTE)
+Try = Callable[[Plan, float], Trial]
+
+
+def trier(plan: Plan) -> Try:
+    """For plans of this one's program: lays every wire once with a single track between lines, but gives up as soon as
+    the whole costs more than so much."""
+    terminals = terminals_of(plan.graph, plan.rails)
+
+    def tried(at: Plan, most: float) -> Trial:
+        return _tried(at, terminals(at.rows, at.columns), most)
+
+    return tried
+
+
+def _tried(plan: Plan, terminals: Terminals, most: float) -> Trial:
+    grid = grid_of(plan, terminals, 1, _HASTE)
     blame = [0.0] * len(plan.graph.nodes)
-    cost = standing(plan)
-    for net, sink in _jobs(plan, grid, frozenset()):
-        if cost > most:
-            break
-        price = _priced(grid, (net, sink))
+    cost, crossings, turned, jobs = standing(plan), 0, 0, _jobs(plan, grid, frozenset())
+    for job, rest in zip(jobs, _rests(grid, jobs), strict=True):
+        if cost + rest > most:
+            return Trial(cost + rest, grid.work)
+        laid = _laid(grid, job)
+        price = _price(grid, job, laid)
         cost += price
-        blame[sink] += price
-        blame[plan.graph.nets[net].source] += price
-    return Trial(cost, grid.work, tuple(blame))
+        crossings += laid.crossings
+        turned += laid.bends
+        blame[job[1]] += price
+        blame[plan.graph.nets[job[0]].source] += price
+    return Trial(cost, grid.work, tuple(blame), crossings, turned)
+
+
+def _rests(grid: Grid, jobs: Sequence[Job]) -> list[float]:
+    """For each wire the least that it and those after it can add: of each net the first that is laid goes all the way
+    from the source, the others at least one step."""
+    begun: set[int] = set()
+    rests = []
+    for net, sink in jobs:
+        rests.append(STEP if net in begun else nearest(grid, net, sink))
+        begun.add(net)
+    return list(accumulate(reversed(rests)))[::-1]
 
 
 # --- the order of work ---------------------------------------------------------------------------------
 
 
-def _jobs(plan: Plan, grid: Grid, urgent: frozenset[int]) -> list[tuple[int, int]]:
+def _jobs(plan: Plan, grid: Grid, urgent: frozenset[int]) -> list[Job]:
     """Rails first, then what stands straight above, then buses, then by length, exits last."""
-    first = [(net, sink) for rail in plan.rails for net, sink in _rail_wires(plan, rail)]
-    rest = [(net, sink) for net, drawn in enumerate(plan.graph.nets) for sink in drawn.sinks]
-    ordered = sorted(rest, key=lambda job: _urgency(plan, grid, urgent, *job))
-    return list(dict.fromkeys([*first, *ordered]))
+    first = list(dict.fromkeys(job for rail in plan.rails for job in _rail_wires(plan, rail)))
+    ends, known = [point(grid, v) for v in grid.start], frozenset(first)
+    places = [point(grid, at[0]) for at in grid.at]
+    rest = []
+    for net, drawn in enumerate(plan.graph.nets):
+        own = [ends[net], *(places[sink] for sink in drawn.sinks)]
+        rest += [
+            (*_urgency(plan, urgent, net, sink, own), net, sink) for sink in drawn.sinks if (net, sink) not in known
+        ]
+    return [*first, *((net, sink) for _, _, net, sink in sorted(rest))]
 
 
-def _rail_wires(plan: Plan, rail: Rail) -> Iterable[tuple[int, int]]:
+def _rail_wires(plan: Plan, rail: Rail) -> Iterable[Job]:
     bus = bus_of(plan.graph, plan.rows, rail)
     line = [rail.entry, *rail.stops, *([rail.exit] if rail.through else [bus] if bus is not None else [])]
     for source, sink in pairwise(line):
         yield from ((net, sink) for net in plan.graph.inputs[sink] if plan.graph.nets[net].source == source)
 
 
-def _urgency(plan: Plan, grid: Grid, urgent: frozenset[int], net: int, sink: int) -> tuple[float, int, int, int]:
-    graph = plan.graph
-    source = graph.nets[net].source
-    (x, y), (u, v) = start(grid, net), point(grid, grid.at[sink][0])
-    kinds = graph.nodes[source].kind, graph.nodes[sink].kind
-    aligned = "entry" not in kinds and "exit" not in kinds and x == u
-    length = abs(x - u) + abs(y - v)
+def _urgency(plan: Plan, urgent: frozenset[int], net: int, sink: int, ends: Sequence[Point]) -> tuple[float, int]:
+    """`ends` are the places of the net's source and of its sinks."""
+    nodes, drawn = plan.graph.nodes, plan.graph.nets[net]
+    (x, y), (u, v) = ends[0], ends[1 + drawn.sinks.index(sink)]
+    source, into = nodes[drawn.source].kind, nodes[sink].kind
     if net in urgent:
-        return (0.5, length, net, sink)
-    if aligned:
-        return (1 if abs(plan.rows.row[sink] - plan.rows.row[source]) <= 1 else 2, length, net, sink)
-    if kinds[0] == "merge":
-        return (3, -abs(x - u), net, sink)
-    if kinds[1] == "exit":
-        return (3.5 if source in plan.rows.hanging else 4.2, _span(grid, net), net, sink)
-    return (4, _span(grid, net), net, sink)
+        return 0.5, abs(x - u) + abs(y - v)
+    if x == u and source != "entry" and into != "exit":
+        return 1 if abs(plan.rows.row[sink] - plan.rows.row[drawn.source]) <= 1 else 2, abs(y - v)
+    if source == "merge":
+        return 3, -abs(x - u)
+    if into == "exit":
+        return 3.5 if drawn.source in plan.rows.hanging else 4.2, _span(ends)
+    return 4, _span(ends)
 
 
-def _span(grid: Grid, net: int) -> int:
-    ends = [start(grid, net), *(point(grid, grid.at[s][0]) for s in grid.plan.graph.nets[net].sinks)]
+def _span(ends: Sequence[Point]) -> int:
     xs, ys = zip(*ends, strict=True)
     return int(max(xs) - min(xs) + max(ys) - min(ys))
 
@@ -192,24 +226,47 @@ def _whole_cost(grid: Grid, jobs: Sequence[tuple[int, int]]) -> float:
     )
 
 
-def _priced(grid: Grid, job: tuple[int, int]) -> float:
-    """Lay one wire and tell what that adds to the whole."""
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """What one wire adds: points, bends (where it parts from its net among them) and crossings; `turns` are all of its
+    own."""
+
+    points: int
+    bends: int
+    crossings: int
+    turns: int
+
+
+_NOWHERE = _Laid(0, 0, 0, 0)
+
+
+def _laid(grid: Grid, job: Job) -> _Laid:
     new = lay(grid, *job)
     if not new:
+        return _NOWHERE
+    path, across, upright = grid.paths[job], grid.across, grid.upright
+    turns = bends(path)
+    parted = max(0, len(path) - len(new) - 2)
+    crossed = sum(across[v] != FREE and upright[v] != FREE and across[v] != upright[v] for v in new)
+    return _Laid(len(new), bends(path[parted:]) if parted else turns, crossed, turns)
+
+
+def _price(grid: Grid, job: Job, laid: _Laid) -> float:
+    """What that adds to the whole."""
+    if laid is _NOWHERE:
         return _MISSING
-    path = grid.paths[job]
-    turned = grid.plan.bend * bends(path[max(0, len(path) - len(new) - 2) :])  # with the corner where it parts
-    winding = _WINDING * max(0, bends(path) - _FOLLOWED)
-    crossed = grid.plan.crossing * len(_crossings(grid, new))
-    return STEP * len(new) + turned + winding + crossed + _detour(grid, job)
+    winding = _WINDING * (laid.turns - _FOLLOWED) if laid.turns > _FOLLOWED else 0.0
+    plan = grid.plan
+    price = STEP * laid.points + plan.bend * laid.bends + winding + plan.crossing * laid.crossings
+    return price + _detour(grid, job)
 
 
 def _detour(grid: Grid, job: tuple[int, int]) -> float:
     """More, where a rail is not straight, or a returning state takes a long way out."""
     plan, path = grid.plan, grid.paths.get(job)
     source = plan.graph.nets[job[0]].source
-    rail = grid.rail.get(source)
-    if path and rail and rail.through and (job[1] == rail.exit or grid.rail.get(job[1]) is rail):
+    rail = grid.terminals.rail.get(source)
+    if path and rail and rail.through and (job[1] == rail.exit or grid.terminals.rail.get(job[1]) is rail):
         return _CROOKED * bends(path)
     if path is None or plan.graph.nodes[job[1]].kind != "exit":
         return 0.0

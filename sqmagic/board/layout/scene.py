@@ -109,8 +109,8 @@ def _told(equation: Equation, line: Line) -> Told:
     return Told(line_plain(line, small=lowered), line_plain(line), write(line.right, lowered), tuple(starts))
 
 
-_ROOM = (1.0, 1.2, 1.4)
-"""How far things stand apart, more only where a name would else find no place."""
+_ROOMS = ((1.0, 1.0), (1.0, 1.1), (1.0, 1.2), (1.1, 1.1), (1.2, 1.2), (1.4, 1.4), (1.3, 1.7))
+"""How far things stand apart, across and upwards: more only where a name would else find no place."""
 
 MOST = 400
 """Nodes in one picture: more would take long and show nothing."""
@@ -125,16 +125,19 @@ def _laid(graph: Graph) -> Part:
     own = rails(graph)
     heights = rows(graph, own)
     plan, routes = best(Plan(graph, own, heights, columns(graph, own, heights)))
-    parts = (_placed(plan, routes, room) for room in _ROOM)
-    first = next(parts)
-    return first if not nameless(first.graph, first.tags) else min((first, *parts), key=_nameless)
+    found = _placed(plan, routes, _ROOMS[0])
+    for room in _ROOMS[1:]:
+        if not _nameless(found):
+            break
+        found = min(found, _placed(plan, routes, room), key=_nameless)
+    return found
 
 
 def _nameless(part: Part) -> int:
     return len(nameless(part.graph, part.tags))
 
 
-def _placed(plan: Plan, routes: Routes, room: float) -> Part:
+def _placed(plan: Plan, routes: Routes, room: Spot) -> Part:
     placed = place(plan, routes, room)
     boxes = groups(plan.graph, placed)
     placed = widened(placed, boxes)

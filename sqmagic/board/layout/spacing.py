@@ -4,18 +4,18 @@ labels need. In points (1/72 inch), to the right and upwards."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from sqmagic.board.layout.boxes import Spot
 from sqmagic.board.layout.graph import BLOCKS, HEADED, OUTER, SIGNS
 from sqmagic.board.layout.grid import Plan
-from sqmagic.board.layout.instances import rooms
+from sqmagic.board.layout.instances import Room, rooms
 from sqmagic.board.layout.route import Routes
 
 _TRACK, _NODE_TRACK, _HEAD, _CLOSEST = 16.0, 15.0, 26.0, 9.0
 _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14.0, 28.0
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
-_BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX = 12.0, 26.0, 10.0, 28.0, 46.0
+_BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX, _BOXES = 12.0, 26.0, 10.0, 28.0, 46.0, 36.0
 _MAKERS = SIGNS | BLOCKS | {"layer"}
 _BY_GOALS = {"loss", "objective", "target", "aside"}
 
@@ -34,6 +34,7 @@ def columns(
         *_heads(plan, routes, sizes),
         *_past(plan, routes, sizes),
         *_boxed(plan, routes, sizes),
+        *_between(plan, routes, sizes),
     ):
         apart.setdefault(b, []).append((a, distance))
     last = routes.column(plan.columns.count)
@@ -143,6 +144,38 @@ def _boxed(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[
                 if plan.columns.of[a][-1] < plan.columns.of[b][0]:
                     distance = _reach(plan, sizes, a) + _reach(plan, sizes, b) + _BOX
                     yield routes.column(plan.columns.of[a][-1]), routes.column(plan.columns.of[b][0]), distance
+
+
+def _between(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[int, int, float]]:
+    """Where two instances stand side by side there is room for the sides of both boxes, after the last wire between
+    them that is the left one's."""
+    for a, b in permutations(rooms(plan.graph, plan.rows, plan.columns), 2):
+        low, high = max(a.bottom, b.bottom), min(a.top, b.top)
+        if low > high or a.right >= b.left or a.path == b.path[: len(a.path)] or b.path == a.path[: len(b.path)]:
+            continue
+        left, right = routes.column(a.right), routes.column(b.left)
+        own = {n for n, node in enumerate(plan.graph.nodes) if node.group[: len(a.path)] == a.path}
+        lines: dict[int, bool] = {}
+        for (net, _), path in routes.paths.items():
+            drawn = plan.graph.nets[net]
+            ours = drawn.source in own or not own.isdisjoint(drawn.sinks)
+            for (x, y), (u, v) in pairwise(path):
+                if x == u and left < x < right and max(y, v) > routes.row(low) and min(y, v) < routes.row(high):
+                    lines[x] = lines.get(x, False) or ours
+        last = max((x for x, ours in lines.items() if ours), default=left)
+        first = min((x for x in lines if x > last), default=right)
+        reaches = (
+            (_outmost(plan, sizes, a, a.right) if last == left else 0.0),
+            (_outmost(plan, sizes, b, b.left) if first == right else 0.0),
+        )
+        yield last, first, sum(reaches) + _BOXES
+
+
+def _outmost(plan: Plan, sizes: Sequence[Spot], room: Room, column: int) -> float:
+    """How far what stands in a column of an instance reaches beyond its line."""
+    nodes = plan.graph.nodes
+    own = (n for n, node in enumerate(nodes) if node.group[: len(room.path)] == room.path)
+    return max(_reach(plan, sizes, n) for n in own if column in plan.columns.of[n])
 
 
 def _half_widths(plan: Plan, sizes: Sequence[Spot]) -> list[float]:
