@@ -93,6 +93,11 @@ INLINE void store(real *p, vec x, long n)
         *(loose *)p = x;
         return;
     }
+    if (__builtin_constant_p(n) && n < 4) { /* faster than what is masked */
+        for (long i = 0; i < n; i++)
+            p[i] = x[i];
+        return;
+    }
 #if defined(__AVX512F__) && defined(SQ_DOUBLE)
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1u), (__m512d)x);
 #elif defined(__AVX512F__)
