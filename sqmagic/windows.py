@@ -18,7 +18,9 @@ from sqmagic.calculus.adjoint import Adjoint, adjoint
 from sqmagic.calculus.adjoint.rules import NoAdjoint
 from sqmagic.calculus.phases import Phases
 from sqmagic.emit.c import engine, header
-from sqmagic.emit.c.window import WindowPage, buffers_of, write_acting, write_learning
+from sqmagic.emit.c.acting import buffers_of, write_acting
+from sqmagic.emit.c.learning import write_learning
+from sqmagic.emit.c.window import WindowPage
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.system import Equation, Read, Running, System, reads
 from sqmagic.schedule.domains import Domains

@@ -6,7 +6,8 @@
 
    panel   the weights of a block of units, packed once a call: first the biases, then for each component of the
            operands one vector for each product
-   part    the rows of an operand, packed for a block of at most ROWS examples: [component][example]
+   part    the rows of an operand for a block of at most ROWS examples: narrow ones where they lie, wide ones packed as
+           [component][example]
    tile    the products of TALL examples, or of fewer with several blocks of units: [product][example][LANE]
    plane   the rows of a state over all steps; what is summed over them is in sums.h
 

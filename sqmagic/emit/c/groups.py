@@ -11,6 +11,9 @@ from sqmagic.schedule.plan.nodes import width
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
 
+NARROW = 128
+"""Components of an operand that is not packed."""
+
 
 def group_functions(writing: Writing, name: str, group: Group) -> list[str]:
     """The function of a group, and before it the one with its lines."""
@@ -72,13 +75,18 @@ def _tile(scan: Scan, group: Group) -> dict[int, int]:
 
 
 def _new_operands(writing: Writing, name: str) -> list[int]:
-    """The operands that no group before this one has packed."""
+    """The operands to be packed that no group before this one has packed."""
     seen: dict[int, str] = {}
     for other, group in writing.groups():
         for product in group.products:
             for term in product_of(writing.scan, product).terms:
                 seen.setdefault(term.operand, other)
-    return [o for o, first in seen.items() if first == name]
+    return [o for o, first in seen.items() if first == name and _is_packed(writing, o)]
+
+
+def _is_packed(writing: Writing, operand: int) -> bool:
+    """Narrow rows are multiplied where they lie, which costs no more; of wide ones too much lies far apart."""
+    return width(writing.scan.nodes[operand]) > NARROW
 
 
 def _slot(writing: Writing, operand: int) -> int:
@@ -87,7 +95,7 @@ def _slot(writing: Writing, operand: int) -> int:
     for other in writing.operands:
         if other == operand:
             return before
-        before += width(writing.scan.nodes[other])
+        before += width(writing.scan.nodes[other]) if _is_packed(writing, other) else 0
     raise AssertionError("every operand has a slot")
 
 
@@ -103,7 +111,7 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
     for pointer, (text, _, constant) in pointers.items():
         body.append(f"{'const ' * constant}real *{pointer} = {text};")
     body += lines.guards
-    if any(_slot(writing, operand) for operand in [*operands, *packs]):
+    if any(_slot(writing, operand) for operand in [*operands, *packs] if _is_packed(writing, operand)):
         body.append("const long held = held_rows(me);")
     if packs:
         body.append("for (long b = 0; b < blocks_of(me); b++) {")
@@ -211,6 +219,9 @@ def _parts(writing: Writing, operands: Sequence[int], called: str) -> list[str]:
     lines = [f"const part {called}[] = {{"]
     for operand in operands:
         at, wide = place(writing, operand), width(writing.scan.nodes[operand])
+        if not _is_packed(writing, operand):
+            lines.append(f"{INDENT}{{{at.name} + first * {at.stride}, {wide}, 1, {at.stride}}},")
+            continue
         slot = f"{ahead('own', _slot(writing, operand), 'held')} + (first - me->row) * {wide}"
         lines.append(f"{INDENT}part_of({at.name} + first * {at.stride}, {wide}, rows, {slot}),")
     return [*lines, "};"]
@@ -232,7 +243,7 @@ def beforehand(writing: Writing, name: str, group: Group) -> list[str]:
     for operand in operands:
         found, wide = place(writing, operand), width(scan.nodes[operand])
         body += [
-            f"{INDENT}const part {found.name} = {{{ahead('own', before, 'ROWS')}, {wide}}};",
+            f"{INDENT}const part {found.name} = {{{ahead('own', before, 'ROWS')}, {wide}, m, 1}};",
             f"{INDENT}for (int i = 0; i < m; i++) {{",
             f"{INDENT * 2}const long t = {moved('(first + i) / s->batch', scan.steps.first)};",
             f"{INDENT * 2}const real *row = {found.pointer} + (first + i) % s->batch * {found.stride};",

@@ -6,10 +6,11 @@
 
 /* --- products --------------------------------------------------------------------------------------------------- */
 
-/* One operand of a product for a block of examples: rows[component][example]. */
+/* One operand of a product for a block of examples: `pitch` from component to component, `apart` from example to
+   example. Packed it is [component][example]. */
 typedef struct {
     const real *rows;
-    long width;
+    long width, pitch, apart;
 } part;
 
 /* `m` examples by `n` vectors of units; `u` sums of each where one would wait for itself. The sums begin with `start`,
@@ -29,7 +30,7 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
         }
     for (int p = 0; p < count; p++) {
         const real *row = parts[p].rows;
-        const long width = parts[p].width;
+        const long width = parts[p].width, pitch = parts[p].pitch, far = parts[p].apart;
         long k = 0;
         for (; k + u <= width; k += u)
 #pragma GCC unroll 4
@@ -43,15 +44,15 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
                 for (int i = 0; i < m; i++)
 #pragma GCC unroll 2
                     for (int v = 0; v < n; v++)
-                        sum[s][i][v] += w[v] * row[i];
-                row += m;
+                        sum[s][i][v] += w[v] * row[i * far];
+                row += pitch;
             }
-        for (; k < width; k++, panel += n * LANES, row += m)
+        for (; k < width; k++, panel += n * LANES, row += pitch)
 #pragma GCC unroll 16
             for (int i = 0; i < m; i++)
 #pragma GCC unroll 2
                 for (int v = 0; v < n; v++)
-                    sum[0][i][v] += load(panel + v * LANES, LANES) * row[i];
+                    sum[0][i][v] += load(panel + v * LANES, LANES) * row[i * far];
     }
 #pragma GCC unroll 16
     for (int i = 0; i < m; i++)
@@ -186,7 +187,7 @@ INLINE long known_beforehand(long steps, long batch, long each)
 
 INLINE part part_of(const real *rows, long width, int m, const real *packed)
 {
-    return (part){m == 1 ? rows : packed, width};
+    return (part){m == 1 ? rows : packed, width, m, 1};
 }
 
 /* Weights as a function of (unit, component): `weight[unit * by_unit + component * by_component]`. Puts `units` of

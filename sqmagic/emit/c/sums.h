@@ -14,6 +14,9 @@
 #define DEPTH 384
 /* Blocks of units that are multiplied with the same components while these are near. */
 #define NEAR 8
+/* Rows are multiplied where they lie while their distance times the vectors on the right is no more: packing pays where
+   much is done with what is packed, or where rows would drive each other from the cache. */
+#define CLOSE 4096
 
 typedef struct {
     const real *rows;
@@ -73,6 +76,12 @@ INLINE void ask_ahead(const plane *p, long batch, const real *row, long width)
         __builtin_prefetch(ahead + c);
 }
 
+/* How far apart the rows of a plane are; 0 where that differs. */
+INLINE long pitch_of(const plane *p, long batch)
+{
+    return batch == 1 ? p->step : p->step == batch * p->row ? p->row : 0;
+}
+
 /* Of `count` rows all components as panels of two vectors, or one: [panel][row][component], 0 past the last. */
 UNUSED static void pack_right(const plane *p, long batch, long row, long count, real *into)
 {
@@ -129,8 +138,8 @@ INLINE void put_tile(const real *tile, int m, int n, long width, real *into, lon
     }
 }
 
-/* The sums over `count` rows of `m` units, side by side, added to what is there. */
-INLINE void add_units(const real *block, long count, long m, real *into)
+/* The sums over `count` rows, `pitch` apart, of `m` units side by side, added to what is there. */
+INLINE void add_units(const real *rows, long pitch, long count, long m, real *into)
 {
     for (long c = 0; c < m; c += LANES) {
         const long have = least(m - c, LANES);
@@ -138,9 +147,9 @@ INLINE void add_units(const real *block, long count, long m, real *into)
         long k = 0;
         for (; k + 4 <= count; k += 4)
             for (int s = 0; s < 4; s++)
-                sum[s] += load(block + (k + s) * m + c, LANES);
+                sum[s] += load(rows + (k + s) * pitch + c, have);
         for (; k < count; k++)
-            sum[0] += load(block + k * m + c, LANES);
+            sum[0] += load(rows + k * pitch + c, have);
         store(into + c, (sum[0] + sum[1]) + (sum[2] + sum[3]), have);
     }
 }
@@ -175,15 +184,72 @@ UNUSED static void clear_units(const share *me, const plane *left, const target 
         memset(sums + first, 0, sizeof(real) * (size_t)(end - first));
 }
 
-/* For each plane on the left its sum over all rows, in sums[left]; and with each plane on the right, in
-   targets[left * rights + right], the sum over all rows of the products of every unit with every component. */
-UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *lefts, real *const *sums, int left_count,
-                              const plane *rights, int right_count, const target *targets, real *memory)
+/* Some rows of units on the left, where the sums of their products with every panel on the right go. `rows` are packed
+   as blocks, or lie in their plane, `pitch` apart. */
+typedef struct {
+    const real *rows;
+    long pitch, count, held, blocks;
+} lefts;
+
+INLINE part block_of(const lefts *l, long block, int *units)
+{
+    const long unit = l->held * block / l->blocks;
+    const long m = l->held * (block + 1) / l->blocks - unit;
+    *units = (int)m;
+    return l->pitch ? (part){l->rows + unit, l->count, l->pitch, 1} : (part){l->rows + unit * l->count, l->count, m, 1};
+}
+
+/* The sums of all units on the left. */
+UNUSED static void add_rows(const lefts *l, real *into)
+{
+    if (l->pitch) {
+        add_units(l->rows, l->pitch, l->count, l->held, into);
+        return;
+    }
+    for (long b = 0; b < l->blocks; b++) {
+        int m;
+        const part one = block_of(l, b, &m);
+        add_units(one.rows, one.pitch, l->count, m, into + l->held * b / l->blocks);
+    }
+}
+
+/* The products of all units on the left with a plane's panels on the right. */
+UNUSED static void add_products(const lefts *l, const real *panel, long width, real *into, long pitch, real *tile)
 {
     const real zeros[2 * LANES] = {0};
+    for (long c = 0; c < width; c += 2 * LANES) {
+        const int n = (int)least(2, vectors_for(width - c));
+        for (long b = 0; b < l->blocks; b++) {
+            int m;
+            const part one = block_of(l, b, &m);
+            real *place = into + l->held * b / l->blocks * pitch + c;
+            for (int i = 0; i < m; i++)
+                for (int v = 0; v < n; v++)
+                    __builtin_prefetch(place + i * pitch + v * LANES, 1);
+            products(m, n, zeros, 0, &one, 1, panel, tile);
+            put_tile(tile, m, n, width - c, place, pitch, 1);
+        }
+        panel += n * LANES * l->count;
+    }
+}
+
+/* How far apart the rows on the left are, if they need not be packed. */
+INLINE long pitch_if_close(const plane *p, long batch, const target *to, const plane *rights, int count)
+{
+    long vectors = 1;
+    for (int r = 0; r < count; r++)
+        vectors += to[r].into ? vectors_for(rights[r].width) : 0;
+    return pitch_of(p, batch) * vectors <= CLOSE ? pitch_of(p, batch) : 0;
+}
+
+/* For each plane on the left its sum over all rows, in sums[left]; and with each plane on the right, in
+   targets[left * rights + right], the sum over all rows of the products of every unit with every component. */
+UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *planes, real *const *sums, int left_count,
+                              const plane *rights, int right_count, const target *targets, real *memory)
+{
     const long rows = steps * batch;
     for (int l = 0; l < left_count; l++)
-        clear_units(me, lefts + l, targets + l * right_count, rights, right_count, sums[l]);
+        clear_units(me, planes + l, targets + l * right_count, rights, right_count, sums[l]);
     real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
     tile += (LANES - (tile - memory) % LANES) % LANES;
     real *right_panels = tile + 2 * TALL * LANES;
@@ -196,36 +262,27 @@ UNUSED static void outer_sums(const share *me, long steps, long batch, const pla
                 panel += vectors_for(rights[r].width) * LANES * count;
             }
         for (int l = 0; l < left_count; l++) {
+            const plane *p = planes + l;
             if (!sums[l] && !is_asked_for(targets + l * right_count, right_count, 1))
                 continue;
-            const long end = first_unit(me, lefts[l].width, 1);
-            for (long first = first_unit(me, lefts[l].width, 0); first < end; first += NEAR * ROWS) {
-                const long held = least(end - first, NEAR * ROWS), blocks = (held + ROWS - 1) / ROWS;
-                pack_left(lefts + l, batch, row, count, first, held, blocks, left_blocks);
-                for (long b = 0; sums[l] && b < blocks; b++) {
-                    const long unit = held * b / blocks, m = held * (b + 1) / blocks - unit;
-                    add_units(left_blocks + unit * count, count, m, sums[l] + first + unit);
-                }
+            const long end = first_unit(me, p->width, 1);
+            const long pitch = pitch_if_close(p, batch, targets + l * right_count, rights, right_count);
+            for (long first = first_unit(me, p->width, 0), held; first < end; first += held) {
+                held = least(end - first, NEAR * ROWS);
+                const lefts own = {pitch ? row_at(p, batch, row) + first : left_blocks, pitch, count, held,
+                                   (held + ROWS - 1) / ROWS};
+                if (!pitch)
+                    pack_left(p, batch, row, count, first, held, own.blocks, left_blocks);
+                if (sums[l])
+                    add_rows(&own, sums[l] + first);
                 panel = right_panels;
                 for (int r = 0; r < right_count; r++) {
                     const target *to = targets + l * right_count + r;
                     if (!is_asked_for(targets + r, left_count, right_count))
                         continue;
-                    for (long c = 0; c < rights[r].width; c += 2 * LANES) {
-                        const int n = (int)least(2, vectors_for(rights[r].width - c));
-                        for (long b = 0; to->into && b < blocks; b++) {
-                            const long unit = held * b / blocks;
-                            const int m = (int)(held * (b + 1) / blocks - unit);
-                            const part one = {left_blocks + unit * count, count};
-                            real *into = to->into + (first + unit) * to->pitch + c;
-                            for (int i = 0; i < m; i++)
-                                for (int v = 0; v < n; v++)
-                                    __builtin_prefetch(into + i * to->pitch + v * LANES, 1);
-                            products(m, n, zeros, 0, &one, 1, panel, tile);
-                            put_tile(tile, m, n, rights[r].width - c, into, to->pitch, 1);
-                        }
-                        panel += n * LANES * count;
-                    }
+                    if (to->into)
+                        add_products(&own, panel, rights[r].width, to->into + first * to->pitch, to->pitch, tile);
+                    panel += vectors_for(rights[r].width) * LANES * count;
                 }
             }
         }
@@ -297,7 +354,7 @@ UNUSED static void through(const share *me, long steps, long batch, const plane 
             for (long b = 0; b < blocks; b++) {
                 const long from = held * b / blocks;
                 const int m = (int)(held * (b + 1) / blocks - from), n = (int)least(2, vectors_for(width - c));
-                const part all_of_them = {packed + from * units, units};
+                const part all_of_them = {packed + from * units, units, m, 1};
                 products(m, n, zeros, 0, &all_of_them, 1, memory + c * units, tile);
                 put_tile(tile, m, n, width - c, into + (row + from) * width + c, width, adds);
             }

@@ -7,6 +7,23 @@
 
 #include "engine.h"
 
+/* Rows that are computed together fill a tile a few times over; more of them, and what a phase leaves for the next is no
+   longer near. */
+#define TOGETHER (2 * TALL)
+
+/* How many steps are computed together, of what is in no recurrence. */
+INLINE long steps_together(long batch)
+{
+    return batch < TOGETHER ? TOGETHER / batch : 1;
+}
+
+/* Some of the rows from this one on, in parts as equal as can be. */
+INLINE share rows_from(long row, long rows)
+{
+    const long parts = (rows - row + TOGETHER - 1) / TOGETHER;
+    return (share){0, 1, 0, row, parts ? row + (rows - row + parts - 1) / parts : row, 0};
+}
+
 UNUSED static double mean_of(const real *rows, long count)
 {
     double sum = 0;

@@ -28,8 +28,9 @@ class Loaded:
         self.functions = ctypes.CDLL(str(path))
         self.places = {name.lstrip("*"): place for place, name in enumerate(members)}
         self.pack = Struct("@" + "".join("P" if name.startswith("*") else "l" for name in members)).pack
-        self.memory = self.functions.window_memory
-        self.memory.argtypes, self.memory.restype = (ctypes.c_long,), ctypes.c_long
+        self.memory, self.rows = self.functions.window_memory, self.functions.window_rows
+        for function in (self.memory, self.rows):
+            function.argtypes, function.restype = (ctypes.c_long,), ctypes.c_long
 
     def address(self, function: str) -> int:
         return ctypes.cast(getattr(self.functions, function), ctypes.c_void_p).value or 0
@@ -104,7 +105,7 @@ def frame(
         made.set(f"{plane.member}_rows", plane.count(steps))
         made.set(f"{plane.member}_row", plane.width if own == batch else own * plane.width)
     for member, width in program.between:
-        rows = torch.zeros(batch * width, dtype=dtype)
+        rows = torch.zeros(page.rows(batch) * width, dtype=dtype)
         made.keep.append(rows)
         made.set(member, rows.data_ptr())
         made.set(f"{member}_rows", 1)

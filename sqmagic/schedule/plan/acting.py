@@ -18,6 +18,7 @@ from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, Interval, domains
 from sqmagic.schedule.effects import is_acted, last_uses, step_order
 from sqmagic.schedule.plan.regions import (
+    Gathered,
     Known,
     Region,
     Rows,
@@ -245,7 +246,7 @@ def _items(system: System, order: Sequence[int], held: Domains, known: Known) ->
 
     def computed() -> None:
         if waiting:
-            regions.append(region(Interval(begins, 0), False, tuple(waiting), known))
+            regions.append(region(Gathered(Interval(begins, 0), False, True, False, waiting), known))
             items.append(Computed(begins, len(regions) - 1))
             waiting.clear()
 

@@ -104,7 +104,7 @@ def learned(
     bases, constants = _bases(system, held)
     rows = _rows(system, held, regions, [*bases, *constants], also)
     known = Known(naming.shapes, shapes.parameters, numbers_among(system), planes(rows, naming.shapes), True)
-    made = with_wide_planes([region(g.steps, g.backward, g.equations, known, g.kept) for g in regions])
+    made = with_wide_planes([region(g, known) for g in regions])
     means = [Mean(s, loss, _held(held, s)) for s, loss in goals]
     return Learning(
         made,

@@ -34,6 +34,7 @@ class Region:
     backward: bool
     scan: Scan
     kept: bool = False
+    recurrent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,9 @@ def width_of(state: str, shapes: Mapping[str, Shape]) -> int:
 # --- phases --------------------------------------------------------------------------------------
 
 
-def region(steps: Interval, backward: bool, equations: Sequence[Equation], known: Known, kept: bool = False) -> Region:
+def region(wanted: Gathered, known: Known) -> Region:
     """A region with its phases: what others compute is read from memory."""
+    equations = wanted.equations
     own = {t.state for e in equations for t in e.targets}
     held = known.planes
     work = Work(known.states, known.parameters, known.constants, frozenset(held), whole=known.whole)
@@ -186,7 +188,7 @@ def region(steps: Interval, backward: bool, equations: Sequence[Equation], known
         component=0,
         equations=tuple(equations),
         steps=WINDOW,
-        backward=backward,
+        backward=wanted.backward,
         nodes=tuple(work.graph.nodes),
         values=values,
         phases=found,
@@ -195,7 +197,7 @@ def region(steps: Interval, backward: bool, equations: Sequence[Equation], known
         stills=(),
         parameters={p: known.parameters[p] for p in used_parameters(work.graph)},
     )
-    return Region(steps, backward, scan, kept)
+    return Region(wanted.steps, wanted.backward, scan, wanted.kept, wanted.recurrent)
 
 
 def with_wide_planes(regions: Sequence[Region]) -> tuple[Region, ...]:
