@@ -22,7 +22,7 @@ from sqmagic.emit.c.acting import buffers_of, write_acting
 from sqmagic.emit.c.learning import write_learning
 from sqmagic.emit.c.window import WindowPage
 from sqmagic.equations.shapes import Shapes
-from sqmagic.equations.system import Equation, Read, Running, System, reads
+from sqmagic.equations.system import Apply, Equation, Read, Running, System, Target, reads
 from sqmagic.schedule.domains import Domains
 from sqmagic.schedule.effects import is_acted
 from sqmagic.schedule.plan.acting import Acting, Outside, acted
@@ -51,11 +51,12 @@ def compiled(parts: Phases, shapes: Shapes, held: Domains) -> Compiled:
     """`held` are the domains of learning."""
     found = _adjoint(parts, shapes, held)
     kept = () if isinstance(found, str) or parts.drawn else tuple(_kept(parts, found, held))
-    learning = _learned(found, kept, {})
+    step = () if parts.drawn else _step(parts.acting)
+    learning = _learned(found, kept, {}, step)
     acting = _acted(parts, shapes, found, () if isinstance(learning, str) else kept, {})
     if not isinstance(acting, str) and not isinstance(learning, str):
         also = _joint(acting.planes, learning.planes)
-        acting, learning = _acted(parts, shapes, found, kept, also), _learned(found, kept, also)
+        acting, learning = _acted(parts, shapes, found, kept, also), _learned(found, kept, also, step)
     return Compiled(
         acting if isinstance(acting, str) else (acting, write_acting(acting)),
         learning if isinstance(learning, str) else (learning, write_learning(learning)),
@@ -75,12 +76,20 @@ def _adjoint(parts: Phases, shapes: Shapes, held: Domains) -> Adjoint | str:
         return str(reason)
 
 
-def _learned(found: Adjoint | str, kept: tuple[str, ...], also: Mapping[str, Rows]) -> Learning | str:
+def _step(acting: System) -> tuple[Target, ...]:
+    """What the environment's step gives, if there is one of it."""
+    found = [e.targets for e in acting.equations if isinstance(e.value, Apply) and e.value.op == "step"]
+    return found[0] if len(found) == 1 else ()
+
+
+def _learned(
+    found: Adjoint | str, kept: tuple[str, ...], also: Mapping[str, Rows], step: tuple[Target, ...]
+) -> Learning | str:
     if isinstance(found, str):
         return found
     try:
         known = {s: r for s, r in also.items() if s in found.shapes}
-        return learned(found.system, Shapes(found.shapes, found.parameters), found.gradients, kept, known)
+        return learned(found.system, Shapes(found.shapes, found.parameters), found.gradients, kept, known, step)
     except NotForKernels as reason:
         return str(reason)
 

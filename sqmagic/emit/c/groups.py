@@ -25,11 +25,17 @@ def group_functions(writing: Writing, name: str, group: Group) -> list[str]:
         *_broken(f"INLINE void lines_{name}(", [*taken, *lines.parameters()], ")"),
         "{",
         f"{INDENT}(void)s, (void)t, (void)unit, (void)tile;",
+        *(INDENT + line for line in _strides(lines)),
         *(INDENT + line for line in _loops(scan, group, lines)),
         "}",
         "",
     ]
     return [doc, *head, *_phase(writing, name, group, lines, _new_operands(writing, name))]
+
+
+def _strides(lines: Lines) -> list[str]:
+    found = [f"{name} = {stride}" for stride, name in lines.strides.items()]
+    return _broken("const long ", found, ";") if found else []
 
 
 def _loops(scan: Scan, group: Group, lines: Lines) -> list[str]:

@@ -12,10 +12,11 @@ from math import prod
 
 from sqmagic.emit.c.gradients import gradient_key, outer_memory, outer_sums, summed
 from sqmagic.emit.c.places import INDENT, Writing
-from sqmagic.emit.c.window import BEGIN, WindowPage, Work, row_of
+from sqmagic.emit.c.window import BEGIN, WindowPage, Work, few, row_of
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.show import show_equation
 from sqmagic.schedule.domains import Interval
+from sqmagic.schedule.plan.endings import Ending
 from sqmagic.schedule.plan.learning import Learning, Mean
 from sqmagic.schedule.plan.nodes import Map, Step
 from sqmagic.schedule.plan.regions import Region
@@ -60,7 +61,46 @@ def _region_functions(work: Work, regions: Sequence[Region]) -> list[str]:
             "}",
             "",
         ]
+        if region.ending:
+            lines += [*_endings(work, number + 1, region.ending), ""]
     return lines
+
+
+def _endings(work: Work, number: int, ending: Ending) -> list[str]:
+    """The function that computes a region where episodes end, as many examples together as there is room for."""
+    both = ending.state, ending.after
+    some_into, some_after = (work.names[f"own:{few(name)}"] for name in both)
+    into, after = (work.names[f"own:{name}"] for name in both)
+    wide, seen = (work.planes[name].width for name in both)
+    return [
+        f"/* {ending.state}_t where {ending.cut}_t is not 0; where it is, {ending.after}_t is what is observed, and "
+        f"{ending.state}_t is {ending.like}_t. */",
+        f"static void region_{number}_at_ends(const scan *s, long t, long last, real *own, real *tile)",
+        "{",
+        f"{INDENT}const real *like = {row_of(work, ending.like, 't')}, *cut = {row_of(work, ending.cut, 't')};",
+        f"{INDENT}const real *after = {row_of(work, ending.after, 't')};",
+        f"{INDENT}real *into = {row_of(work, ending.state, 't')};",
+        f"{INDENT}scan some = *s;",
+        f"{INDENT}some.{after} = s->{some_after}, some.{after}_rows = 1;",
+        f"{INDENT}some.{into} = s->{some_into}, some.{into}_rows = 1;",
+        f"{INDENT}const long rows = (last + 1 - t) * s->batch, most = least(TOGETHER, window_rows(s->batch));",
+        f"{INDENT}long places[TOGETHER], count = 0;",
+        f"{INDENT}for (long row = 0; row < rows; row++) {{",
+        f"{INDENT * 2}if (cut[row] != 0) {{",
+        f"{INDENT * 3}memcpy(some.{after} + count * {seen}, after + row * {seen}, sizeof(real) * {seen});",
+        f"{INDENT * 3}places[count++] = row;",
+        f"{INDENT * 2}}} else {{",
+        f"{INDENT * 3}memcpy(into + row * {wide}, like + row * {wide}, sizeof(real) * {wide});",
+        f"{INDENT * 2}}}",
+        f"{INDENT * 2}if (count == most || (count && row + 1 == rows)) {{",
+        f"{INDENT * 3}region_{number}(&some, &(share){{0, 1, 0, 0, count, 0}}, t, own, tile);",
+        f"{INDENT * 3}for (long k = 0; k < count; k++)",
+        f"{INDENT * 4}memcpy(into + places[k] * {wide}, some.{into} + k * {wide}, sizeof(real) * {wide});",
+        f"{INDENT * 3}count = 0;",
+        f"{INDENT * 2}}}",
+        f"{INDENT}}}",
+        "}",
+    ]
 
 
 _SEVERAL = """\
@@ -96,7 +136,9 @@ def _regions(regions: Sequence[Region]) -> list[str]:
         if region.kept:
             last = f"(kept ? 0 : {last})"
         call = f"region_{number}(s, &me, t, own, tile);"
-        if region.backward:
+        if region.ending:
+            lines.append(f"{INDENT}region_{number}_at_ends(s, {first}, {last}, own, tile);")
+        elif region.backward:
             lines += [f"{INDENT}for (long t = {last}; t >= {first}; t--)", INDENT * 2 + call]
         elif region.recurrent or any(isinstance(n, Step) for n in region.scan.nodes):
             lines += [f"{INDENT}for (long t = {first}; t <= {last}; t++)", INDENT * 2 + call]

@@ -50,8 +50,9 @@ class Text:
 
 class Lines:
     """The lines of one group. `pointers` are what they read and write: by name, the pointer to the first example's
-    row, the stride of examples, and whether it is only read; `loops` the lines of each loop over units and examples,
-    `after` the functions computed when it has run, `left` the arrays that it leaves.
+    row, the stride of examples, and whether it is only read; `strides` what these are called in the function; `loops`
+    the lines of each loop over units and examples, `after` the functions computed when it has run, `left` the arrays
+    that it leaves.
     """
 
     def __init__(self, writing: Writing, group: Group, tile: Mapping[int, int]) -> None:
@@ -60,6 +61,7 @@ class Lines:
         self.pointers: dict[str, tuple[str, str, bool]] = {}
         self.wide: dict[str, bool] = {}
         self.left: list[str] = []
+        self.strides: dict[str, str] = {}
         self.guards: list[str] = []
         self.texts: dict[int, Text] = {}
         self.states = {number: state for state, number in reversed(list(writing.scan.values.items()))}
@@ -230,7 +232,11 @@ class Lines:
         found = place(self.writing, number)
         self.pointers.setdefault(found.name, (found.pointer, found.stride, True))
         assert self.wide.setdefault(found.name, wide) == wide, f"{found.name} is read in two ways"
-        return found.name, found.stride
+        return found.name, self._local(found.stride)
+
+    def _local(self, stride: str) -> str:
+        """A stride as a number of the function's own, for what is stored might change the struct's."""
+        return stride if stride == "0" else self.strides.setdefault(stride, stride.removeprefix("s->"))
 
     def _map(self, node: Map) -> Text:
         args = [self.texts[a] for a in node.args]
@@ -263,7 +269,7 @@ class Lines:
         self.pointers[name] = (pointer, found.stride, False)
         self.wide[name] = True
         guard = "" if plane.needed else f"if ({name}) "
-        line = f"{guard}store({_moved(name, found.stride)}, {_vector(self.texts[number]).text}, n);"
+        line = f"{guard}store({_moved(name, self._local(found.stride))}, {_vector(self.texts[number]).text}, n);"
         self.loops[self.first.get(number, 0)].append(line)
 
 

@@ -96,22 +96,31 @@ typedef struct {
     long done, learned, failed, stopped;
 } training;
 
+/* What a step of Adam is made from, of all parameters with the same settings. */
+typedef struct {
+    real keep1, keep2, step, root, eps;
+} adam_step;
+
+INLINE void adam_some(const parameter *p, const adam_step *a, long i, long n)
+{
+    const vec x = load(p->gradient + i, n);
+    const vec m = load(p->first + i, n) * a->keep1 + x * (1 - a->keep1);
+    const vec v = load(p->second + i, n) * a->keep2 + x * x * (1 - a->keep2);
+    store(p->first + i, m, n);
+    store(p->second + i, v, n);
+    store(p->values + i, load(p->values + i, n) - a->step * m / (square_root(v) * a->root + a->eps), n);
+}
+
 UNUSED static void adam(const parameter *p, const group *g, double rate)
 {
     const double moved = (double)++*p->moved;
-    const real keep1 = (real)g->beta1, keep2 = (real)g->beta2;
-    const real step = (real)(rate / (1 - pow(g->beta1, moved))), root = (real)(1 / sqrt(1 - pow(g->beta2, moved)));
-    const real eps = (real)g->eps;
-    long i = 0;
-    for (; i < p->count; i += LANES) {
-        const long n = least(LANES, p->count - i);
-        const vec x = load(p->gradient + i, n);
-        const vec m = load(p->first + i, n) * keep1 + x * (1 - keep1);
-        const vec v = load(p->second + i, n) * keep2 + x * x * (1 - keep2);
-        store(p->first + i, m, n);
-        store(p->second + i, v, n);
-        store(p->values + i, load(p->values + i, n) - step * m / (square_root(v) * root + eps), n);
-    }
+    const adam_step a = {(real)g->beta1, (real)g->beta2, (real)(rate / (1 - pow(g->beta1, moved))),
+                         (real)(1 / sqrt(1 - pow(g->beta2, moved))), (real)g->eps};
+    const long whole_vectors = p->count / LANES * LANES;
+    for (long i = 0; i < whole_vectors; i += LANES)
+        adam_some(p, &a, i, LANES);
+    if (whole_vectors < p->count)
+        adam_some(p, &a, whole_vectors, p->count - whole_vectors);
 }
 
 UNUSED static void sgd(const parameter *p, const group *g, double rate)
@@ -159,8 +168,11 @@ UNUSED static void move(const training *r, double rate)
     for (long k = 0; k < r->follower_count; k++) {
         const follower *f = r->followers + k;
         const real by = (real)f->tau;
-        for (long i = 0; i < f->count; i++)
-            f->copied[i] += by * (f->values[i] - f->copied[i]);
+        for (long i = 0; i < f->count; i += LANES) {
+            const long n = least(LANES, f->count - i);
+            const vec x = load(f->copied + i, n);
+            store(f->copied + i, x + by * (load(f->values + i, n) - x), n);
+        }
     }
 }
 

@@ -48,6 +48,8 @@ class Work:
         self.between: dict[str, int] = {}
         for region in regions:
             self.between |= between(region.scan)
+            if region.ending:
+                self.between |= {few(s): planes[s].width for s in (region.ending.after, region.ending.state)}
         wanted = [(f"own:{s}", s) for s in (*planes, *self.between)]
         wanted += [(f"parameter:{p}", p) for p in parameters]
         wanted += [(gradient_key(p), f"{p}.gradient") for p in gradients]
@@ -161,6 +163,11 @@ BEGIN = (
     "tile += (LANES - (tile - s->memory) % LANES) % LANES;",
     "pack_panels(s, &me);",
 )
+
+
+def few(state: str) -> str:
+    """The plane with some rows of a state, side by side."""
+    return f"{state}.few"
 
 
 def row_of(work: Work, state: str, step: str, offset: int = 0) -> str:

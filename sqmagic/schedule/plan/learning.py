@@ -15,6 +15,7 @@ from sqmagic.equations.shapes.forward import shape_of
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Position, Read, Running, System, Target
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, Interval, domains
+from sqmagic.schedule.plan.endings import Ending, endings
 from sqmagic.schedule.plan.regions import (
     Gathered,
     Known,
@@ -82,10 +83,16 @@ class _Naming:
 
 
 def learned(
-    found: System, shapes: Shapes, gradients: Mapping[str, str], kept: Collection[str], also: Mapping[str, Rows]
+    found: System,
+    shapes: Shapes,
+    gradients: Mapping[str, str],
+    kept: Collection[str],
+    also: Mapping[str, Rows],
+    step: Sequence[Target] = (),
 ) -> Learning:
     """`found` is learning with its adjoint; `gradients` say which bare state is the adjoint of which parameter, `kept`
-    are states that acting computes as well, `also` rows that must be there besides."""
+    are states that acting computes as well, `also` rows that must be there besides, `step` what the environment's step
+    gives, if it is learned from as it is."""
     naming = _Naming(dict(shapes.states), shapes.parameters)
     bare = {e.targets[0].state: e.value for e in found.equations if e.targets and not e.targets[0].context}
     for parameter, hat in gradients.items():
@@ -100,7 +107,7 @@ def learned(
     if order.problems or held.problems:
         raise NotForKernels("by itself it has no order")
     numbers = [n for n, e in enumerate(system.equations) if held.equations[n] is not None]
-    regions = gathered(system, order, held, numbers, kept)
+    regions = gathered(system, order, held, numbers, kept, _saved(system, held, step))
     bases, constants = _bases(system, held)
     rows = _rows(system, held, regions, [*bases, *constants], also)
     known = Known(naming.shapes, shapes.parameters, numbers_among(system), planes(rows, naming.shapes), True)
@@ -116,6 +123,17 @@ def learned(
         naming.sums,
         tuple(means),
     )
+
+
+def _saved(system: System, held: Domains, step: Sequence[Target]) -> tuple[Ending, ...]:
+    """What need be computed only where an episode ends, where the state that it is like is there, and what tells so."""
+    given = {i.state for i in system.inputs if i.indexed}
+
+    def is_there(ending: Ending) -> bool:
+        own, like = held.states[ending.state], held.states[ending.like]
+        return {ending.cut, ending.after} <= given and like.first <= own.first and own.last <= like.last
+
+    return tuple(ending for ending in endings(system, step) if is_there(ending))
 
 
 def _is_bare(equation: Equation) -> bool:

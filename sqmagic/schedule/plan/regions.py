@@ -15,6 +15,7 @@ from sqmagic.equations.shapes import Shape
 from sqmagic.equations.system import Equation, Expr, Fixed, Last, Range, Read, Running, System, reads
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
+from sqmagic.schedule.plan.endings import Ending
 from sqmagic.schedule.plan.lower import vector
 from sqmagic.schedule.plan.nodes import Row, Still
 from sqmagic.schedule.plan.phases import phases
@@ -35,6 +36,7 @@ class Region:
     scan: Scan
     kept: bool = False
     recurrent: bool = False
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,29 @@ class Gathered:
     recurrent: bool
     kept: bool
     equations: list[Equation] = field(default_factory=list)
+    ending: Ending | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may be computed with it."""
+        return self.recurrent or self.ending is not None
 
 
 def gathered(
-    system: System, order: Dependence, held: Domains, numbers: Iterable[int], kept: Collection[str] = ()
+    system: System,
+    order: Dependence,
+    held: Domains,
+    numbers: Iterable[int],
+    kept: Collection[str] = (),
+    endings: Sequence[Ending] = (),
 ) -> list[Gathered]:
     """The equations with these numbers, which run over time, in regions; `kept` are states that need not be computed
-    again."""
+    again. What an ending is like comes before all others: it needs nothing of them."""
     wanted, found = set(numbers), list[Gathered]()
     home: dict[str, int] = {}
-    for component in order.components:
+    at_end = {e.state: e for e in endings}
+    early = {part for e in endings for part in e.parts}
+    for component in sorted(order.components, key=lambda c: not _is_of(system, c, early)):
         own = [n for n in component.equations if n in wanted]
         if not own:
             continue
@@ -86,12 +101,17 @@ def gathered(
         steps = _steps(component, held, own)
         again = all(t.state in kept for e in equations for t in e.targets)
         new = Gathered(steps, component.kind == "reverse scan", component.kind != "parallel", again)
+        new.ending = at_end.get(equations[0].targets[0].state)
         place = _place(new, equations, home, found)
         if place == len(found):
             found.append(new)
         found[place].equations += equations
         home |= {t.state: place for e in equations for t in e.targets}
     return found
+
+
+def _is_of(system: System, component: Component, states: Collection[str]) -> bool:
+    return any(t.state in states for n in component.equations for t in system.equations[n].targets)
 
 
 def _steps(component: Component, held: Domains, numbers: Sequence[int]) -> Interval:
@@ -112,10 +132,10 @@ def _place(new: Gathered, equations: Sequence[Equation], home: Mapping[str, int]
     least = 0
     for read in (r for e in equations for r in reads(e.value) if r.state in home):
         here = all(isinstance(i, Running) and i.offset == 0 for i in read.context)
-        least = max(least, home[read.state] + (not here or found[home[read.state]].recurrent))
+        least = max(least, home[read.state] + (not here or found[home[read.state]].alone))
     for place in range(least, len(found)):
         other = found[place]
-        if not new.recurrent and not other.recurrent and (other.steps, other.kept) == (new.steps, new.kept):
+        if not new.alone and not other.alone and (other.steps, other.kept) == (new.steps, new.kept):
             return place
     return len(found)
 
@@ -197,7 +217,7 @@ def region(wanted: Gathered, known: Known) -> Region:
         stills=(),
         parameters={p: known.parameters[p] for p in used_parameters(work.graph)},
     )
-    return Region(wanted.steps, wanted.backward, scan, wanted.kept, wanted.recurrent)
+    return Region(wanted.steps, wanted.backward, scan, wanted.kept, wanted.recurrent, wanted.ending)
 
 
 def with_wide_planes(regions: Sequence[Region]) -> tuple[Region, ...]:
