@@ -40,7 +40,7 @@ def _act(work: Work, plan: Acting) -> list[str]:
             case Outside(begins):
                 lines = _outside(work, plan, item)
         body += [f"if (t >= {begins}) {{", *(INDENT + line for line in lines), "}"] if begins > plan.first else lines
-    begin = ("const share me = {0, 1, 0, 0, s->batch, 0};", *BEGIN) if work.writings else ()
+    begin = ("const share me = alone(0, s->batch);", *BEGIN) if work.writings else ()
     return [
         "/* The steps of a window; what is not 0 says why it had to end. */",
         "int act(scan *s)",
@@ -80,7 +80,7 @@ def _outside(work: Work, plan: Acting, item: Outside) -> list[str]:
             call = f"add_in(s->world, {number}, (const real *[]){{{rows}}})"
         case "Get":
             number = buffers_of(plan).index(item.thing)
-            rows = ", ".join(_drawnrow_of(work, t) for t in item.targets)
+            rows = ", ".join(_drawn_row(work, t) for t in item.targets)
             call = f"get_in(s->world, {number}, (real *[]){{{rows}}})"
         case other:
             raise AssertionError(f"`{other}` is no effect")
@@ -91,7 +91,7 @@ def _taken(work: Work, argument: Argument) -> str:
     return row_of(work, argument.state, "t", argument.offset)
 
 
-def _drawnrow_of(work: Work, state: str) -> str:
+def _drawn_row(work: Work, state: str) -> str:
     """Rows of a buffer's own number of examples."""
     member, held = work.names[f"own:{state}"], work.planes[state]
     return f"s->{member} ? s->{member} + {moved('t', -held.first)} * s->{member}_row : 0"

@@ -292,6 +292,12 @@ INLINE long row_within(long row, long rows)
     return row < 0 ? 0 : row < rows ? row : rows - 1;
 }
 
+/* Where a row stands among so many that are kept: mostly all are. */
+INLINE long in_ring(long row, long rows)
+{
+    return (unsigned long)row < (unsigned long)rows ? row : row % rows;
+}
+
 INLINE vec sign_of(vec x)
 {
     return choose(x > 0, all(1), choose(x < 0, all(-1), choose(x == 0, all(0), x)));

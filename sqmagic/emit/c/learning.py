@@ -93,7 +93,8 @@ def _endings(work: Work, number: int, ending: Ending) -> list[str]:
         f"{INDENT * 3}memcpy(into + row * {wide}, like + row * {wide}, sizeof(real) * {wide});",
         f"{INDENT * 2}}}",
         f"{INDENT * 2}if (count == most || (count && row + 1 == rows)) {{",
-        f"{INDENT * 3}region_{number}(&some, &(share){{0, 1, 0, 0, count, 0}}, t, own, tile);",
+        f"{INDENT * 3}const share me = alone(0, count);",
+        f"{INDENT * 3}region_{number}(&some, &me, t, own, tile);",
         f"{INDENT * 3}for (long k = 0; k < count; k++)",
         f"{INDENT * 4}memcpy(into + places[k] * {wide}, some.{into} + k * {wide}, sizeof(real) * {wide});",
         f"{INDENT * 3}count = 0;",
@@ -127,7 +128,7 @@ def _regions(regions: Sequence[Region]) -> list[str]:
     lines = [
         "static void regions(const scan *s, int kept)",
         "{",
-        f"{INDENT}const share me = {{0, 1, 0, 0, s->batch, 0}};",
+        f"{INDENT}const share me = alone(0, s->batch);",
         *(INDENT + line for line in BEGIN),
         f"{INDENT}(void)kept;",
     ]
@@ -205,7 +206,7 @@ def _gradient_function(work: Work, plan: Learning) -> list[str]:
         "{",
     ]
     if plan.sums:
-        lines.append(f"{INDENT}const share one = {{0, 1, 0, 0, s->batch, 0}}, *me = &one;")
+        lines.append(f"{INDENT}const share one = alone(0, s->batch), *me = &one;")
     for steps, fresh, again in _parted(plan):
         count = f"s->steps + {steps.last - steps.first + 1}".replace("+ -", "- ").removesuffix(" + 0")
         if fresh:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from sqmagic.equations.system import Context, Fixed, Last, Range, Running, points
 
 _WORDS = """
-    abs absolute all auto barrier batch bits block break case char choose clip const continue cos cosine
+    abs absolute all alone auto barrier batch bits block break case char choose clip const continue cos cosine
     default div do double during else enum equal erf exp exponential extern float for gamma goto i if inline
-    int j0 j1 jn larger largest_of lgamma load log logarithm logistic long loose m main me meet memory
+    in_ring int j0 j1 jn larger largest_of lgamma load log logarithm logistic long loose m main me meet memory
     multiply n own pack pack_bias packed panel part products real rectified reduced register relax restrict
     return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of sqrt square
     square_root static steps store struct sum_of switch t tanh tgamma threads tile together typedef union unit

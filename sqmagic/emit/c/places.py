@@ -103,10 +103,10 @@ def own_place(writing: Writing, plane: str, offset: int, name: str, start: int =
     """A row of what the scan itself computes."""
     held = writing.scan.held.get(plane)
     member = writing.names[f"own:{plane}"]
-    row = moved("t", offset - (held.first if held else writing.scan.steps.first))
+    row = moved("t", offset - (held.first if held else writing.scan.steps.first)).removeprefix("(").removesuffix(")")
     more = f" + {start}" if start else ""
     row_length = f"s->{member}_row"
-    return Place(f"s->{member} + {row} % s->{member}_rows * s->batch * {row_length}{more}", row_length, name)
+    return Place(f"s->{member} + in_ring({row}, s->{member}_rows) * s->batch * {row_length}{more}", row_length, name)
 
 
 def ahead(pointer: str, count: int, each: str = "") -> str:

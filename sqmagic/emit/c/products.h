@@ -16,7 +16,7 @@ typedef struct {
 /* `m` examples by `n` vectors of units; `u` sums of each where one would wait for itself. The sums begin with `start`,
    `apart` from example to example. */
 INLINE void multiply(const int m, const int n, const int u, const real *start, long apart, const part *parts, int count,
-                     const real *panel, real *tile)
+                     const real *panel, long next, real *tile)
 {
     vec sum[4][ROWS][2];
 #pragma GCC unroll 16
@@ -39,7 +39,7 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
 #pragma GCC unroll 2
                 for (int v = 0; v < n; v++)
                     w[v] = load(panel + v * LANES, LANES);
-                panel += n * LANES;
+                panel += next;
 #pragma GCC unroll 16
                 for (int i = 0; i < m; i++)
 #pragma GCC unroll 2
@@ -47,7 +47,7 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
                         sum[s][i][v] += w[v] * row[i * far];
                 row += pitch;
             }
-        for (; k < width; k++, panel += n * LANES, row += pitch)
+        for (; k < width; k++, panel += next, row += pitch)
 #pragma GCC unroll 16
             for (int i = 0; i < m; i++)
 #pragma GCC unroll 2
@@ -67,9 +67,9 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
 
 #define MULTIPLY(m, n, u)                                                                               \
     UNUSED static void multiply_##m##_##n(const real *start, long apart, const part *parts, int count,  \
-                                          const real *panel, real *tile)                                \
+                                          const real *panel, long next, real *tile)                     \
     {                                                                                                   \
-        multiply(m, n, u, start, apart, parts, count, panel, tile);                                     \
+        multiply(m, n, u, start, apart, parts, count, panel, next, tile);                                     \
     }
 MULTIPLY(1, 1, 4) MULTIPLY(1, 2, 4) MULTIPLY(2, 1, 4) MULTIPLY(2, 2, 2) MULTIPLY(3, 1, 3) MULTIPLY(3, 2, 2)
 MULTIPLY(4, 1, 2) MULTIPLY(4, 2, 1) MULTIPLY(5, 1, 2) MULTIPLY(5, 2, 1) MULTIPLY(6, 1, 2) MULTIPLY(6, 2, 1)
@@ -78,16 +78,17 @@ MULTIPLY(7, 1, 1) MULTIPLY(7, 2, 1) MULTIPLY(8, 1, 1) MULTIPLY(8, 2, 1) MULTIPLY
 MULTIPLY(10, 1, 1) MULTIPLY(10, 2, 1) MULTIPLY(11, 1, 1) MULTIPLY(11, 2, 1) MULTIPLY(12, 1, 1) MULTIPLY(12, 2, 1)
 #endif
 
-/* The products of `m` examples with `n` vectors of a panel, added to what the sums start with, into a tile. */
-UNUSED static void products(int m, int n, const real *start, long apart, const part *parts, int count, const real *panel,
-                            real *tile)
+/* The products of `m` examples with `n` vectors of a panel, added to what the sums start with, into a tile. The vectors
+   for the next component are `next` numbers on. */
+UNUSED static void products_along(int m, int n, const real *start, long apart, const part *parts, int count,
+                                  const real *panel, long next, real *tile)
 {
 #define CASE(m)                                                                                         \
     case m:                                                                                             \
         if (n == 1)                                                                                     \
-            multiply_##m##_1(start, apart, parts, count, panel, tile);                                                \
+            multiply_##m##_1(start, apart, parts, count, panel, next, tile);                            \
         else                                                                                            \
-            multiply_##m##_2(start, apart, parts, count, panel, tile);                                                \
+            multiply_##m##_2(start, apart, parts, count, panel, next, tile);                            \
         break;
     switch (m) {
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
@@ -96,6 +97,13 @@ UNUSED static void products(int m, int n, const real *start, long apart, const p
 #endif
     }
 #undef CASE
+}
+
+/* The same with a panel whose vectors lie one after the other. */
+INLINE void products(int m, int n, const real *start, long apart, const part *parts, int count, const real *panel,
+                     real *tile)
+{
+    products_along(m, n, start, apart, parts, count, panel, n * LANES, tile);
 }
 
 /* --- packing ---------------------------------------------------------------------------------------------------- */

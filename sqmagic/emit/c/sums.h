@@ -213,12 +213,18 @@ UNUSED static void add_rows(const lefts *l, real *into)
     }
 }
 
-/* The products of all units on the left with a plane's panels on the right. */
-UNUSED static void add_products(const lefts *l, const real *panel, long width, real *into, long pitch, real *tile)
+/* Some rows of a plane on the right: as panels, or where they lie, `pitch` apart. */
+typedef struct {
+    const real *rows;
+    long pitch, width;
+} right_rows;
+
+/* The products of all units on the left with the components on the right. */
+UNUSED static void add_products(const lefts *l, const right_rows *r, real *into, long pitch, real *tile)
 {
-    const real zeros[2 * LANES] = {0};
-    for (long c = 0; c < width; c += 2 * LANES) {
-        const int n = (int)least(2, vectors_for(width - c));
+    const real zeros[2 * LANES] = {0}, *panel = r->rows;
+    for (long c = 0; c < r->width; c += 2 * LANES) {
+        const int n = (int)least(2, vectors_for(r->width - c));
         for (long b = 0; b < l->blocks; b++) {
             int m;
             const part one = block_of(l, b, &m);
@@ -226,10 +232,24 @@ UNUSED static void add_products(const lefts *l, const real *panel, long width, r
             for (int i = 0; i < m; i++)
                 for (int v = 0; v < n; v++)
                     __builtin_prefetch(place + i * pitch + v * LANES, 1);
-            products(m, n, zeros, 0, &one, 1, panel, tile);
-            put_tile(tile, m, n, width - c, place, pitch, 1);
+            products_along(m, n, zeros, 0, &one, 1, panel, r->pitch ? r->pitch : n * LANES, tile);
+            put_tile(tile, m, n, r->width - c, place, pitch, 1);
         }
-        panel += n * LANES * l->count;
+        panel += r->pitch ? n * LANES : n * LANES * l->count;
+    }
+}
+
+/* The same of few components with units that lie where they are, by vectors of units. */
+UNUSED static void add_turned(const lefts *l, const right_rows *r, real *into, long pitch, real *tile)
+{
+    const real zeros[2 * LANES] = {0};
+    const part few = {r->rows, l->count, r->pitch, 1};
+    for (long c = 0; c < l->held; c += 2 * LANES) {
+        const int n = (int)least(2, (l->held - c) / LANES);
+        products_along((int)r->width, n, zeros, 0, &few, 1, l->rows + c, l->pitch, tile);
+        for (long unit = 0; unit < n * LANES; unit++)
+            for (long k = 0; k < r->width; k++)
+                into[(c + unit) * pitch + k] += tile[(unit / LANES * TALL + k) * LANES + unit % LANES];
     }
 }
 
@@ -242,48 +262,63 @@ INLINE long pitch_if_close(const plane *p, long batch, const target *to, const p
     return pitch_of(p, batch) * vectors <= CLOSE ? pitch_of(p, batch) : 0;
 }
 
+/* Some rows that are multiplied: of the batch, from `row` on, `count` of all there are. */
+typedef struct {
+    long batch, row, count, all;
+} stretch;
+
+/* The products of units on the left with a plane on the right, where each lies or packed: few components are turned, and
+   few rows of whole vectors are read where they are. `panel` has the rest once it is there. */
+INLINE void add_plane_products(const lefts *l, const plane *p, const stretch *s, real *panel, int *there, const target *to,
+                               long first, real *tile)
+{
+    const long pitch = pitch_of(p, s->batch);
+    right_rows own = {row_at(p, s->batch, s->row), pitch, p->width};
+    real *into = to->into + first * to->pitch;
+    if (pitch && p->width <= ROWS && l->pitch && l->held % LANES == 0) {
+        add_turned(l, &own, into, to->pitch, tile);
+        return;
+    }
+    if (!pitch || s->all > DEPTH || p->width % LANES) {
+        if (!*there)
+            pack_right(p, s->batch, s->row, s->count, panel);
+        *there = 1;
+        own = (right_rows){panel, 0, p->width};
+    }
+    add_products(l, &own, into, to->pitch, tile);
+}
+
 /* For each plane on the left its sum over all rows, in sums[left]; and with each plane on the right, in
    targets[left * rights + right], the sum over all rows of the products of every unit with every component. */
 UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *planes, real *const *sums, int left_count,
                               const plane *rights, int right_count, const target *targets, real *memory)
 {
-    const long rows = steps * batch;
     for (int l = 0; l < left_count; l++)
         clear_units(me, planes + l, targets + l * right_count, rights, right_count, sums[l]);
     real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
     tile += (LANES - (tile - memory) % LANES) % LANES;
-    real *right_panels = tile + 2 * TALL * LANES;
-    for (long row = 0; row < rows; row += DEPTH) {
-        const long count = least(DEPTH, rows - row);
-        real *panel = right_panels;
-        for (int r = 0; r < right_count; r++)
-            if (is_asked_for(targets + r, left_count, right_count)) {
-                pack_right(rights + r, batch, row, count, panel);
-                panel += vectors_for(rights[r].width) * LANES * count;
-            }
+    for (stretch s = {batch, 0, 0, steps * batch}; s.row < s.all; s.row += DEPTH) {
+        int there[right_count + 1];
+        memset(there, 0, sizeof(there));
+        s.count = least(DEPTH, s.all - s.row);
         for (int l = 0; l < left_count; l++) {
             const plane *p = planes + l;
-            if (!sums[l] && !is_asked_for(targets + l * right_count, right_count, 1))
+            const target *to = targets + l * right_count;
+            if (!sums[l] && !is_asked_for(to, right_count, 1))
                 continue;
-            const long end = first_unit(me, p->width, 1);
-            const long pitch = pitch_if_close(p, batch, targets + l * right_count, rights, right_count);
+            const long end = first_unit(me, p->width, 1), pitch = pitch_if_close(p, batch, to, rights, right_count);
             for (long first = first_unit(me, p->width, 0), held; first < end; first += held) {
                 held = least(end - first, NEAR * ROWS);
-                const lefts own = {pitch ? row_at(p, batch, row) + first : left_blocks, pitch, count, held,
+                const lefts own = {pitch ? row_at(p, batch, s.row) + first : left_blocks, pitch, s.count, held,
                                    (held + ROWS - 1) / ROWS};
                 if (!pitch)
-                    pack_left(p, batch, row, count, first, held, own.blocks, left_blocks);
+                    pack_left(p, batch, s.row, s.count, first, held, own.blocks, left_blocks);
                 if (sums[l])
                     add_rows(&own, sums[l] + first);
-                panel = right_panels;
-                for (int r = 0; r < right_count; r++) {
-                    const target *to = targets + l * right_count + r;
-                    if (!is_asked_for(targets + r, left_count, right_count))
-                        continue;
-                    if (to->into)
-                        add_products(&own, panel, rights[r].width, to->into + first * to->pitch, to->pitch, tile);
-                    panel += vectors_for(rights[r].width) * LANES * count;
-                }
+                real *panel = tile + 2 * TALL * LANES;
+                for (int r = 0; r < right_count; panel += vectors_for(rights[r].width) * LANES * DEPTH, r++)
+                    if (to[r].into)
+                        add_plane_products(&own, rights + r, &s, panel, there + r, to + r, first, tile);
             }
         }
     }

@@ -11,6 +11,7 @@ typedef struct {
     int number, threads;
     int by_units; /* the threads share the units, and wait for each other after each phase */
     long row, row_end;
+    long each, fuller; /* a block has so many examples, the first few of them one more */
     struct barrier *barrier;
 } share;
 
@@ -60,25 +61,12 @@ INLINE long first_block(const share *s, long blocks, int next)
     return s->by_units ? blocks * (s->number + next) / s->threads : next ? blocks : 0;
 }
 
-/* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. */
-UNUSED static share share_of(int number, int threads, long batch, barrier *b)
-{
-    share s = {number, threads, 0, 0, batch, b};
-    if (threads > 1 && batch / threads < 16) {
-        s.by_units = 1;
-    } else {
-        s.row = batch * number / threads;
-        s.row_end = batch * (number + 1) / threads;
-    }
-    return s;
-}
-
-/* A thread's examples in blocks of at most ROWS, as equal as can be. */
 INLINE long held_rows(const share *s)
 {
     return s->row_end - s->row;
 }
 
+/* A thread's examples are computed in blocks of at most ROWS, as equal as can be. */
 INLINE long blocks_of(const share *s)
 {
     return (held_rows(s) + ROWS - 1) / ROWS;
@@ -86,7 +74,31 @@ INLINE long blocks_of(const share *s)
 
 INLINE long row_of(const share *s, long block)
 {
-    return s->row + held_rows(s) * block / (blocks_of(s) ? blocks_of(s) : 1);
+    return s->row + block * s->each + (block < s->fuller ? block : s->fuller);
+}
+
+/* The share with these examples, in blocks. */
+INLINE share with_rows(share s, long row, long row_end)
+{
+    s.row = row, s.row_end = row_end;
+    const long blocks = blocks_of(&s);
+    s.each = blocks ? held_rows(&s) / blocks : 0;
+    s.fuller = held_rows(&s) - blocks * s.each;
+    return s;
+}
+
+/* All that one thread computes alone. */
+INLINE share alone(long row, long row_end)
+{
+    return with_rows((share){0, 1, 0, 0, 0, 0, 0, 0}, row, row_end);
+}
+
+/* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. */
+UNUSED static share share_of(int number, int threads, long batch, barrier *b)
+{
+    const int by_units = threads > 1 && batch / threads < 16;
+    const long first = by_units ? 0 : batch * number / threads, end = by_units ? batch : batch * (number + 1) / threads;
+    return with_rows((share){number, threads, by_units, 0, 0, 0, 0, b}, first, end);
 }
 
 /* How many blocks of units are computed before the lines on what they gave: of few examples as many as a tile holds. */

@@ -9,7 +9,7 @@
 
 /* Rows that are computed together fill a tile a few times over; more of them, and what a phase leaves for the next is no
    longer near. */
-#define TOGETHER (2 * TALL)
+#define TOGETHER (3 * TALL)
 
 /* How many steps are computed together, of what is in no recurrence. */
 INLINE long steps_together(long batch)
@@ -21,7 +21,7 @@ INLINE long steps_together(long batch)
 INLINE share rows_from(long row, long rows)
 {
     const long parts = (rows - row + TOGETHER - 1) / TOGETHER;
-    return (share){0, 1, 0, row, parts ? row + (rows - row + parts - 1) / parts : row, 0};
+    return alone(row, parts ? row + (rows - row + parts - 1) / parts : row);
 }
 
 UNUSED static double mean_of(const real *rows, long count)
