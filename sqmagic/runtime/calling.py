@@ -24,17 +24,22 @@ from sqmagic.runtime.states import States
 def fitted(net: Compiled, data: Data, method: str, purpose: str) -> Data:
     """Data laid out for a method of the generated code. Raises InputError where something does not fit."""
     net.settle_by(net.inputs, data)
-    code, specs = net.code, net.inputs
+    return _fitted(net, net.code, net.reference, data, method, purpose)
+
+
+def _fitted(net: Compiled, code: nn.Module, like: Tensor, data: Data, method: str, purpose: str) -> Data:
     if data.lengths is not None and not generated.takes(code, "forward", "lengths"):
         why = "it reads a range up to T" if any(s.indexed for s in net.inputs) else "nothing runs over time"
         raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
-    return inputs.fit(specs, data, precision.wide(net.reference), generated.needs(code, method), purpose)
+    return inputs.fit(net.inputs, data, precision.wide(like), generated.needs(code, method), purpose)
 
 
 def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int | None) -> States:
     """All states that the inputs tell."""
-    ready = fitted(net, inputs.read(net.inputs, given, lengths), "forward", "a call")
-    code, like = net.code, net.reference
+    data = inputs.read(net.inputs, given, lengths)
+    net.settle_by(net.inputs, data)
+    code, like = net.code, net.reference  # each looks at all layers: once a call is enough
+    ready = _fitted(net, code, like, data, "forward", "a call")
     found = precision.given_out(_values(net, code, like, ready, horizon), like)
     return States(found, generated.rows(code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
 
@@ -46,7 +51,7 @@ def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]
 
 def _values(net: Compiled, code: nn.Module, like: Tensor, ready: Data, horizon: int | None) -> Mapping[str, Any]:
     with precision.arithmetic(like):
-        keywords = _keywords(net, code, "forward", ready, horizon)
+        keywords = _keywords(net, code, like, "forward", ready, horizon)
         found: Mapping[str, Any] = generated.call(code, "forward", **keywords)
     return found
 
@@ -59,7 +64,7 @@ def loss(net: Compiled, ready: Data, horizon: int | None) -> Tensor:
             where = f"{counted[0]} to T{counted[1]:+d}" if counted[1] else f"{counted[0]} to T"
             raise InputError(f"`{text}` counts at the steps {where}: with T = {count} there are none")
     code, like = net.code, net.reference
-    keywords = _keywords(net, code, "loss", ready, horizon)
+    keywords = _keywords(net, code, like, "loss", ready, horizon)
     with precision.arithmetic(like):
         found: Tensor = generated.call(code, "loss", **keywords)
     return precision.widened(found)
@@ -73,12 +78,12 @@ def steps(net: Compiled, data: Data, horizon: int | None) -> int:
     return horizon or net.blueprint.horizon or 0
 
 
-def _keywords(net: Compiled, code: nn.Module, method: str, ready: Data, horizon: int | None) -> dict[str, Any]:
+def _keywords(
+    net: Compiled, code: nn.Module, like: Tensor, method: str, ready: Data, horizon: int | None
+) -> dict[str, Any]:
     count = steps(net, ready, horizon)
     names = generated.arguments(code)
-    vars(net)["size"] = Size(
-        count, _batch(net, ready), net.reference.element_size()
-    )  # no parameter: torch need not look
+    vars(net)["size"] = Size(count, _batch(net, ready), like.element_size())  # no parameter: torch need not look
     keywords: dict[str, Any] = {
         names[state]: tensor for state, tensor in ready.tensors.items() if generated.takes(code, method, names[state])
     }

@@ -116,8 +116,8 @@ def _ready(
     if program.lengths is not None and args[program.lengths] is not None:
         raise CannotCompile("examples end at steps of their own")
     weights = _weights(module, bound.paths)
-    _dtype([*weights, *(a for a in args if isinstance(a, Tensor))])
     if program.ready:
+        _dtype([*weights, *(a for a in args if isinstance(a, Tensor))])
         args = [*args, *vars(type(module))[program.ready](module, *args)]
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
     tensors = [*weights, *arguments.values()]
