@@ -205,6 +205,7 @@ def _learning_program(plan: Learning, page: WindowPage, made: Compiled, parts: P
         kept=made.kept,
         followers=tuple(_followers(parts.learning, plan)),
         flops=acting + flops(plan.regions),
+        ends=tuple((r.ending.state, r.ending.like, r.ending.cut) for r in plan.regions if r.ending),
     )
 
 

@@ -72,4 +72,8 @@ def told(windows: Windows | None, ran: Engine | None) -> tuple[str, ...]:
     kept = () if isinstance(windows.learning, str) else windows.learning.kept
     if kept and not trains.startswith("torch"):
         lines.append(f"kept from acting, and not computed again: {', '.join(kept)}")
+    if not isinstance(windows.learning, str) and not trains.startswith("torch"):
+        lines += [
+            f"computed only where {c} says that an episode ends: {s}, else {o}" for s, o, c in windows.learning.ends
+        ]
     return tuple(lines)

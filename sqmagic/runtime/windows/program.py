@@ -67,7 +67,8 @@ class LearningProgram:
     """Learning: `inputs` are the states that are given, `bases` the inputs that give a row beside the steps, `numbers`
     rows that are the same each time, by (state, index). `kept` are the states that are taken from acting; `followers`
     are parameters that follow another one slowly, and how fast; `flops` are those of an example at a step, acting
-    included."""
+    included; `ends` are states that are computed only where another one, the third, says that an episode ends, and
+    elsewhere are the second."""
 
     window: WindowProgram
     inputs: tuple[str, ...]
@@ -76,6 +77,7 @@ class LearningProgram:
     kept: tuple[str, ...]
     followers: tuple[tuple[str, str, float], ...]
     flops: int
+    ends: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
