@@ -20,7 +20,6 @@ import pytest
 from boards import generated
 from test_board_programs import a2c_gae, gru, gru_two_layers, lstm
 
-from sqmagic.board.layout.anneal import annealed, guessed
 from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.changes import changes, legal
 from sqmagic.board.layout.columns import columns
@@ -44,9 +43,16 @@ MOST_CROSSINGS = {"lstm_seed": 1, "gru_inline": 1, "gru_macro": 1, "a2c_gae": 10
 """Olah's own pictures of the LSTM and the GRU have one."""
 
 LISTED: dict[int, set[int]] = {
-    100: {10},
+    53: {10},
+    54: {9},
+    75: {9},
+    100: {9, 10},
     106: {9},
-    107: {9, 10},
+    107: {9},
+    160: {10},
+    161: {9, 10},
+    204: {10},
+    209: {10},
 }
 
 COUNT, CHUNK = 300, 25
@@ -280,18 +286,6 @@ def _plan(system: System) -> Plan:
     own = rails(graph)
     heights = rows(graph, own)
     return Plan(graph, own, heights, columns(graph, own, heights))
-
-
-@pytest.mark.parametrize("seed", SEVERAL)
-def test_plans_sought_by_lot_are_legal_and_each_is_better_at_a_guess(seed: int) -> None:
-    start = _plan(generated(seed))
-    judge = guessed(start)
-    found = list(annealed(start, 300, 1, 12.0, judge))
-    costs = [judge(plan, inf) for plan in found]
-    assert all(map(legal, found))
-    assert costs == sorted(costs, reverse=True)
-    assert len(found) > 3
-    assert found == list(annealed(start, 300, 1, 12.0, judge))
 
 
 @pytest.mark.parametrize("seed", SEVERAL)

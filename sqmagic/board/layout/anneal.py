@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import inf
 from typing import TypeVar
 
 from sqmagic.board.layout.changes import (
@@ -21,39 +20,33 @@ from sqmagic.board.layout.changes import (
     together,
 )
 from sqmagic.board.layout.grid import Plan
-from sqmagic.board.layout.guess import guesser
-from sqmagic.board.layout.route import standing
+from sqmagic.board.layout.laid import Laid
 
 Some = TypeVar("Some")
 Lots = Iterator[float]
 
-Judge = Callable[[Plan, float], float]
-"""What a plan costs; of one that costs more than so much it need say no more than that."""
+
+Judge = Callable[[Plan, float, Laid], Laid | None]
+"""A plan with its wires, after the one that was changed; of one that costs more than so much it need not say more."""
 
 
-def guessed(plan: Plan) -> Judge:
-    """For plans of this one's program: no wire is laid."""
-    guess = guesser(plan)
-    return lambda at, most: guess(at) + standing(at)
-
-
-def annealed(plan: Plan, steps: int, seed: int, warmth: float, judge: Judge, nearly: float = 0.0) -> Iterator[Plan]:
-    """After the plan itself those on the way that are better than all before them, or worse by no more than `nearly`.
-    Of so many changes, one at first may make it worse by `warmth`."""
+def annealed(found: Laid, steps: int, seed: int, warmth: float, judge: Judge, nearly: float = 0.0) -> Iterator[Laid]:
+    """After what is there itself, what is found on the way and better than all before it, or worse by no more than
+    `nearly`. Of so many changes, one at first may make it worse by `warmth`."""
     lots = _lots(seed)
-    cost = least = judge(plan, inf)
-    yield plan
+    least = found.cost
+    yield found
     for step in range(steps):
-        changed = _drawn(plan, lots)
+        changed = _drawn(found.plan, lots)
         if changed is None or not legal(changed):
             continue
-        most = cost + warmth * (1 - step / steps) * next(lots) ** 2
-        would = judge(changed, most)
-        if would < most:
-            plan, cost = changed, would
-            if cost < least + nearly - _LESS:
-                least = min(cost, least)
-                yield plan
+        most = found.cost + warmth * (1 - step / steps) * next(lots) ** 2
+        would = judge(changed, most, found)
+        if would is not None and would.cost < most:
+            found = would
+            if found.cost < least + nearly - _LESS:
+                least = min(found.cost, least)
+                yield found
 
 
 _LESS = 1e-6

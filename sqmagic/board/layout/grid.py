@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from sqmagic.board.layout.columns import Columns
@@ -25,13 +26,16 @@ CROSSING = 4.5
 BEND = 3.2
 """What a bend counts for, where a step counts for 0.4."""
 
+COLUMN = 1.0
+"""What a column counts for: a wide picture is shown in small letters."""
+
 _CENTRE, _OUT = 0.12, 0.5
 """What a step across costs more on the centre line of a row, where nodes stand, and outside the cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that routing starts from; `crossing` is what a crossing counts for."""
+    """Everything that routing starts from; `crossing`, `bend` and `column` are what each counts for."""
 
     graph: Graph
     rails: tuple[Rail, ...]
@@ -39,6 +43,7 @@ class Plan:
     columns: Columns
     crossing: float = CROSSING
     bend: float = BEND
+    column: float = COLUMN
 
 
 @dataclass(slots=True)
@@ -66,8 +71,8 @@ class Grid:
     ends: list[int]
     at: list[tuple[int, ...]]
     start: list[int]
-    row_of: list[int]
-    column_of: list[int]
+    row_of: Sequence[int]
+    column_of: Sequence[int]
     closed: list[int]
     tolls: list[float]
     sides: dict[int, int] = field(default_factory=dict)
@@ -108,22 +113,32 @@ def grid_of(plan: Plan, terminals: Terminals, tracks: int, haste: float = 1.0) -
         ends=[0] * len(free),
         at=at,
         start=_starts(plan, terminals.rail, at),
-        row_of=[y for y in range(height) for _ in range(width)],
-        column_of=list(range(width)) * height,
+        row_of=_row_of(width, height),
+        column_of=_column_of(width, height),
         closed=_closed(node, width, (low, high)),
         tolls=_tolls(height, frozenset(ys), (low, high)),
     )
 
 
+@lru_cache(maxsize=256)
+def _row_of(width: int, height: int) -> Sequence[int]:
+    return [y for y in range(height) for _ in range(width)]
+
+
+@lru_cache(maxsize=256)
+def _column_of(width: int, height: int) -> Sequence[int]:
+    return list(range(width)) * height
+
+
 def _closed(node: list[int], width: int, inside: tuple[int, int]) -> list[int]:
     low, high = inside
-    own: list[int] = []
-    for first in range(0, len(node), width):
-        to = INSIDE if low <= first // width <= high else OUTSIDE
-        row = [to if n == FREE else NEVER for n in node[first : first + width]]
-        row[0] = row[-1] = NEVER
-        own += row
-    return own + [NEVER] * width
+    height = len(node) // width
+    outside, within = ([NEVER, *[to] * (width - 2), NEVER] for to in (OUTSIDE, INSIDE))
+    own = outside * low + within * (high + 1 - low) + outside * (height - high - 1) + [NEVER] * width
+    for v, n in enumerate(node):
+        if n != FREE:
+            own[v] = NEVER
+    return own
 
 
 def _tolls(height: int, centres: frozenset[int], inside: tuple[int, int]) -> list[float]:

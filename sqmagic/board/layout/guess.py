@@ -6,6 +6,7 @@ Here heights are twice the rows and places from left to right twice the columns,
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -79,11 +80,11 @@ def _lines(found: dict[Spot, list[Spot]]) -> Iterator[Line]:
 
 
 def _crossed(across: Sequence[Line], upright: Sequence[Line]) -> int:
-    count = 0
+    across = sorted(across)
+    heights, count = [y for y, _, _, _ in across], 0
     for x, net, low, high in upright:
-        for y, other, left, right in across:
-            if low < y < high and left < x < right and net != other:
-                count += 1
+        between = across[bisect_right(heights, low) : bisect_left(heights, high)]
+        count += len([net for _, other, left, right in between if left < x < right and other != net])
     return count
 
 

@@ -3,11 +3,13 @@ whole cheaper. The order of everything is fixed, so a program has one picture.""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import ne, sub
+from types import MappingProxyType
 
+from sqmagic.board.layout.again import Way, again, grow
 from sqmagic.board.layout.grid import FREE, Grid, Plan, Point, grid_of, point, restore, take_up
 from sqmagic.board.layout.instances import intrusions
 from sqmagic.board.layout.rails import Rail
@@ -15,9 +17,17 @@ from sqmagic.board.layout.rows import bus_of
 from sqmagic.board.layout.terminals import Job, Terminals, terminals_of
 from sqmagic.board.layout.wire import STEP, lay, nearest
 
-_MISSING, _ENOUGH, _HASTE = 60.0, 100_000, 2.5
-_LONG, _CLIMB, _COLUMN, _INTRUSION = 5.0, 10.0, 1.0, 30.0
-_CROOKED, _WINDING, _FOLLOWED = 30.0, 4.0, 4
+MISSING, HASTE = 60.0, 2.5
+"""What a wire that finds no way counts for, and how much less than the best will do while plans are compared."""
+
+_ENOUGH = 100_000
+_LONG, _CLIMB, _INTRUSION = 5.0, 10.0, 30.0
+_CROOKED = 30.0
+WINDING, FOLLOWED = 4.0, 4
+"""What each bend counts for that one wire has beyond so many: the eye no longer follows it."""
+
+
+NOTHING_LIES: Mapping[Job, Way] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +50,27 @@ class Routes:
         return self.tracks + r * (self.tracks + 1)
 
 
-def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozenset()) -> Routes:
+def route(
+    plan: Plan,
+    tracks: int,
+    rounds: int,
+    urgent: frozenset[int] = frozenset(),
+    lying: Mapping[Job, Way] = NOTHING_LIES,
+) -> Routes:
     """`tracks` between neighbouring lines, at most `rounds` of taking up and laying again (fewer where a lot was
-    searched already), `urgent` nets first after the rails."""
+    searched already), `urgent` nets first after the rails but for those that are `lying` there."""
     grid = grid_of(plan, terminals_of(plan.graph, plan.rails)(plan.rows, plan.columns), tracks)
-    jobs = _jobs(plan, grid, urgent)
-    cost = sum(_price(grid, job, _laid(grid, job)) for job in jobs)
+    order = jobs(plan, grid, urgent)
+    for job, way in lying.items():
+        if again(grid, job, way):
+            grow(grid, job, way)
+    cost = sum(added(grid, job) for job in order if job not in grid.paths)
+    cost = _whole_cost(grid, order) if lying else cost
     for _ in range(rounds):
-        if grid.work > _ENOUGH or not _relay(grid, jobs):
+        if grid.work > _ENOUGH or not _relay(grid, order):
             break
-        cost = _whole_cost(grid, jobs)
-    missing = tuple(job for job in jobs if job not in grid.paths)
+        cost = _whole_cost(grid, order)
+    missing = tuple(job for job in order if job not in grid.paths)
     crossings = tuple((v % grid.width, v // grid.width) for v in _crossings(grid, range(len(grid.node))))
     corners = len({(job[0], v) for job, path in grid.paths.items() for v in _corners(path)})
     paths = {job: tuple((v % grid.width, v // grid.width) for v in path) for job, path in grid.paths.items()}
@@ -59,14 +79,10 @@ def route(plan: Plan, tracks: int, rounds: int, urgent: frozenset[int] = frozens
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a plan would cost, `blame` what of it lies with each node, and how many crossings and bends it would have;
-    or that it was given up as too dear."""
+    """What a plan would cost, and `blame` what of it lies with each node; or that it was given up as too dear."""
 
     cost: float
-    work: int
     blame: tuple[float, ...] = ()
-    crossings: int = 0
-    bends: int = 0
 
 
 Try = Callable[[Plan, float], Trial]
@@ -84,20 +100,17 @@ def trier(plan: Plan) -> Try:
 
 
 def _tried(plan: Plan, terminals: Terminals, most: float) -> Trial:
-    grid = grid_of(plan, terminals, 1, _HASTE)
+    grid = grid_of(plan, terminals, 1, HASTE)
     blame = [0.0] * len(plan.graph.nodes)
-    cost, crossings, turned, jobs = standing(plan), 0, 0, _jobs(plan, grid, frozenset())
-    for job, rest in zip(jobs, _rests(grid, jobs), strict=True):
+    cost, order = standing(plan), jobs(plan, grid)
+    for job, rest in zip(order, _rests(grid, order), strict=True):
         if cost + rest > most:
-            return Trial(cost + rest, grid.work)
-        laid = _laid(grid, job)
-        price = _price(grid, job, laid)
+            return Trial(cost + rest)
+        price = added(grid, job)
         cost += price
-        crossings += laid.crossings
-        turned += laid.bends
         blame[job[1]] += price
         blame[plan.graph.nets[job[0]].source] += price
-    return Trial(cost, grid.work, tuple(blame), crossings, turned)
+    return Trial(cost, tuple(blame))
 
 
 def _rests(grid: Grid, jobs: Sequence[Job]) -> list[float]:
@@ -114,17 +127,20 @@ def _rests(grid: Grid, jobs: Sequence[Job]) -> list[float]:
 # --- the order of work ---------------------------------------------------------------------------------
 
 
-def _jobs(plan: Plan, grid: Grid, urgent: frozenset[int]) -> list[Job]:
-    """Rails first, then what stands straight above, then buses, then by length, exits last."""
+def jobs(
+    plan: Plan, grid: Grid, urgent: frozenset[int] = frozenset(), among: frozenset[Job] | None = None
+) -> list[Job]:
+    """Wires in the order in which they are laid, all or some: rails first, then what stands straight above, then buses,
+    then by length, exits last."""
     first = list(dict.fromkeys(job for rail in plan.rails for job in _rail_wires(plan, rail)))
+    first = first if among is None else [job for job in first if job in among]
     ends, known = [point(grid, v) for v in grid.start], frozenset(first)
     places = [point(grid, at[0]) for at in grid.at]
     rest = []
     for net, drawn in enumerate(plan.graph.nets):
-        own = [ends[net], *(places[sink] for sink in drawn.sinks)]
-        rest += [
-            (*_urgency(plan, urgent, net, sink, own), net, sink) for sink in drawn.sinks if (net, sink) not in known
-        ]
+        sinks = [s for s in drawn.sinks if (net, s) not in known and (among is None or (net, s) in among)]
+        own = [ends[net], *(places[sink] for sink in drawn.sinks)] if sinks else []
+        rest += [(*_urgency(plan, urgent, net, sink, own), net, sink) for sink in sinks]
     return [*first, *((net, sink) for _, _, net, sink in sorted(rest))]
 
 
@@ -208,7 +224,7 @@ def _turns(grid: Grid, paths: Iterable[Sequence[int] | None]) -> float:
     for path in paths:
         own = _corners(path) if path else []
         seen.update(own)
-        more += _WINDING * max(0, len(own) - _FOLLOWED) if path else _MISSING
+        more += WINDING * max(0, len(own) - FOLLOWED) if path else MISSING
     return grid.plan.bend * len(seen) + more
 
 
@@ -251,31 +267,42 @@ def _laid(grid: Grid, job: Job) -> _Laid:
     return _Laid(len(new), bends(path[parted:]) if parted else turns, crossed, turns)
 
 
+def added(grid: Grid, job: Job) -> float:
+    """Lays one wire, and says what it adds to the whole."""
+    return _price(grid, job, _laid(grid, job))
+
+
 def _price(grid: Grid, job: Job, laid: _Laid) -> float:
     """What that adds to the whole."""
     if laid is _NOWHERE:
-        return _MISSING
-    winding = _WINDING * (laid.turns - _FOLLOWED) if laid.turns > _FOLLOWED else 0.0
+        return MISSING
+    winding = WINDING * (laid.turns - FOLLOWED) if laid.turns > FOLLOWED else 0.0
     plan = grid.plan
     price = STEP * laid.points + plan.bend * laid.bends + winding + plan.crossing * laid.crossings
     return price + _detour(grid, job)
 
 
-def _detour(grid: Grid, job: tuple[int, int]) -> float:
-    """More, where a rail is not straight, or a returning state takes a long way out."""
-    plan, path = grid.plan, grid.paths.get(job)
-    source = plan.graph.nets[job[0]].source
+def _detour(grid: Grid, job: Job) -> float:
+    path = grid.paths.get(job)
+    return detour(grid, job, bends(path), max(path) // grid.width) if path else 0.0
+
+
+def detour(grid: Grid, job: Job, turns: int, highest: int) -> float:
+    """What a wire of so many bends, up to that height, costs more: a rail that is not straight, or a long way out for a
+    returning state."""
+    plan, (net, sink) = grid.plan, job
+    source = plan.graph.nets[net].source
     rail = grid.terminals.rail.get(source)
-    if path and rail and rail.through and (job[1] == rail.exit or grid.terminals.rail.get(job[1]) is rail):
-        return _CROOKED * bends(path)
-    if path is None or plan.graph.nodes[job[1]].kind != "exit":
+    if rail and rail.through and (sink == rail.exit or grid.terminals.rail.get(sink) is rail):
+        return _CROOKED * turns
+    if plan.graph.nodes[sink].kind != "exit":
         return 0.0
-    level = max(path[-1], grid.at[source][0]) // grid.width
-    climbs = max(path) // grid.width > level + grid.tracks + 1
-    return _LONG * max(0, bends(path) - 2) + (_CLIMB if climbs else 0.0)
+    level = max(grid.at[sink][-1], grid.at[source][0]) // grid.width
+    climbs = highest > level + grid.tracks + 1
+    return _LONG * max(0, turns - 2) + (_CLIMB if climbs else 0.0)
 
 
 def standing(plan: Plan) -> float:
     """What the places of nodes cost before any wire is laid: a wide picture is shown in small letters, and what stands
     in the box of a macro seems to belong to it."""
-    return _COLUMN * plan.columns.count + _INTRUSION * intrusions(plan.graph, plan.rows, plan.columns)
+    return plan.column * plan.columns.count + _INTRUSION * intrusions(plan.graph, plan.rows, plan.columns)

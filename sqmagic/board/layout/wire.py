@@ -39,18 +39,18 @@ def lay(grid: Grid, net: int, sink: int) -> Sequence[int]:
         return ()
     path, way = found
     sides, came = grid.sides, grid.came.setdefault(net, {grid.start[net]: FREE})
-    sides[_side(path[-1], way)] = net
+    sides[side(path[-1], way)] = net
     for a, b in pairwise(path):
         came.setdefault(b, a)
     occupy(grid, net, path)
     first = path[0]
     grid.paths[(net, sink)] = (*_back(came, first), *path[1:])
     if first == grid.start[net]:
-        sides[_side(first, (direction(first, path[1]) + 2) % 4)] = net
+        sides[side(first, (direction(first, path[1]) + 2) % 4)] = net
     return path[1:]
 
 
-def _side(place: int, way: int) -> int:
+def side(place: int, way: int) -> int:
     """A side of a node, by the point at which it is and the direction in which a wire arrives there."""
     return place * 4 + way
 
@@ -68,13 +68,13 @@ def _goals(grid: Grid, net: int, sink: int) -> dict[int, Ways]:
     """The points at which the wire may end, each with the directions in which it may arrive there."""
     ways, places, sides = grid.terminals.into[(net, sink)], grid.at[sink], grid.sides
     if len(places) == 1:
-        free = {way: cost for way, cost in ways.items() if sides.get(_side(places[0], way), net) == net}
+        free = {way: cost for way, cost in ways.items() if sides.get(side(places[0], way), net) == net}
         return {places[0]: free} if free else {}
     ends = {way: {N: places, W: places[-1:]}.get(way, places[:1]) for way in ways}
     out: dict[int, Ways] = {}
     for place in places:
         own = {way: cost for way, cost in ways.items() if place in ends[way]}
-        own = {way: cost for way, cost in own.items() if sides.get(_side(place, way), net) == net}
+        own = {way: cost for way, cost in own.items() if sides.get(side(place, way), net) == net}
         if own:
             out[place] = own
     return out
@@ -86,7 +86,7 @@ def _starts(grid: Grid, net: int) -> list[tuple[int, int, float]]:
     more, node, across, upright, ends = FORK if tree else 0.0, grid.node, grid.across, grid.upright, grid.ends
     if tree and grid.terminals.merged[net]:
         leaves = {}
-    own = [(start, way, cost + more) for way, cost in leaves.items() if _side(start, (way + 2) % 4) not in sides]
+    own = [(start, way, cost + more) for way, cost in leaves.items() if side(start, (way + 2) % 4) not in sides]
     if not tree:
         return own
     here = (FREE, net)
@@ -123,9 +123,9 @@ def _straight(
         return None
     if not way & 1 and (grid.row_of[v] != grid.row_of[goal] or not _draws_on(grid, net, grid.row_of[v])):
         return None
-    across, upright, closed, allowed = grid.across, grid.upright, grid.closed, _allowed(grid, net, sink)
+    across, upright, closed, open_to = grid.across, grid.upright, grid.closed, allowed(grid, net, sink)
     for u in range(v + step, goal, step):
-        if closed[u] > allowed or across[u] != FREE or upright[u] != FREE:
+        if closed[u] > open_to or across[u] != FREE or upright[u] != FREE:
             return None
     path = list(range(v, goal + step, step))
     grid.work += len(path)
@@ -152,7 +152,7 @@ def _search(
     does not go through the queue.
     """
     bend = _EXIT_BEND if grid.plan.graph.nodes[sink].kind == "exit" else grid.plan.bend
-    crossing, allowed, tolls = grid.plan.crossing, _allowed(grid, net, sink), _tolls(grid, net)
+    crossing, open_to, tolls = grid.plan.crossing, allowed(grid, net, sink), _tolls(grid, net)
     across, upright, ends, closed = grid.across, grid.upright, grid.ends, grid.closed
     row_of, column_of, steps = grid.row_of, grid.column_of, (1, grid.width, -1, -grid.width)
     far_x, far_y, side_x, side_y, turning = _ahead(grid, net, goals, bend)
@@ -195,7 +195,7 @@ def _search(
                     more += goals[u][turn]
                     following, rest = (u + size) * 4 + turn, 0.0
                 else:
-                    if closed[u] > allowed or along[u] != FREE:
+                    if closed[u] > open_to or along[u] != FREE:
                         continue
                     if against[u] != FREE:
                         if against[u] == net or ends[u] != _THROUGH[turn & 1]:
@@ -228,7 +228,7 @@ def _states_back(came: dict[int, int], state: int) -> list[int]:
     return out[::-1]
 
 
-def _allowed(grid: Grid, net: int, sink: int) -> int:
+def allowed(grid: Grid, net: int, sink: int) -> int:
     """Only what begins or ends outside the cell may run there."""
     return OUTSIDE if (net, sink) in grid.terminals.outer else INSIDE
 
