@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, precision
+from sqmagic.runtime import generated, inputs, looks, precision
 from sqmagic.runtime.blueprint import InputSpec
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError, UnsupportedError
@@ -36,12 +36,28 @@ def _fitted(net: Compiled, code: nn.Module, like: Tensor, data: Data, method: st
 
 def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int | None) -> States:
     """All states that the inputs tell."""
+    plain = lengths is None and horizon is None
+    if plain and net.is_settled:
+        code, like = net.code, net.reference
+        known = looks.seen(code, like, given)
+        if known is not None:
+            return _again(net, code, like, known, given)
     data = inputs.read(net.inputs, given, lengths)
     net.settle_by(net.inputs, data)
     code, like = net.code, net.reference  # each looks at all layers: once a call is enough
     ready = _fitted(net, code, like, data, "forward", "a call")
     found = precision.given_out(_values(net, code, like, ready, horizon), like)
+    if plain and net.size is not None:
+        looks.note(code, like, given, net.inputs, ready, net.size)
     return States(found, generated.rows(code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
+
+
+def _again(net: Compiled, code: nn.Module, like: Tensor, known: looks.Known, given: Mapping[str, Any]) -> States:
+    """The states of data that look like others that fitted as they were."""
+    vars(net)["size"] = known.size  # no parameter: torch need not look
+    with precision.arithmetic(like):
+        found = generated.call(code, "forward", **known.keywords(given))
+    return States(precision.given_out(found, like), generated.rows(code), net.blueprint.names, known.size.steps)
 
 
 def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]:

@@ -331,6 +331,15 @@ INLINE long packed_blocks(long width)
     return fit ? fit : 1;
 }
 
+/* Whether rows of all planes may be multiplied where they lie, as narrow ones are. */
+INLINE int all_lie_near(const plane *planes, int count, long batch)
+{
+    for (int l = 0; l < count; l++)
+        if (planes[l].width > 128 || !pitch_of(planes + l, batch))
+            return 0;
+    return 1;
+}
+
 /* How many numbers through's memory must hold: for weights, and for each thread. */
 INLINE long through_panels(long units, long width)
 {
@@ -373,9 +382,10 @@ UNUSED static void through(const share *me, long steps, long batch, const plane 
         memset(into + last * width, 0, sizeof(real) * (size_t)((end - last) * width));
     }
     const long most = packed_blocks(units) * ROWS;
+    const int lie = all_lie_near(lefts, count, batch);
     for (long row = first; row < last; row += most) {
         const long held = least(last - row, most), blocks = (held + ROWS - 1) / ROWS;
-        for (long b = 0; b < blocks; b++) {
+        for (long b = 0; !lie && b < blocks; b++) {
             const long from = held * b / blocks, m = held * (b + 1) / blocks - from;
             real *place = packed + from * units;
             for (int l = 0; l < count; l++, place += m * lefts[l - 1].width) {
@@ -389,8 +399,13 @@ UNUSED static void through(const share *me, long steps, long batch, const plane 
             for (long b = 0; b < blocks; b++) {
                 const long from = held * b / blocks;
                 const int m = (int)(held * (b + 1) / blocks - from), n = (int)least(2, vectors_for(width - c));
-                const part all_of_them = {packed + from * units, units, m, 1};
-                products(m, n, zeros, 0, &all_of_them, 1, memory + c * units, tile);
+                part parts[count];
+                parts[0] = (part){packed + from * units, units, m, 1};
+                for (int l = 0; lie && l < count; l++) {
+                    const long pitch = pitch_of(lefts + l, batch);
+                    parts[l] = (part){lefts[l].rows + (row + from - shift * batch) * pitch, lefts[l].width, 1, pitch};
+                }
+                products(m, n, zeros, 0, parts, lie ? count : 1, memory + c * units, tile);
                 put_tile(tile, m, n, width - c, into + (row + from) * width + c, width, adds);
             }
     }
