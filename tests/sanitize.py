@@ -25,6 +25,7 @@ from sqmagic.schedule.plan.reverse import Reverse, Rows
 from sqmagic.schedule.plan.scans import Scan
 
 SUBJECTS = PROGRAMS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
+SUBJECTS |= {f"wide {name}": CELLS[name].format(inputs=131, width=133) for name in ("lstm", "gru")}
 FLAGS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
     "thread": ("-fsanitize=thread",),

@@ -184,6 +184,8 @@ def cell_inputs(name: str, steps: int, batch: int, inputs: int, width: int) -> d
         (2, 33, 4, 70, 1),
         (5, 1, 7, 40, 2),
         (2, 211, 5, 107, 2),  # more rows and units than are added up at a time
+        (3, 50, 140, 150, 2),  # so wide that operands are packed, and are not multiplied where they lie
+        (2, 1, 131, 133, 2),
     ],
 )
 def test_any_size_and_number_of_threads(

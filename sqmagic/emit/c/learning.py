@@ -73,8 +73,8 @@ def _endings(work: Work, number: int, ending: Ending) -> list[str]:
     into, after = (work.names[f"own:{name}"] for name in both)
     wide, seen = (work.planes[name].width for name in both)
     return [
-        f"/* {ending.state}_t where {ending.cut}_t is not 0; where it is, {ending.after}_t is what is observed, and "
-        f"{ending.state}_t is {ending.like}_t. */",
+        f"/* {ending.state}_t where {ending.cut}_t says that an episode ends; elsewhere {ending.after}_t is what is "
+        f"observed, and so {ending.state}_t is {ending.like}_t. */",
         f"static void region_{number}_at_ends(const scan *s, long t, long last, real *own, real *tile)",
         "{",
         f"{INDENT}const real *like = {row_of(work, ending.like, 't')}, *cut = {row_of(work, ending.cut, 't')};",
