@@ -106,21 +106,23 @@ UNUSED static void pack_right(const plane *p, long batch, long row, long count, 
    end within the row and the block, so that what lies behind the last unit is written anew with the rows that follow. */
 UNUSED static void pack_left(const plane *p, long batch, long row, long count, long first, long held, long blocks, real *into)
 {
-    for (long b = 0; b < blocks; b++) {
-        const long unit = held * b / blocks, m = held * (b + 1) / blocks - unit;
-        walk rows = walk_from(p, batch, row);
-        real *place = into + unit * count;
-        for (long k = 0; k < count; k++, place += m) {
-            const real *from = walked(&rows, p, batch) + first + unit;
-            if (!b)
-                ask_ahead(p, batch, from, held);
+    walk rows = walk_from(p, batch, row);
+    long starts[NEAR + 1];
+    for (long b = 0; b <= blocks; b++)
+        starts[b] = held * b / blocks;
+    for (long k = 0; k < count; k++) {
+        const real *from = walked(&rows, p, batch) + first;
+        ask_ahead(p, batch, from, held);
+        for (long b = 0; b < blocks; b++) {
+            const long unit = starts[b], m = starts[b + 1] - unit;
             const long there = p->width - first - unit, room = (count - k) * m;
+            real *place = into + unit * count + k * m;
             for (long c = 0; c < m; c += LANES)
                 if (there - c >= LANES && room - c >= LANES)
-                    store(place + c, load(from + c, LANES), LANES);
+                    store(place + c, load(from + unit + c, LANES), LANES);
                 else
                     for (long i = c; i < m; i++)
-                        place[i] = from[i];
+                        place[i] = from[unit + i];
         }
     }
 }
