@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import sqmagic
+from sqmagic.equations.system import Apply
+from sqmagic.pipeline import understand
 from sqmagic.runtime import generated, playing
 from sqmagic.runtime.net import Net
 from sqmagic.runtime.optimisers import optimiser
@@ -15,6 +17,7 @@ from sqmagic.runtime.rollout import World
 from sqmagic.runtime.windows.acting import Acting
 from sqmagic.runtime.windows.engine import engine, told
 from sqmagic.runtime.windows.training import Training
+from sqmagic.schedule.plan.endings import endings
 
 BOTH = """
 0.9 -> gamma
@@ -50,11 +53,33 @@ def at_ends(net: Net) -> bool:
         ("V_1|relu|V_2", False),
         ("V_1|tanh|W_2", False),
         ("target(V_1|tanh|V_2, tau=0.1)", False),
-        ("V_1|tanh|dropout(p=0.5)|V_2", False),
     ],
 )
 def test_only_what_is_computed_alike_is_left_out(other: str, alike: bool) -> None:
     assert at_ends(net_of(other)) is alike
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("V_1|tanh|V_2", "V_1|tanh|V_2", True),
+        ("V_1|tanh|V_2", "nograd(V_1|tanh|V_2)", True),  # gradients end there: what is computed is the same
+        ("V_1|tanh|V_2", "V_1|tanh", False),
+        ("V_1|dropout(p=0.5)|V_2", "V_1|dropout(p=0.5)|V_2", False),  # each has a chance of its own
+        ("V_1|batch_norm|V_2", "V_1|batch_norm|V_2", False),  # and here what other examples are counts
+        ("tanh", "tanh", False),  # there is nothing to be saved
+    ],
+)
+def test_only_what_each_example_computes_alike_is_known_from_the_next(one: str, other: str, alike: bool) -> None:
+    system = understand(
+        "reset() -> S_0, O_0\nS_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t\n"
+        f"O_t --[{one}]-> V_t\nO'_t --[{other}]-> W_t\n"
+    ).system
+    (step,) = (e for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step")
+    assert [(e.state, e.like, e.after, e.cut) for e in endings(system, step.targets)] == [
+        ("W", "V", "O'", "cut")
+    ] * alike
+    assert not list(endings(system, step.targets[:5]))
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(1, 1), (90, 1), (13, 16), (40, 5), (3, 100)])

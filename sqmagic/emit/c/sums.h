@@ -191,9 +191,9 @@ UNUSED static void clear_units(const share *me, const plane *left, const target 
 typedef struct {
     const real *rows;
     long pitch, count, held, blocks;
-} lefts;
+} left_rows;
 
-INLINE part block_of(const lefts *l, long block, int *units)
+INLINE part block_of(const left_rows *l, long block, int *units)
 {
     const long unit = l->held * block / l->blocks;
     const long m = l->held * (block + 1) / l->blocks - unit;
@@ -202,7 +202,7 @@ INLINE part block_of(const lefts *l, long block, int *units)
 }
 
 /* The sums of all units on the left. */
-UNUSED static void add_rows(const lefts *l, real *into)
+UNUSED static void add_rows(const left_rows *l, real *into)
 {
     if (l->pitch) {
         add_units(l->rows, l->pitch, l->count, l->held, into);
@@ -222,7 +222,7 @@ typedef struct {
 } right_rows;
 
 /* The products of all units on the left with the components on the right. */
-UNUSED static void add_products(const lefts *l, const right_rows *r, real *into, long pitch, real *tile)
+UNUSED static void add_products(const left_rows *l, const right_rows *r, real *into, long pitch, real *tile)
 {
     const real zeros[2 * LANES] = {0}, *panel = r->rows;
     for (long c = 0; c < r->width; c += 2 * LANES) {
@@ -242,7 +242,7 @@ UNUSED static void add_products(const lefts *l, const right_rows *r, real *into,
 }
 
 /* The same of few components with units that lie where they are, by vectors of units. */
-UNUSED static void add_turned(const lefts *l, const right_rows *r, real *into, long pitch, real *tile)
+UNUSED static void add_turned(const left_rows *l, const right_rows *r, real *into, long pitch, real *tile)
 {
     const real zeros[2 * LANES] = {0};
     const part few = {r->rows, l->count, r->pitch, 1};
@@ -264,14 +264,14 @@ INLINE long pitch_if_close(const plane *p, long batch, const target *to, const p
     return pitch_of(p, batch) * vectors <= CLOSE ? pitch_of(p, batch) : 0;
 }
 
-/* Some rows that are multiplied: of the batch, from `row` on, `count` of all there are. */
+/* The rows that are multiplied at a time: `count` of all, from `row` on, with `batch` of them in a step. */
 typedef struct {
     long batch, row, count, all;
 } stretch;
 
 /* The products of units on the left with a plane on the right, where each lies or packed: few components are turned, and
    few rows of whole vectors are read where they are. `panel` has the rest once it is there. */
-INLINE void add_plane_products(const lefts *l, const plane *p, const stretch *s, real *panel, int *there, const target *to,
+INLINE void add_plane_products(const left_rows *l, const plane *p, const stretch *s, real *panel, int *there, const target *to,
                                long first, real *tile)
 {
     const long pitch = pitch_of(p, s->batch);
@@ -292,11 +292,11 @@ INLINE void add_plane_products(const lefts *l, const plane *p, const stretch *s,
 
 /* For each plane on the left its sum over all rows, in sums[left]; and with each plane on the right, in
    targets[left * rights + right], the sum over all rows of the products of every unit with every component. */
-UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *planes, real *const *sums, int left_count,
+UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *lefts, real *const *sums, int left_count,
                               const plane *rights, int right_count, const target *targets, real *memory)
 {
     for (int l = 0; l < left_count; l++)
-        clear_units(me, planes + l, targets + l * right_count, rights, right_count, sums[l]);
+        clear_units(me, lefts + l, targets + l * right_count, rights, right_count, sums[l]);
     real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
     tile += (LANES - (tile - memory) % LANES) % LANES;
     for (stretch s = {batch, 0, 0, steps * batch}; s.row < s.all; s.row += DEPTH) {
@@ -304,14 +304,14 @@ UNUSED static void outer_sums(const share *me, long steps, long batch, const pla
         memset(there, 0, sizeof(there));
         s.count = least(DEPTH, s.all - s.row);
         for (int l = 0; l < left_count; l++) {
-            const plane *p = planes + l;
+            const plane *p = lefts + l;
             const target *to = targets + l * right_count;
             if (!sums[l] && !is_asked_for(to, right_count, 1))
                 continue;
             const long end = first_unit(me, p->width, 1), pitch = pitch_if_close(p, batch, to, rights, right_count);
             for (long first = first_unit(me, p->width, 0), held; first < end; first += held) {
                 held = least(end - first, NEAR * ROWS);
-                const lefts own = {pitch ? row_at(p, batch, s.row) + first : left_blocks, pitch, s.count, held,
+                const left_rows own = {pitch ? row_at(p, batch, s.row) + first : left_blocks, pitch, s.count, held,
                                    (held + ROWS - 1) / ROWS};
                 if (!pitch)
                     pack_left(p, batch, s.row, s.count, first, held, own.blocks, left_blocks);
@@ -333,11 +333,13 @@ INLINE long packed_blocks(long width)
     return fit ? fit : 1;
 }
 
-/* Whether rows of all planes may be multiplied where they lie, as narrow ones are. */
+/* Rows no wider are multiplied with weights where they lie. */
+#define IN_PLACE 128
+/* Whether those of all planes are, which must also be equally far apart. */
 INLINE int all_lie_near(const plane *planes, int count, long batch)
 {
     for (int l = 0; l < count; l++)
-        if (planes[l].width > 128 || !pitch_of(planes + l, batch))
+        if (planes[l].width > IN_PLACE || !pitch_of(planes + l, batch))
             return 0;
     return 1;
 }
