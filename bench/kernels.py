@@ -1,6 +1,7 @@
 """`python -m bench.kernels [--full] [--threads N] [--cells A,B]`: compiled recurrences beside others', interleaved.
 
-Each figure is the median over rounds of the other's time by ours: above 1 ours is the faster; in brackets the aim.
+Each figure is the median over rounds of the other's time by ours: above 1 ours is the faster; in brackets the aim. In a
+round each is called for some hundredths of a second, in an order drawn by lot.
 In training all gradients are taken, with "dx" that of the input too. The share is of the peak of fused multiplications
 and additions, measured here as well. With `--full` all shapes, TorchScript, JAX's scan where JAX is installed, and the
 same with an allocator that keeps its pages, which libraries gain by.
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from random import Random
 from statistics import median
 from time import perf_counter
 
@@ -27,6 +29,10 @@ from sqmagic.nets import compile as compiled
 
 SHAPES = ((64, 32, 64), (128, 64, 256), (256, 16, 512), (512, 1, 128))
 """Steps, examples, width."""
+
+_TURN = 0.02
+"""Seconds for which one is called again and again before it is the next one's turn, as a loop of training calls it: a
+first call finds the caches full of another's data and the other threads asleep."""
 
 KEEPING = {
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
@@ -100,14 +106,16 @@ def rounds(contest: Contest, training: bool, dx: bool, seconds: float) -> dict[s
         run(x, given)
         return perf_counter() - start
 
-    for run in contest.runs.values():
+    names, runs = list(contest.runs), list(contest.runs.values())
+    for run in runs:
         once(run)
-        once(run)
+    calls = [max(1, min(20, int(_TURN / once(run)))) for run in runs]
     end = perf_counter() + seconds
-    times: list[list[float]] = []
+    lots, times = Random(0), list[list[float]]()
     while len(times) < 3 or perf_counter() < end:
-        times.append([once(run) for run in contest.runs.values()])
-    names = list(contest.runs)
+        turns = lots.sample(range(len(runs)), len(runs))  # so that each comes after each
+        took = {k: sum(once(runs[k]) for _ in range(calls[k])) / calls[k] for k in turns}
+        times.append([took[k] for k in range(len(runs))])
     ours = median(row[0] for row in times) * 1000
     return {"ms": ours} | {names[k]: median(row[k] / row[0] for row in times) for k in range(1, len(names))}
 
