@@ -50,9 +50,7 @@ def _loops(scan: Scan, group: Group, lines: Lines) -> list[str]:
         found.append("for (int v = from; v < to; v++)")
         found.append(f"{INDENT}for (int i = 0; i < m; i++{', j++' if lines.left else ''}) {{")
         if any("sums" in line for line in body):
-            span = span_of(scan, group)
-            at = f"v % {span} * TALL + v / {span} * m + i" if span > 1 else "v * m + i"
-            found.append(f"{INDENT * 2}const real *sums = tile + ({at}) * LANES;")
+            found.append(f"{INDENT * 2}const real *sums = tile + (v * m + i) * LANES;")
         found += [INDENT * 2 + line for line in body]
         found += [f"{INDENT}}}", *lines.after[number]]
     return found
@@ -180,18 +178,20 @@ def _products(writing: Writing, name: str, group: Group) -> list[str]:
     found: dict[tuple[int, ...], str] = {}  # the operands, and what they are called together
     inner = []
     panel, into, before = 0, 0, 0
+    span = span_of(scan, group)
     for stack in stacks_of(scan, group):
         vectors = vectors_of(scan, group, stack)
         parts = found.setdefault(stack.operands, f"parts_{len(found)}" if found else "parts")
         weights, target = ahead("panel", panel, "LANES"), ahead("into", into, "TALL * LANES")
         count = len(stack.operands)
-        usual = f"{weights}, 0, {parts}, {count}, {ahead('panel', panel + vectors, 'LANES')}, {target}"
+        tall = "TALL" if span == 1 else "m"
+        usual = f"{weights}, 0, {parts}, {count}, {ahead('panel', panel + vectors, 'LANES')}, {target}, {tall}"
         if stack.ahead and not writing.prefix:
             place_ = ahead(f"(block + k) * {known_vectors(scan, group)}", before)
             place_ = f"({place_})" if before else place_
             start = f"known + {place_} * LANES * s->steps * s->batch + (seen + first) * {vectors} * LANES"
             packed = ahead("panel", panel + stack.before * vectors, "LANES")
-            rest = f"{vectors} * LANES, {ahead(parts, stack.ahead)}, {count - stack.ahead}, {packed}, {target}"
+            rest = f"{vectors} * LANES, {ahead(parts, stack.ahead)}, {count - stack.ahead}, {packed}, {target}, {tall}"
             inner += [
                 "if (known)",
                 f"{INDENT}products(rows, {vectors}, {start}, {rest});",
@@ -206,7 +206,7 @@ def _products(writing: Writing, name: str, group: Group) -> list[str]:
     each = [
         "const long first = row_of(me, q);",
         "const int rows = (int)(row_of(me, q + 1) - first);",
-        "real *into = tile + (k * m + first - row) * LANES;",
+        f"real *into = tile + ({f'k * {span}' if span > 1 else 'k'} * m + first - row) * LANES;",
         *(line for operands, called in found.items() for line in _parts(writing, operands, called)),
         *inner,
     ]
@@ -273,7 +273,7 @@ def beforehand(writing: Writing, name: str, group: Group) -> list[str]:
             sums, weights = (ahead("panel", panel + more, "LANES") for more in (0, vectors))
             body += [
                 f"{INDENT * 2}const part parts_{number}[] = {{{parts}}};",
-                f"{INDENT * 2}products(m, {vectors}, {sums}, 0, parts_{number}, {stack.ahead}, {weights}, tile);",
+                f"{INDENT * 2}products(m, {vectors}, {sums}, 0, parts_{number}, {stack.ahead}, {weights}, tile, TALL);",
                 f"{INDENT * 2}unload(tile, m, {vectors}, {target});",
             ]
             into += vectors

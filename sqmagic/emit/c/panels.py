@@ -24,8 +24,8 @@ class Stack:
 
 
 def span_of(scan: Scan, group: Group) -> int:
-    """A lone product takes two vectors of units, so that there are enough sums to keep the machine busy."""
-    return 2 if group.stacks and all(len(s) == 1 for s in group.stacks) and group.width >= 32 else 1
+    """Where a product has none beside it, each takes two vectors of units: enough sums to keep the machine busy."""
+    return 2 if any(len(s) % 2 for s in group.stacks) and group.width >= 32 else 1
 
 
 def stacks_of(scan: Scan, group: Group) -> list[Stack]:

@@ -14,9 +14,9 @@ typedef struct {
 } part;
 
 /* `m` examples by `n` vectors of units; `u` sums of each where one would wait for itself. The sums begin with `start`,
-   `apart` from example to example. */
+   `apart` from example to example, and go into a tile: for each vector, so many examples as it is `tall`. */
 INLINE void multiply(const int m, const int n, const int u, const real *start, long apart, const part *parts, int count,
-                     const real *panel, long next, real *tile)
+                     const real *panel, long next, real *tile, long tall)
 {
     vec sum[4][ROWS][2];
 #pragma GCC unroll 16
@@ -61,15 +61,15 @@ INLINE void multiply(const int m, const int n, const int u, const real *start, l
 #pragma GCC unroll 4
             for (int s = 1; s < u; s++)
                 sum[0][i][v] += sum[s][i][v];
-            store(tile + (v * TALL + i) * LANES, sum[0][i][v], LANES);
+            store(tile + (v * tall + i) * LANES, sum[0][i][v], LANES);
         }
 }
 
-#define MULTIPLY(m, n, u)                                                                               \
-    UNUSED static void multiply_##m##_##n(const real *start, long apart, const part *parts, int count,  \
-                                          const real *panel, long next, real *tile)                     \
-    {                                                                                                   \
-        multiply(m, n, u, start, apart, parts, count, panel, next, tile);                                     \
+#define MULTIPLY(m, n, u)                                                                              \
+    UNUSED static void multiply_##m##_##n(const real *start, long apart, const part *parts, int count, \
+                                          const real *panel, long next, real *tile, long tall)         \
+    {                                                                                                  \
+        multiply(m, n, u, start, apart, parts, count, panel, next, tile, tall);                        \
     }
 MULTIPLY(1, 1, 4) MULTIPLY(1, 2, 4) MULTIPLY(2, 1, 4) MULTIPLY(2, 2, 2) MULTIPLY(3, 1, 3) MULTIPLY(3, 2, 2)
 MULTIPLY(4, 1, 2) MULTIPLY(4, 2, 1) MULTIPLY(5, 1, 2) MULTIPLY(5, 2, 1) MULTIPLY(6, 1, 2) MULTIPLY(6, 2, 1)
@@ -81,14 +81,14 @@ MULTIPLY(10, 1, 1) MULTIPLY(10, 2, 1) MULTIPLY(11, 1, 1) MULTIPLY(11, 2, 1) MULT
 /* The products of `m` examples with `n` vectors of a panel, added to what the sums start with, into a tile. The vectors
    for the next component are `next` numbers on. */
 UNUSED static void products_along(int m, int n, const real *start, long apart, const part *parts, int count,
-                                  const real *panel, long next, real *tile)
+                                  const real *panel, long next, real *tile, long tall)
 {
-#define CASE(m)                                                                                         \
-    case m:                                                                                             \
-        if (n == 1)                                                                                     \
-            multiply_##m##_1(start, apart, parts, count, panel, next, tile);                            \
-        else                                                                                            \
-            multiply_##m##_2(start, apart, parts, count, panel, next, tile);                            \
+#define CASE(m)                                                                \
+    case m:                                                                    \
+        if (n == 1)                                                            \
+            multiply_##m##_1(start, apart, parts, count, panel, next, tile, tall); \
+        else                                                                   \
+            multiply_##m##_2(start, apart, parts, count, panel, next, tile, tall); \
         break;
     switch (m) {
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
@@ -101,9 +101,9 @@ UNUSED static void products_along(int m, int n, const real *start, long apart, c
 
 /* The same with a panel whose vectors lie one after the other. */
 INLINE void products(int m, int n, const real *start, long apart, const part *parts, int count, const real *panel,
-                     real *tile)
+                     real *tile, long tall)
 {
-    products_along(m, n, start, apart, parts, count, panel, n * LANES, tile);
+    products_along(m, n, start, apart, parts, count, panel, n * LANES, tile, tall);
 }
 
 /* --- packing ---------------------------------------------------------------------------------------------------- */

@@ -234,7 +234,7 @@ UNUSED static void add_products(const left_rows *l, const right_rows *r, real *i
             for (int i = 0; i < m; i++)
                 for (int v = 0; v < n; v++)
                     __builtin_prefetch(place + i * pitch + v * LANES, 1);
-            products_along(m, n, zeros, 0, &one, 1, panel, r->pitch ? r->pitch : n * LANES, tile);
+            products_along(m, n, zeros, 0, &one, 1, panel, r->pitch ? r->pitch : n * LANES, tile, TALL);
             put_tile(tile, m, n, r->width - c, place, pitch, 1);
         }
         panel += r->pitch ? n * LANES : n * LANES * l->count;
@@ -248,7 +248,7 @@ UNUSED static void add_turned(const left_rows *l, const right_rows *r, real *int
     const part few = {r->rows, l->count, r->pitch, 1};
     for (long c = 0; c < l->held; c += 2 * LANES) {
         const int n = (int)least(2, (l->held - c) / LANES);
-        products_along((int)r->width, n, zeros, 0, &few, 1, l->rows + c, l->pitch, tile);
+        products_along((int)r->width, n, zeros, 0, &few, 1, l->rows + c, l->pitch, tile, TALL);
         for (long unit = 0; unit < n * LANES; unit++)
             for (long k = 0; k < r->width; k++)
                 into[(c + unit) * pitch + k] += tile[(unit / LANES * TALL + k) * LANES + unit % LANES];
@@ -409,7 +409,7 @@ UNUSED static void through(const share *me, long steps, long batch, const plane 
                     const long pitch = pitch_of(lefts + l, batch);
                     parts[l] = (part){lefts[l].rows + (row + from - shift * batch) * pitch, lefts[l].width, 1, pitch};
                 }
-                products(m, n, zeros, 0, parts, lie ? count : 1, memory + c * units, tile);
+                products(m, n, zeros, 0, parts, lie ? count : 1, memory + c * units, tile, TALL);
                 put_tile(tile, m, n, width - c, into + (row + from) * width + c, width, adds);
             }
     }
