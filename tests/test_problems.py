@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sqmagic
 from sqmagic.emit.torch.write import refused
 from sqmagic.nets import kernel_of
+from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem, describe, repaired
 from sqmagic.notation.reader import logical_lines
 from sqmagic.notation.source import Source
@@ -76,3 +79,49 @@ def test_every_code_has_a_case() -> None:
     told = {problem.code for path in MISTAKES for problem in said(path.read_bytes().decode(), world(path))[0]}
     elsewhere = {"SQ309", "SQ704"}  # of data, and of adjoints, which no text can show: see test_shapes, test_adjoint
     assert codes - told == elsewhere
+
+
+# --- layers that are given several values --------------------------------------------------------
+
+_values = st.sampled_from(["x_t", "h_{t-1}", "(x_t)", "2*x_t", "x_t|u_t", "3", "0.5", "-1", "(4)", "relu(x_t)"])
+_lists = st.lists(_values, min_size=1, max_size=3).map(", ".join)
+
+
+@st.composite
+def _calls(draw: st.DrawFn) -> str:
+    """`M(3, 4)`, `nograd(embed(5))`, `clip(x_t)@32`: a function as it may stand in an arrow, seldom rightly."""
+    name = draw(
+        st.sampled_from(["M", "N_1", "embed", "embed_E", "layer_norm", "dropout", "tanh", "clip", "conv", "Enc"])
+    )
+    text = name + draw(st.just("") | _lists.map("({})".format) | _lists.map("( {} )".format))
+    text = draw(st.sampled_from(["{}", "{}", "nograd({})", "freeze({})", "target({}, tau=0.1)"])).format(text)
+    return text + draw(st.just("") | st.just("(7)") | st.just("@32"))
+
+
+@st.composite
+def _statements(draw: st.DrawFn) -> str:
+    if draw(st.booleans()):
+        return f"{draw(_calls())}({draw(_lists)}) -> y_t"
+    arrow = "|".join(draw(st.lists(_calls(), min_size=1, max_size=3)))
+    return f"{draw(_lists)}{draw(st.sampled_from([' ', '', chr(10) + '  ']))}--[{arrow}]-> y_t"
+
+
+@given(st.lists(_statements(), min_size=1, max_size=2), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_repair_of_a_layer_that_is_given_several_values_reads(statements: list[str], in_a_macro: bool) -> None:
+    lines = [*statements, "0 -> h_0", "x_t -> h_t"]
+    macro = (
+        [f"    {line}" for s in statements for line in s.split(chr(10))] if in_a_macro else ["    tanh(a_t|b_t) -> y_t"]
+    )
+    text = chr(10).join(["Enc: a_t, b_t", *macro, "    return y_t", *lines]) + chr(10)
+    problems, _ = said(text)
+    source = Source.of(text)
+    for problem in problems:
+        line = repaired(problem, source)
+        if line is not None:
+            number = source.line_number(problem.span.start)
+            start = source.starts[number - 1]
+            pasted = text[:start] + line + text[start + len(source.line(number)) :]
+            assert pasted != text, problem
+            assert parse(pasted).statements, problem
+            assert (problem.message, problem.span) not in [(p.message, p.span) for p in said(pasted)[0]], pasted

@@ -6,6 +6,7 @@ paste. `describe` turns it into the lines that a user sees; `NotationError` carr
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Problem:
 
     `message` is one sentence; `notes` are further lines (a chain of reasons, a numeric example). Where there is a
     likely repair, `repair` is the repaired line or lines, or `instead` is what should stand in place of the span, or
-    `before` a line to put before it; `repaired` gives the text to paste.
+    `before` a line to put before it, or `bars` are where a comma should be `|`; `repaired` gives the text to paste.
     """
 
     code: str
@@ -33,6 +34,7 @@ class Problem:
     severity: Severity = "error"
     instead: str | None = field(default=None, kw_only=True)
     before: str | None = field(default=None, kw_only=True)
+    bars: tuple[Span, ...] = field(default=(), kw_only=True)
 
 
 def repaired(problem: Problem, source: Source) -> str | None:
@@ -41,12 +43,19 @@ def repaired(problem: Problem, source: Source) -> str | None:
         return problem.repair
     number = source.line_number(problem.span.start)
     line, column = source.line(number), source.column(problem.span.start) - 1
+    if source.line_number(problem.span.stop) != number:
+        return None  # over several lines: which of them to paste over?
     if problem.before is not None:
         indent = line[: len(line) - len(line.lstrip())]
         return f"{indent}{problem.before}\n{line}"
     if problem.instead is not None:
         return line[:column] + problem.instead + line[column + problem.span.stop - problem.span.start :]
-    return None
+    for gap in reversed(problem.bars):
+        at = source.column(gap.start) - 1
+        line = (
+            line[:at] + re.sub(r"\s*,\s*", " | ", source.text[gap.start : gap.stop]) + line[at + gap.stop - gap.start :]
+        )
+    return line if problem.bars else None
 
 
 def describe(problem: Problem, source: Source) -> list[str]:

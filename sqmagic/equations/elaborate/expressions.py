@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import pairwise
 from operator import or_
 from typing import assert_never
 
@@ -227,8 +228,24 @@ def _arity(op: Op, layer: str | None, e: Call) -> Problem:
     if op.most != op.least:
         takes = f"at least {takes}" if op.most is None else f"{takes} or {words.get(op.most, str(op.most))}"
     shown = layer if op.name == "dense" and layer else op.name
-    if op.parameters and count > 1:
-        together = reduce(or_, (a.span for a in e.arguments), NOWHERE)
-        joined = " | ".join(show_expression(a) for a in e.arguments)
-        return Problem("SQ236", f"`{shown}` takes {takes}, not {count}", together, instead=joined)
-    return Problem("SQ236", f"`{shown}` takes {takes}, not {count}", e.span)
+    message = f"`{shown}` takes {takes}, not {count}"
+    return _several(message, e) if op.parameters and count > 1 else Problem("SQ236", message, e.span)
+
+
+def _several(message: str, e: Call) -> Problem:
+    """A layer that is given several values: they are joined where they stand side by side, and numbers in the brackets
+    of its name are taken away."""
+    name, _ = unwrapped(e.function)
+    own = [a for a in e.arguments if a.span.start >= name.span.stop]
+    together = reduce(or_, (a.span for a in e.arguments), NOWHERE)
+    gaps = tuple(Span(a.span.stop, b.span.start) for a, b in pairwise(e.arguments))
+    if len(own) in (0, len(e.arguments)) and all(gap.start < gap.stop for gap in gaps):
+        return Problem("SQ236", message, together, bars=gaps)
+    if not all(isinstance(a, Number) for a in own):
+        return Problem("SQ236", message, e.span, notes=("`a | b` is one value, `a, b` are two.",))
+    note = "sizes are declared, as in `x : 4` and `k : class(5)`, or follow: none stands with a layer's name."
+    brackets = Span(name.span.stop, e.span.stop)
+    plain = e.function == name and not e.keywords
+    if not (plain and all(brackets.start < a.span.start < a.span.stop < brackets.stop for a in own)):
+        return Problem("SQ236", message, reduce(or_, (a.span for a in own), NOWHERE), notes=(note,))
+    return Problem("SQ236", message, brackets, notes=(note,), instead="")
