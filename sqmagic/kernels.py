@@ -33,7 +33,7 @@ from sqmagic.schedule.plan.scans import Held, Scan, scans
 from sqmagic.schedule.plan.values import NotForKernels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram
 
@@ -205,7 +205,8 @@ def program_of(page: ScanPage) -> ScanProgram:
         returned=len(method.states),
         outside=page.outside,
         horizon=method.arguments.index("T"),
-        lengths=method.place("lengths"),
+        lengths=method.place("lengths") if interface.lengths else None,
+        beyond=tuple(_beyond(scan, method)),
         more=scan.steps.last - scan.steps.first + 1,
         between=tuple(interface.between.items()),
         given=tuple(given),
@@ -213,6 +214,15 @@ def program_of(page: ScanPage) -> ScanProgram:
         backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
         ready=f"{method.name}_ready" if page.ready else "",
     )
+
+
+def _beyond(scan: Scan, method: ScanMethod) -> Iterator[tuple[int, str]]:
+    """The arguments by which examples end where C does not follow, and why."""
+    end, lengths = method.place("end"), method.place("lengths")
+    if end is not None:
+        yield end, "it reads T"
+    if lengths is not None and not scan.backward and any(held.ends for held in scan.held.values()):
+        yield lengths, "it leads to rows past T that are given"
 
 
 def _own(

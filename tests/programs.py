@@ -411,3 +411,26 @@ h_t --[G]-> p_t => x_t
 """,
 }
 """Recurrences with what chance draws, tables, and components that are known only as they run."""
+
+ENDS: dict[str, str] = {
+    "learned_end": """
+x_t : 3
+e : param(5)
+e -> c_{T+1}
+x_T --[E]-> h_{T+1}
+h_{t+1}|x_t -> p_t
+c_{t+1}*sigmoid(F(p_t)) + sigmoid(I(p_t))*tanh(C(p_t)) -> c_t
+tanh(c_t)*sigmoid(O(p_t)) -> h_t
+h_{t+1} - c_t -> d_t
+""",
+    "two_ends": """
+x_t : 3
+a : param(4)
+b : param(4)
+a -> h_{T+1}
+b -> h_{T+2}
+tanh(M(h_{t+1}|x_t) + 0.3*h_{t+2}) -> h_t
+h_{t+2}*h_{t+1} -> k_t
+""",
+}
+"""Recurrences with end cases that are learned, or computed, and read from outside."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emitted import emitted
-from programs import PROGRAMS
+from programs import ENDS, PROGRAMS
 from test_kernels import CELLS
 
 from sqmagic.emit.c import engine
@@ -24,7 +24,7 @@ from sqmagic.schedule.plan.nodes import Row
 from sqmagic.schedule.plan.reverse import Reverse, Rows
 from sqmagic.schedule.plan.scans import Scan
 
-SUBJECTS = PROGRAMS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
+SUBJECTS = PROGRAMS | ENDS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
 SUBJECTS |= {f"wide {name}": CELLS[name].format(inputs=131, width=133) for name in ("lstm", "gru")}
 FLAGS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -32,6 +32,15 @@ FLAGS = {
 }
 SHAPES = [(1, 1, 1), (2, 3, 2), (3, 5, 1), (4, 13, 2), (2, 32, 2), (3, 33, 2), (5, 40, 3), (2, 2, 3), (1, 64, 4)]
 """Steps, examples, threads."""
+ENDS_OF_EXAMPLES = [
+    "static long *ends(long batch, long most)",
+    "{",
+    "    long *p = malloc((size_t)batch * sizeof(long));",
+    "    for (long i = 0; i < batch; i++)",
+    "        p[i] = most > 0 ? rand() % (most + 1) : 0;",
+    "    return p;",
+    "}",
+]
 
 
 def pages(text: str) -> list[tuple[Scan, Reverse | None, str, Interface]]:
@@ -77,13 +86,16 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     """A `main` that calls a scan with every shape."""
     lines = ["const long steps = shapes[k][0], batch = shapes[k][1];", "scan s = {0};"]
     lines += ["s.steps = steps, s.batch = batch, s.threads = (int)shapes[k][2];"]
+    if interface.lengths:  # of every other shape examples end at steps of their own
+        lines.append(f"s.lengths = k % 2 ? ends(batch, steps - {scan.steps.last - scan.steps.first + 1}) : 0;")
     needed = {p.name for phases in (scan.phases, scan.edge) if phases for p in phases.planes if p.needed}
     needed |= way.full if way else set()
     for state, member in interface.own.items():
         held = scan.held[state]
-        rows = f"(steps + {held.before + held.after})"
+        rows = "1" if state in scan.edge_values else f"(steps + {held.before + held.after})"
+        kept = f"(s.lengths ? 2 : {rows})" if interface.lengths and state in scan.edge_values else rows
         may = "1" if state in needed else "k % 2"
-        lines.append(f"s.{member} = {may} ? some({rows} * batch * {held.width}) : 0;")
+        lines.append(f"s.{member} = {may} ? some({kept} * batch * {held.width}) : 0;")
         lines.append(f"s.{member}_rows = {rows}, s.{member}_row = {held.width};")
     for member, width in interface.between.items():
         lines.append(f"s.{member} = some(batch * {width}), s.{member}_rows = 1, s.{member}_row = {width};")
@@ -114,7 +126,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     lines.append("s.memory = some(scan_memory(steps, batch, s.threads));")
     lines.append("run(&s);")
     members = [*interface.own.values(), *interface.between, *interface.rows.values(), *interface.stills.values()]
-    members += [*interface.bases.values(), *gradients]
+    members += [*interface.bases.values(), *gradients, *["lengths"] * interface.lengths]
     for member in [*members, *interface.parameters.values(), "memory"]:
         lines.append(f"free((void *)s.{member});")
     shapes = ", ".join(f"{{{steps}, {batch}, {threads}}}" for steps, batch, threads in SHAPES)
@@ -129,6 +141,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
             "        p[i] = (real)(rand() % 1000) / 1000;",
             "    return p;",
             "}",
+            *(ENDS_OF_EXAMPLES if interface.lengths else []),
             "int main(void)",
             "{",
             f"    for (int k = 0; k < {len(SHAPES)}; k++) {{",

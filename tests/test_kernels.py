@@ -410,12 +410,6 @@ def test_other_dtypes_devices_and_hooks_go_by_torch_and_say_why() -> None:
     assert path(other) == "torch, because the data are not on the CPU"
 
 
-def test_examples_of_their_own_lengths_go_by_torch_where_it_matters() -> None:
-    module = net(BACKWARDS.format(inputs=3, width=4), width=4)
-    module(x=torch.randn(4, 2, 3), lengths=[4, 2])
-    assert path(module) == "torch, because examples end at steps of their own"
-
-
 def test_functions_of_torch_that_trace_go_by_torch() -> None:
     module, x = small()
     weights = {n: p.detach() for n, p in module.named_parameters()}

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import sanitize
-from programs import PROGRAMS
 
 SINGLE, DOUBLE = (), ("-DSQ_DOUBLE",)
 
@@ -36,13 +35,15 @@ def _needs(which: str) -> None:
     [
         ("address", "gru", SINGLE),
         ("address", "norm_of_state", DOUBLE),
+        ("address", "two_ends", SINGLE),
         ("thread", "gru", DOUBLE),
         ("thread", "second_order", SINGLE),
+        ("thread", "learned_end", DOUBLE),
     ],
 )
 def test_scans_forward_and_back_are_clean(which: str, name: str, real: tuple[str, ...], tmp_path: Path) -> None:
     _needs(which)
-    assert sanitize.check(PROGRAMS[name], tmp_path, which, "-march=native", (real,), "-O0") == 2
+    assert sanitize.check(sanitize.SUBJECTS[name], tmp_path, which, "-march=native", (real,), "-O0") == 2
 
 
 FAULTS = {
@@ -58,9 +59,9 @@ def test_a_fault_is_told(
     """The sanitizers look at what these programs do: one that is put into a page ends it."""
     which, right, wrong, told = FAULTS[fault]
     _needs(which)
-    scan, way, page, interface = sanitize.pages(PROGRAMS["gru"])[0]
+    scan, way, page, interface = sanitize.pages(sanitize.SUBJECTS["gru"])[0]
     assert right in page
     monkeypatch.setattr(sanitize, "pages", lambda text: [(scan, way, page.replace(right, wrong), interface)])
     with pytest.raises(subprocess.CalledProcessError):
-        sanitize.check(PROGRAMS["gru"], tmp_path, which, "-march=native", (SINGLE,), "-O0")
+        sanitize.check(sanitize.SUBJECTS["gru"], tmp_path, which, "-march=native", (SINGLE,), "-O0")
     assert told in capfd.readouterr().err

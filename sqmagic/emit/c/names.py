@@ -9,10 +9,11 @@ from sqmagic.equations.system import Context, Fixed, Last, Range, Running, point
 
 _WORDS = """
     abs absolute all alone auto barrier batch bits block break case char choose clip const continue cos cosine
-    default div do double during else enum equal erf exp exponential extern float for gamma goto i if inline
-    in_ring int j0 j1 jn larger largest_of lgamma load log logarithm logistic long loose m main me meet memory
-    multiply n own pack pack_bias packed panel part products real rectified reduced register relax restrict
-    return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of sqrt square
+    default div do double during else end_row enum equal erf exp exponential extern float for gamma goto i if inline
+    in_ring int j0 j1 jn keep_row larger largest_of lengths lgamma load log logarithm logistic long loose m main me
+    meet memory
+    multiply n own pack pack_bias packed panel part past_ends products real rectified reduced register relax restrict
+    return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of some_have sqrt square
     square_root static steps store struct sum_of switch t tanh tgamma threads tile together typedef union unit
     unsigned vec void volatile where while whole width work y0 y1 yn
     add_plane ask_to_read ask_to_write at_least at_most begin begin_row factor factors first_unit four

@@ -131,6 +131,48 @@ UNUSED static void begin_row(const share *me, long batch, real *rows, long count
     }
 }
 
+/* --- examples that end before others ----------------------------------------------------------------------------- */
+
+/* Of the examples that have so many steps, or fewer, a row: what is given for each example, or zeros. */
+UNUSED static void end_row(const share *me, long batch, const long *lengths, long steps, int fewer, real *rows,
+                           long count, long row, long width, const real *given, long apart)
+{
+    const long first = me->by_units ? batch * me->number / me->threads : me->row;
+    const long end = me->by_units ? batch * (me->number + 1) / me->threads : me->row_end;
+    if (!rows)
+        return;
+    for (long b = first; b < end; b++) {
+        if (fewer ? lengths[b] > steps : lengths[b] != steps)
+            continue;
+        real *place = rows + (row % count * batch + b) * width;
+        if (given)
+            memcpy(place, given + b * apart, sizeof(real) * (size_t)width);
+        else
+            memset(place, 0, sizeof(real) * (size_t)width);
+    }
+}
+
+/* Whether any example has so many steps. */
+UNUSED static int some_have(const long *lengths, long batch, long steps)
+{
+    for (long b = 0; b < batch; b++)
+        if (lengths[b] == steps)
+            return 1;
+    return 0;
+}
+
+/* Of the examples that have so many steps the first of two rows, which later steps overwrite, is kept in the second. */
+UNUSED static void keep_row(const share *me, long batch, const long *lengths, long steps, real *rows, long width)
+{
+    const long first = me->by_units ? batch * me->number / me->threads : me->row;
+    const long end = me->by_units ? batch * (me->number + 1) / me->threads : me->row_end;
+    if (!rows)
+        return;
+    for (long b = first; b < end; b++)
+        if (lengths[b] == steps)
+            memcpy(rows + (batch + b) * width, rows + b * width, sizeof(real) * (size_t)width);
+}
+
 INLINE long greatest(long a, long b)
 {
     return a > b ? a : b;

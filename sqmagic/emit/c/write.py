@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sqmagic.emit.c.ends import after_step, at_own_ends, has_ends, past_ends, rows_beside
 from sqmagic.emit.c.equations import commented, told
 from sqmagic.emit.c.gradients import gradient_functions, gradient_key, gradient_members, gradient_memory
 from sqmagic.emit.c.groups import beforehand, group_functions
@@ -27,7 +28,7 @@ class Interface:
     """What a page's scan takes. `declaration` is its struct and functions; `own`, `rows`, `stills`
     and `parameters` give the names of its members by state, by (state, point) and by parameter; `between` the values
     in between that must have memory, with their widths; `bases` the rows beside the steps by state and number;
-    `gradients` those of parameters and inputs.
+    `gradients` those of parameters and inputs. `lengths` says whether it takes those of examples.
     """
 
     declaration: str
@@ -38,6 +39,7 @@ class Interface:
     between: dict[str, int]
     bases: dict[tuple[str, int], str]
     gradients: dict[str, str]
+    lengths: bool
 
 
 def write(scan: Scan, way: Reverse | None = None) -> tuple[str, Interface]:
@@ -62,6 +64,7 @@ def write(scan: Scan, way: Reverse | None = None) -> tuple[str, Interface]:
         "",
         *_begin(writings[0]),
         "",
+        *(past_ends(writings[0]) if has_ends(writings[0]) else []),
         *([*gradient_functions(writings[0], way), ""] if way else []),
         *_steps(writings),
         "",
@@ -109,6 +112,8 @@ def _members(writing: Writing) -> Iterator[tuple[str, str]]:
     scan, names = writing.scan, writing.names
     yield "long steps, batch;", "of how many steps and examples"
     yield "int threads;", ""
+    if has_ends(writing):
+        yield "const long *lengths;", "[batch], of how many steps each example is, or 0 for T"
     for state, held in scan.held.items():
         name = names[f"own:{state}"]
         yield (
@@ -163,6 +168,7 @@ def _interface(writing: Writing) -> Interface:
         between={names[f"own:{p}"]: w for p, w in between(scan).items()},
         bases={(s, k): names[base_key(s, k)] for s, h in scan.held.items() for k in _given(writing, h)},
         gradients={key.removeprefix("gradient:"): name for key, name in names.items() if key.startswith("gradient:")},
+        lengths=has_ends(writing),
     )
 
 
@@ -183,6 +189,7 @@ def _begin(writing: Writing) -> list[str]:
             base = names.get(base_key(state, k))
             given = f"s->{base}, s->{base}_row" if base else "0, 0"
             body.append(f"begin_row(me, s->batch, s->{member}, s->{member}_rows, {row}, {held.width}, {given});")
+    body += rows_beside(writing)
     return [
         "/* The rows beside the steps. */",
         "static void begin(const scan *s, const share *me)",
@@ -195,6 +202,7 @@ def _begin(writing: Writing) -> list[str]:
 def _steps(writings: Sequence[Writing]) -> list[str]:
     scan = writings[0].scan
     first = scan.steps.first
+    own_ends, kept = _own_ends(writings)
     order = (
         f"for (long t = s->steps + {first - 1}; t >= {first}; t--) {{"
         if scan.backward
@@ -219,20 +227,30 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         f"{INDENT}meet(me);",
         *_known_calls(writings[0]),
         f"{INDENT}{order}",
+        *(INDENT * 2 + call for call in own_ends),
         *(INDENT * 2 + call for call in _calls(writings[0], "t")),
+        *(INDENT * 2 + call for call in (after_step() if has_ends(writings[0]) else [])),
         f"{INDENT}}}",
     ]
     for writing in writings[1:]:
         past = str(first - 1) if scan.backward else f"s->steps + {first}"
         lines += [
             f"{INDENT}if ({asked_for(writing)}) {{",
-            *(INDENT * 2 + c for c in _calls(writing, past)),
+            *(INDENT * 2 + c for c in [*_calls(writing, past), *kept]),
             f"{INDENT}}}",
         ]
     if writings[0].way is not None:
         calls = ["meet(me);", "parameters(s, me);", "meet(me);", "inputs(s, me);"]
         lines += [INDENT + call for call in calls]
     return [*lines, "}"]
+
+
+def _own_ends(writings: Sequence[Writing]) -> tuple[list[str], list[str]]:
+    """Of the step past the others, if there is one, the lines for examples that end before the window."""
+    if len(writings) < 2 or not has_ends(writings[0]):
+        return [], []
+    loop, edge = writings
+    return at_own_ends(loop, edge, _calls(edge, "t"))
 
 
 def _known_calls(writing: Writing) -> list[str]:

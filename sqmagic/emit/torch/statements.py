@@ -141,8 +141,8 @@ def _in_blocks(facts: Facts, equation: Equation, form: Affine) -> list[str]:
         own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)[...{axes}]"
         names = [_free_name(facts, f"{name}_{word}") for word in ("factor", "term")]
         lines += [f"{names[0]} = {a.text}", f"{names[1]} = {b.text}", "if lengths is not None:"]
-        lines += [f"    {names[0]} = torch.where({own}, {names[0]}, 0)"]
-        lines += [f"    {names[1]} = torch.where({own}, {names[1]}, {start})"]
+        lines += [f"    {names[0]} = torch.where({own}, {names[0]}, 1)"]
+        lines += [f"    {names[1]} = torch.where({own}, {names[1]}, 0)"]
         a, b = replace(a, text=names[0]), replace(b, text=names[1])
     call = f"{name} = recurrence({a.text}, {b.text}, {start}{', backward=True' * form.ahead})"
     lines += beside(call, show_equation(equation)) + _put_to(facts, form.state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -18,6 +18,9 @@ Values: TypeAlias = list[int]
 
 Member: TypeAlias = Callable[[Values, Tensor], None]
 """Puts a tensor's address and layout where they belong."""
+
+Lengths: TypeAlias = Callable[[Values, Mapping[int, Tensor]], Tensor | None]
+"""Does that with the examples' lengths, if they are among the arguments, and gives them."""
 
 ALIGNED = 16
 """Numbers: the parts of a block begin at multiples of so many."""
@@ -142,6 +145,22 @@ def rows_taken(library: Library, member: str, over_time: bool, skip: int = 0) ->
         ahead, apart, _ = given.stride()
         values[place] = given.data_ptr() + skip * ahead * given.itemsize
         values[step], values[row], values[count] = ahead, apart, given.shape[0] - skip
+
+    return taken
+
+
+def lengths_taken(library: Library, argument: int | None) -> Lengths | None:
+    """How the member takes the examples' lengths, if it is told them."""
+    if argument is None:
+        return None
+    place = library.places["lengths"]
+
+    def taken(values: Values, arguments: Mapping[int, Tensor]) -> Tensor | None:
+        lengths = arguments.get(argument)
+        if lengths is not None:
+            lengths = lengths.contiguous()
+            values[place] = lengths.data_ptr()
+        return lengths
 
     return taken
 

@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sqmagic.runtime.kernels.call import Caller, Member, Size, Values, laid_out, rows_taken, stored
+from sqmagic.runtime.kernels.call import (
+    Caller,
+    Lengths,
+    Member,
+    Size,
+    Values,
+    laid_out,
+    lengths_taken,
+    rows_taken,
+    stored,
+)
 from sqmagic.runtime.kernels.compiler import Library
 from sqmagic.runtime.kernels.gradients import Given, Wayback
 from sqmagic.runtime.kernels.memory import POOL
@@ -36,6 +46,7 @@ class Ready:
     given: tuple[tuple[int, Member], ...]
     bases: tuple[tuple[int, int, int], ...]
     weights: tuple[int, ...]
+    lengths: Lengths | None
     back: Wayback | None
 
 
@@ -55,6 +66,7 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
         given=tuple((g.argument, rows_taken(library, g.member, g.over_time)) for g in program.given),
         bases=tuple((b.argument, places[b.member], places[f"{b.member}_row"]) for b in program.bases),
         weights=tuple(places[w.member] for w in program.weights),
+        lengths=lengths_taken(library, program.lengths),
         back=way,
     )
 
@@ -115,6 +127,8 @@ def _taken(
             tensor = tensor.detach().contiguous()
             held.append(tensor)
         values[place] = tensor.data_ptr()
+    if found.lengths is not None and (lengths := found.lengths(values, arguments)) is not None:
+        held.append(lengths)
     return held
 
 

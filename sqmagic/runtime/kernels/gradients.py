@@ -9,7 +9,17 @@ from typing import NamedTuple, assert_never
 import torch
 from torch import Tensor
 
-from sqmagic.runtime.kernels.call import Caller, Frame, Member, Size, Values, laid_out, rows_taken
+from sqmagic.runtime.kernels.call import (
+    Caller,
+    Frame,
+    Lengths,
+    Member,
+    Size,
+    Values,
+    laid_out,
+    lengths_taken,
+    rows_taken,
+)
 from sqmagic.runtime.kernels.compiler import Library
 from sqmagic.runtime.kernels.memory import POOL
 from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram
@@ -43,6 +53,18 @@ class Given(NamedTuple):
         total[self.before : self.before + size.steps] += self.steps
         return total
 
+    def past(self, number: int, whole: bool, ends: Tensor) -> Tensor:
+        """For the row with this number past each example's own last step, `ends` rows on; all further ones, too, if it
+        stands for them (`whole`)."""
+        of_rows = () if self.rows is None else ((self.rows, 0),)
+        of_steps = () if self.steps is None else ((self.steps, self.before),)
+        total = torch.zeros(())
+        for given, first in (*of_rows, *of_steps):
+            places = torch.arange(first, first + given.shape[0])[:, None] - ends
+            mask = (places >= number) if whole else (places == number)
+            total = total + torch.where(mask[..., None], given, 0).sum(0)
+        return total
+
 
 @dataclass(frozen=True, slots=True)
 class Wayback:
@@ -62,6 +84,7 @@ class Wayback:
     weights: tuple[tuple[int, int], ...]
     parameters: tuple[int | None, ...]
     inputs: Mapping[int, tuple[int | None, int | None]]
+    lengths: Lengths | None
 
     @staticmethod
     def of(program: ScanProgram, back: Backward, library: Library, outside: Sequence[str]) -> Wayback:
@@ -106,6 +129,7 @@ class Wayback:
                 place: (_place(places, member), places[f"{member}_rows"] if member and over_time else None)
                 for place, member, over_time in back.arguments
             },
+            lengths=lengths_taken(library, program.lengths),
         )
 
     def gradients(
@@ -136,21 +160,35 @@ class Wayback:
             _made(values, member, weight.shape, size.dtype, some) if wanted else None
             for member, weight, wanted in zip(self.parameters, weights, wanted_weights, strict=True)
         ]
+        lengths = None if self.lengths is None else self.lengths(values, arguments)
         edges: dict[str, Tensor] = {}
         for state, place, shape in frame.apart:
-            edges[state] = torch.empty(shape, dtype=size.dtype)
-            values[place] = edges[state].data_ptr()
+            edge = (
+                torch.empty(shape, dtype=size.dtype)
+                if lengths is None
+                else torch.zeros((2, *shape[1:]), dtype=size.dtype)
+            )
+            values[place], edges[state] = edge.data_ptr(), edge[-1]
         held = self._taken(values, size, ahead, arguments, weights, states, block, given)
         if size.batch:
             self.caller.run(frame, values)
         del held
         for place, hat, state, row in self.back.bases:
             if wanted_arguments[place]:
-                outer, total = given.get(state), edges[hat][0]
-                total = total if outer is None or outer.rows is None else total + outer.rows[row]
+                total = edges[hat]
+                if state in given:
+                    total = self._with_given(total, given[state], state, row, lengths)
                 of_arguments[place] = of_arguments[place] + total if place in of_arguments else total
         yield from (of_arguments.get(place) for place in arguments)
         yield from of_weights
+
+    def _with_given(self, total: Tensor, given: Given, state: str, row: int, lengths: Tensor | None) -> Tensor:
+        """The adjoint of a base or end case, with what its rows are given from outside."""
+        if row < 0 and lengths is not None:
+            own = next(o for o in self.program.own if o.state == state)
+            number = own.ends + row + 1
+            return total + given.past(number, number == own.after, own.before + lengths + self.program.more - 1)
+        return total if given.rows is None else total + given.rows[row]
 
     def _taken(
         self,

@@ -64,9 +64,10 @@ class ScanProgram:
     """A scan: the method of the generated class that it stands for, and what goes where.
 
     The method gives the first `returned` of the own states; others read those in `outside`. `horizon` is the place of
-    the number of steps T among the arguments, `lengths` that of the examples' lengths or None; there are T + `more`
-    steps. `backward` is the way back, or why there is none. `ready` is a method that takes the same arguments and
-    gives those that C takes besides; "" where it takes no more.
+    the number of steps T among the arguments, `lengths` that of the examples' lengths, or None where C takes
+    none; what is `beyond` C are arguments by which examples end at steps of their own, each with the reason. There are
+    T + `more` steps. `backward` is the way back, or why there is none. `ready` is a method that takes the same
+    arguments and gives those that C takes besides; "" where it takes no more.
     """
 
     method: str
@@ -77,6 +78,7 @@ class ScanProgram:
     outside: frozenset[str]
     horizon: int
     lengths: int | None
+    beyond: tuple[tuple[int, str], ...]
     more: int
     between: tuple[tuple[str, int], ...]
     given: tuple[Given, ...]

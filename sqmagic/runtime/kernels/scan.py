@@ -113,8 +113,9 @@ def _ready(
     program = bound.program
     if _module._global_forward_hooks or _module._global_forward_pre_hooks:
         raise CannotCompile("hooks wait for every module's call")
-    if program.lengths is not None and args[program.lengths] is not None:
-        raise CannotCompile("examples end at steps of their own")
+    for place, reason in program.beyond:
+        if isinstance(args[place], Tensor):
+            raise CannotCompile(f"examples end at steps of their own, and {reason}")
     weights = _weights(module, bound.paths)
     if program.ready:
         _dtype([*weights, *(a for a in args if isinstance(a, Tensor))])
