@@ -27,6 +27,7 @@ from sqmagic.faster import faster
 from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
+from sqmagic.notation.slips import slips
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Program
 from sqmagic.planned import planned
@@ -64,7 +65,7 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
     elaborated = elaborate(program, source, kernel)
     system = elaborated.system
     order = dependence(system, source)
-    problems = list(elaborated.problems)
+    problems = [*slips(program, source), *elaborated.problems]
     if _wrong(problems):  # what depends on lines that were left out is not to be trusted
         problems += [p for p in order.problems if p.code == "SQ401"]
     else:

@@ -8,7 +8,7 @@ Spans take no part in equality, so `parse(show(program)) == program`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from sqmagic.notation.source import Placed
 
@@ -216,3 +216,53 @@ Statement: TypeAlias = Pipeline | Binding | Macro | Declaration | Over | Reset |
 @dataclass(frozen=True, slots=True)
 class Program:
     statements: tuple[Statement, ...]
+
+
+# --- what is made of what ------------------------------------------------------------------------
+
+Node: TypeAlias = Expression | Keyword | Item | Part | IndexRange | Statement
+
+
+def inner(node: Node) -> tuple[Node, ...]:
+    """The parts that a node is made of."""
+    match node:
+        case Number() | Name():
+            return ()
+        case Negative(operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return left, right
+        case Bar(parts) | Tuple(parts):
+            return parts
+        case Call(function, arguments, keywords):
+            return function, *arguments, *keywords
+        case Keyword(_, value) | Return(value):
+            return (value,)
+        case Subscript(operand, index):
+            return operand, index
+        case Slice(operand, start, stop):
+            return operand, start, stop
+        case Item(function):
+            return (function,)
+        case Arrow(items, outputs):
+            return *items, outputs
+        case Regress(target, loss):
+            return (target,) if loss is None else (target, loss)
+        case Raise(objective):
+            return (objective,)
+        case Pipeline(source, following):
+            return source, *following
+        case Binding(target, value):
+            return target, value
+        case Macro(name, formals, body):
+            return name, *formals, *body
+        case Declaration(name, sizes, to):
+            return name, *sizes, *to
+        case IndexRange(name, first, last):
+            return name, *(bound for bound in (first, last) if bound is not None)
+        case Over(indices):
+            return indices
+        case Reset(states, on):
+            return *states, on
+        case _:
+            assert_never(node)

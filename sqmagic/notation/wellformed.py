@@ -10,40 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from math import isinf
-from typing import TypeAlias, assert_never
 
 from sqmagic.notation.problems import Problem, quoted
 from sqmagic.notation.reader import DEEPEST
 from sqmagic.notation.syntax import (
-    Arrow,
-    Bar,
-    Binary,
-    Binding,
     Call,
     Declaration,
     Expression,
-    IndexRange,
-    Item,
     Keyword,
     Macro,
     Name,
-    Negative,
+    Node,
     Number,
-    Over,
-    Part,
-    Pipeline,
     Program,
-    Raise,
-    Regress,
-    Reset,
     Return,
-    Slice,
     Statement,
-    Subscript,
-    Tuple,
+    inner,
 )
-
-Node: TypeAlias = Expression | Keyword | Item | Part | IndexRange | Statement
 
 RETURN_OUTSIDE = "`return` ends a macro's block, and this is not in one"
 
@@ -84,52 +67,7 @@ def _walk(statement: Statement) -> Iterator[Problem]:
             yield Problem("SQ109", f"this is more than {DEEPEST} operators deep; give a part of it a name", node.span)
             return
         yield from _local(node)
-        waiting += [(part, depth + 1) for part in _inner(node)]
-
-
-def _inner(node: Node) -> tuple[Node, ...]:
-    """The parts that a node is made of."""
-    match node:
-        case Number() | Name():
-            return ()
-        case Negative(operand):
-            return (operand,)
-        case Binary(_, left, right):
-            return left, right
-        case Bar(parts) | Tuple(parts):
-            return parts
-        case Call(function, arguments, keywords):
-            return function, *arguments, *keywords
-        case Keyword(_, value) | Return(value):
-            return (value,)
-        case Subscript(operand, index):
-            return operand, index
-        case Slice(operand, start, stop):
-            return operand, start, stop
-        case Item(function):
-            return (function,)
-        case Arrow(items, outputs):
-            return *items, outputs
-        case Regress(target, loss):
-            return (target,) if loss is None else (target, loss)
-        case Raise(objective):
-            return (objective,)
-        case Pipeline(source, following):
-            return source, *following
-        case Binding(target, value):
-            return target, value
-        case Macro(name, formals, body):
-            return name, *formals, *body
-        case Declaration(name, sizes, to):
-            return name, *sizes, *to
-        case IndexRange(name, first, last):
-            return name, *(bound for bound in (first, last) if bound is not None)
-        case Over(indices):
-            return indices
-        case Reset(states, on):
-            return *states, on
-        case _:
-            assert_never(node)
+        waiting += [(part, depth + 1) for part in inner(node)]
 
 
 def _local(node: Node) -> Iterator[Problem]:

@@ -17,6 +17,16 @@ def open_brace(place: Place) -> Mistake | None:
     return Mistake("SQ103", "this `{` is not closed", place.start, place.stop + 1, (close, close, "}"))
 
 
+def context_in_parentheses(place: Place) -> Mistake | None:
+    """`h_(t-1)`."""
+    found = re.match(r"\(([^(){}\n]*)\)", place.after) if place.word == "_" else None
+    if found is None:
+        return None
+    start, stop = place.stop, place.stop + found.end()
+    message = f"an index stands in braces, `_{{{found[1]}}}`"
+    return Mistake("SQ103", message, place.start, stop, (start, stop, f"{{{found[1]}}}"))
+
+
 def norm_bars(place: Place) -> Mistake | None:
     drawn = re.search(r"\|\|([^|\n]{1,200})\|\|", place.before + place.word + place.after)
     if place.kind != "BAR" or drawn is None or not drawn.start() <= place.start < drawn.end():

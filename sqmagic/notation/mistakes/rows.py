@@ -41,6 +41,7 @@ def _anything(place: Place) -> Mistake:
 
 ROWS: tuple[Row, ...] = (
     brackets.open_brace,
+    brackets.context_in_parentheses,
     signs.backward_arrow,
     signs.lame_arrow,
     signs.power,
