@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CSRC := $(wildcard csrc/*.[ch] csrc/environments/*)
+CSRC := $(wildcard csrc/*.[ch] csrc/environments/* csrc/board/*)
 CORE := sqmagic/world/_core.abi3.so
 SANITIZED := build/sanitized/lib/$(CORE)
 PAGES := build/pages
@@ -47,7 +47,7 @@ fuzz: $(READY) $(CORE) ## the same, with generated examples that no run has trie
 
 COMPILER := parse show problems elaborate golden interpret dependence domains logits shapes latex board board_programs board_sheet
 
-quick: $(READY) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
+quick: $(READY) $(CORE) ## the compiler's own tests, as if torch and Jupyter were not installed: seconds
 	$(BIN)/python -m pytest --quiet --alone -p no:nbval -n auto $(COMPILER:%=tests/test_%.py)
 
 # Two notebooks at a time, each in a kernel of its own.
@@ -88,7 +88,7 @@ $(SANITIZED): $(CORE)
 
 core: $(CORE) ## compile csrc/ again after a change
 
-sanitize: $(SANITIZED) ## a million steps of every environment under the address and undefined-behaviour sanitizers
+sanitize: $(SANITIZED) ## a million steps of every environment, and wires, under the address and undefined-behaviour sanitizers
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 		PYTHONPATH=. $(BIN)/python tests/sanitized.py $(SANITIZED) 1000000
 
@@ -119,7 +119,7 @@ record: $(READY) $(CORE) ## run the notebooks and keep their outputs in them; wr
 	$(BIN)/jupyter-nbconvert --execute --ExecutePreprocessor.record_timing=False --to notebook --inplace $(RUN)
 	$(BIN)/jupyter-nbconvert $(LAST) --Exporter.preprocessors=sqmagic.notebook.pages.WithoutWidgets --to notebook --inplace $(RUN)
 
-pictures: $(READY) ## draw the README's pictures anew
+pictures: $(READY) $(CORE) ## draw the README's pictures anew
 	$(BIN)/python docs/pictures/draw.py
 
 # Node for those who build or test with it, from PyPI, so that it is the same everywhere and nothing is installed.

@@ -1,4 +1,5 @@
-"""Builds the extension: every environment of csrc/environments, for each instruction set, beside what Python sees.
+"""Builds the extensions: every environment of csrc/environments, for each instruction set, beside what Python sees; and
+what lays the wires of pictures.
 
 What is generated is a pure function of the files in csrc/, so it is written into the build folder and not kept. Each
 environment is compiled once for each instruction set; which one is used is decided where it runs. Beside each object
@@ -23,6 +24,7 @@ sys.path.insert(0, str(HERE))
 from sqmagic.world.build import BUILDS, FAST, FLAGS, header_text, registry, sources  # noqa: E402
 
 CSRC = HERE / "csrc"
+CORE = "sqmagic.world._core"
 OWN = os.environ.get("SQMAGIC_CFLAGS", "").split()  # -Werror, or a sanitizer: for who works on sqmagic itself
 
 
@@ -31,6 +33,13 @@ class Build(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         self.force = True  # who asks for it knows why: an object is of more files than setuptools can see
+        ext.extra_compile_args = [*FLAGS, *FAST, *OWN]
+        ext.extra_link_args = [flag for flag in OWN if flag.startswith("-fsanitize")]
+        if ext.name == CORE:
+            self.add_environments(ext)
+        super().build_extension(ext)
+
+    def add_environments(self, ext: Extension) -> None:
         made = Path(self.build_temp).resolve() / "generated"
         made.mkdir(parents=True, exist_ok=True)
         declared = sources(CSRC / "environments")
@@ -66,19 +75,22 @@ class Build(build_ext):
             ext.extra_objects = list(workers.map(compiled, tasks))
         ext.sources = [*ext.sources, str(made / "registry.c")]
         ext.include_dirs = [str(CSRC), str(made)]
-        ext.extra_compile_args = [*FLAGS, *FAST, *OWN]
-        ext.extra_link_args = [flag for flag in OWN if flag.startswith("-fsanitize")]
-        super().build_extension(ext)
 
 
 setup(
     ext_modules=[
         Extension(
-            "sqmagic.world._core",
+            CORE,
             sources=["csrc/module.c", "csrc/batch.c", "csrc/replay.c"],
             depends=[str(path.relative_to(HERE)) for path in sorted(CSRC.rglob("*.*"))],
             py_limited_api=True,
-        )
+        ),
+        Extension(
+            "sqmagic.board.layout._wires",
+            sources=[str(path.relative_to(HERE)) for path in sorted(CSRC.glob("board/*.c"))],
+            depends=[str(path.relative_to(HERE)) for path in sorted(CSRC.glob("board/*.h"))],
+            py_limited_api=True,
+        ),
     ],
     cmdclass={"build_ext": Build},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -1,5 +1,6 @@
-"""A million random steps of every environment, and every operation of a buffer: what `make sanitize` runs with an
-extension that was built with the address and undefined-behaviour sanitizers, which end the process at the first fault.
+"""A million random steps of every environment, every operation of a buffer, and the wires of generated programs: what
+`make sanitize` runs with extensions that were built with the address and undefined-behaviour sanitizers, which end the
+process at the first fault.
 
     python tests/sanitized.py EXTENSION STEPS
 """
@@ -8,15 +9,27 @@ from __future__ import annotations
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 
 EXTENSION, STEPS = sys.argv[1], int(sys.argv[2])
-_spec = spec_from_file_location("sqmagic.world._core", EXTENSION)
-assert _spec is not None and _spec.loader is not None, EXTENSION
-sys.modules["sqmagic.world._core"] = module_from_spec(_spec)  # in place of the one that is installed
-_spec.loader.exec_module(sys.modules["sqmagic.world._core"])
 
+
+def put(name: str, path: str) -> None:
+    """In place of the one that is installed."""
+    spec = spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, path
+    sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+put("sqmagic.world._core", EXTENSION)
+put("sqmagic.board.layout._wires", str(Path(EXTENSION).parents[1] / "board/layout/_wires.abi3.so"))
+
+from boards import generated  # noqa: E402
+
+from sqmagic.board.layout.scene import scene  # noqa: E402
 from sqmagic.world import _core, lanes  # noqa: E402
 from sqmagic.world.spaces import Array  # noqa: E402
 
@@ -76,6 +89,9 @@ def main(steps: int) -> None:
         print(f"{isa}: {own} steps of each of {len(lanes.names())} environments", flush=True)
     buffer(2000)
     print("buffers")
+    for seed in range(40):
+        assert scene(generated(seed), {}, ("all",)).parts
+    print("wires")
 
 
 if __name__ == "__main__":

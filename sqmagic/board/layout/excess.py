@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqmagic.board.layout.coordinates import Placed, place
 from sqmagic.board.layout.graph import Graph
 from sqmagic.board.layout.grid import BEND, COLUMN, CROSSING, Plan, Point
-from sqmagic.board.layout.instances import intrusions
-from sqmagic.board.layout.route import Routes, standing
+from sqmagic.board.layout.route import Routes
 from sqmagic.board.layout.sizes import WIRE, label_size
+from sqmagic.board.layout.wires import Wiring, places_of
 
 _CROSSED, _BENT, _WINDING = 0.4, 0.8, 5
 """More crossings, or bends, for each wire are too many, and so are more bends of one."""
@@ -22,9 +22,12 @@ _EACH, _OUTSIDE, _TOWER = 50.0, 108.0, 0.61
 """About how wide a column is; what stands on both sides of a cell; and how wide a tower is for its height."""
 
 
+_INTRUSION = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """How many more crossings, bends and columns there are than may be."""
+    """How many more crossings, bends (or bent wires that could be straight) and columns there are than may be."""
 
     crossings: float
     bends: float
@@ -37,21 +40,23 @@ class Excess:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A plan with its final routes."""
+    """A plan with its final routes; how many nodes and macro instances stand in the room of one that is not theirs."""
 
     plan: Plan
     routes: Routes
     excess: Excess
+    intrusions: int
 
     @property
     def neat(self) -> bool:
         return not self.routes.missing and self.excess.whole == 0
 
 
-def found(plan: Plan, routes: Routes) -> Found:
+def found(wires: Wiring, plan: Plan, routes: Routes) -> Found:
     crossed, bent = beyond(len(routes.paths), len(routes.crossings), routes.corners)
     winding = sum(max(0, _bends(path) - _WINDING) for path in routes.paths.values())
-    return Found(plan, routes, Excess(crossed, bent + winding, _too_wide(plan.graph, place(plan, routes)) / _EACH))
+    excess = Excess(crossed, bent + winding + routes.crooked, _too_wide(plan.graph, place(plan, routes)) / _EACH)
+    return Found(plan, routes, excess, wires.core.intrusions(places_of(plan)))
 
 
 def beyond(wires: int, crossings: int, bends: int) -> tuple[float, float]:
@@ -63,10 +68,9 @@ def dear(one: Found) -> tuple[int, float, float]:
     """What is missing or out of place, then by how much there is too much of anything, then the cost as if all counted
     alike."""
     plan, routes = one.plan, one.routes
-    wrong = len(routes.missing) + intrusions(plan.graph, plan.rows, plan.columns)
+    wrong = len(routes.missing) + one.intrusions
     more = (plan.crossing - CROSSING) * len(routes.crossings) + (plan.bend - BEND) * routes.corners
-    more += (plan.column - COLUMN) * plan.columns.count
-    return wrong, one.excess.whole, routes.cost + standing(plan) - more
+    return wrong, one.excess.whole, routes.cost + COLUMN * plan.columns.count + _INTRUSION * one.intrusions - more
 
 
 def _bends(path: Sequence[Point]) -> int:

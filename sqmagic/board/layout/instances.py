@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from sqmagic.board.layout.columns import Columns
-from sqmagic.board.layout.graph import OUTER, Graph
+from sqmagic.board.layout.graph import Graph
 from sqmagic.board.layout.rows import Rows, instances
 
 
@@ -35,23 +34,7 @@ def rooms(graph: Graph, rows: Rows, columns: Columns) -> list[Room]:
     return out
 
 
-def strangers(graph: Graph, rows: Rows, columns: Columns, room: Room) -> Iterator[int]:
-    """Nodes that stand in the room of an instance and are not its own."""
-    for n, node in enumerate(graph.nodes):
-        own = columns.of[n]
-        if node.kind in OUTER or not own or node.group[: len(room.path)] == room.path:
-            continue
-        if own[0] <= room.right and room.left <= own[-1] and room.bottom <= rows.row[n] <= room.top:
-            yield n
-
-
-def intrusions(graph: Graph, rows: Rows, columns: Columns) -> int:
-    """How many nodes and instances stand in the room of an instance that is not theirs."""
-    own = rooms(graph, rows, columns)
-    crossed = sum(a.meets(b) and not _nested(a.path, b.path) for a, b in combinations(own, 2))
-    return crossed + sum(1 for room in own for _ in strangers(graph, rows, columns, room))
-
-
-def _nested(a: Sequence[str], b: Sequence[str]) -> bool:
+def nested(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether one of two instances is in the other."""
     short, long = sorted((a, b), key=len)
     return long[: len(short)] == short
