@@ -3,7 +3,7 @@ above what it uses where that is free."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqmagic.board.layout.graph import BLOCKS, GOALS, Graph
@@ -65,20 +65,6 @@ def permuted(columns: Columns, order: Sequence[int]) -> Columns:
         for own, nets in zip(moved, columns.pins, strict=True)
     )
     return Columns(tuple(tuple(sorted(own)) for own in moved), pins, columns.count)
-
-
-def moved(columns: Columns, nodes: Collection[int], to: int) -> Columns:
-    """Nodes in another column; one that is left empty goes away."""
-    of = tuple((to,) if n in nodes else own for n, own in enumerate(columns.of))
-    used = sorted({c for own in of for c in own})
-    place = {old: new for new, old in enumerate(used)}
-    return Columns(tuple(tuple(place[c] for c in own) for own in of), columns.pins, len(used))
-
-
-def parted(columns: Columns, nodes: Collection[int], before: int) -> Columns:
-    """Nodes in a column of their own, before the one of that number."""
-    shifted = tuple(tuple(c + (c >= before) for c in own) for own in columns.of)
-    return moved(Columns(shifted, columns.pins, columns.count + 1), nodes, before)
 
 
 @dataclass(slots=True)

@@ -20,10 +20,6 @@ class Room:
     bottom: int
     top: int
 
-    def meets(self, other: Room) -> bool:
-        across = self.left <= other.right and other.left <= self.right
-        return across and self.bottom <= other.top and other.bottom <= self.top
-
 
 def rooms(graph: Graph, rows: Rows, columns: Columns) -> list[Room]:
     out = []

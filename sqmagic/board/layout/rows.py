@@ -7,7 +7,7 @@ counts down from the rail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 
@@ -57,13 +57,6 @@ class _Ranks:
     of: list[float]
     top: dict[Rail, float]
     lines: dict[int, frozenset[int]]
-
-
-def moved(rows: Rows, to: Mapping[int, float]) -> Rows:
-    """Some nodes at other heights: at 3.0 in row 3, at 2.5 in a new one under it. Rows that are left empty go away."""
-    levels = [to.get(n, float(row)) for n, row in enumerate(rows.row)]
-    index = {level: i for i, level in enumerate(sorted(set(levels)))}
-    return Rows(tuple(index[level] for level in levels), len(index), rows.hanging)
 
 
 # --- what hangs --------------------------------------------------------------------------------------
@@ -231,10 +224,3 @@ def _place_edge(ranks: _Ranks) -> None:
         if node.kind in GOALS:
             ranks.of[n] = highest + _ABOVE
         ranks.of[n] = outer.get(node.kind, ranks.of[n])
-
-
-def bus_of(graph: Graph, rows: Rows, rail: Rail) -> int | None:
-    """The merge in which a returning rail ends at its own height."""
-    users = graph.users(rail.entry)
-    found = (u for u in users if graph.nodes[u].kind == "merge" and rows.row[u] == rows.row[rail.entry])
-    return None if rail.through else next(found, None)

@@ -13,8 +13,8 @@ from sqmagic.board.layout.route import route
 from sqmagic.board.layout.wires import Wiring, ways_of
 
 _TIMES = ((25.0, 1.5), (12.0, 1.5), (25.0, 3.0), (25.0, 2.0), (25.0, 4.0), (25.0, 6.0))
-"""Each time that it is sought, how much worse a change may be at first, and by what the prices of what there is too much
-of are multiplied."""
+"""For each time that it is sought: how much worse a change may be at first, and by what the prices of what there is too
+much of are multiplied."""
 
 _DRAWN, _MOST = 1_000_000, 70_000
 """For how many wires changes are drawn each time, where each counts all wires there are; how many changes at most."""

@@ -142,7 +142,7 @@ def _line(plan: Plan, rail: Rail) -> list[int]:
 
 
 def _lines(plan: Plan, number: Mapping[Job, int]) -> Iterator[tuple[int, int, int]]:
-    """The wires of each rail, and those to a merge that may be its bus: see `rows.bus_of`."""
+    """The wires of each rail, and those to a merge that is its bus where they stand at one height."""
     graph = plan.graph
 
     def wires(source: int, sink: int) -> Iterator[int]:
