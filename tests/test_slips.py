@@ -8,6 +8,7 @@ from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import repaired
 from sqmagic.notation.slips import slips
 from sqmagic.notation.source import Source
+from sqmagic.pipeline import understand
 
 MEANT = [
     "y_t := x_t - 1",
@@ -19,6 +20,8 @@ MEANT = [
     "y_t := x_1-1 + z_t",
     "y_t := q_t[a_t]",
     "y_t := q_t[1]",
+    "y_t := x_t --z_t",
+    "x_t - -z_t -> y_t",
     "over n\ny_n := x_t-1 + z_n",
 ]
 
@@ -30,6 +33,8 @@ SLIPS = {
     "V_t-1 --[F]-> y_t": "V_{t-1} --[F]-> y_t",
     "y_t := O'_t-1": "y_t := O'_{t-1}",
     "y_t := x[t]": "y_t := x_t",
+    "x --F--> p": "x --[F]-> p",
+    "x --F-> p => y": "x --[F]-> p => y",
     "y_t := x[t - 1]": "y_t := x_{t - 1}",
     "over n\ny_n := x_n-1": "y_n := x_{n-1}",
     "Cell: h_{t-1}, x_t\n    return F(h_t-1 | x_t)\ny_t := Cell(h_{t-1}, x_t)": "    return F(h_{t-1} | x_t)",
@@ -49,3 +54,24 @@ def test_the_step_that_was_likely_meant_is_proposed(text: str) -> None:
     assert line == SLIPS[text]
     whole = text.replace(source.line(source.line_number(problem.span.start)), line)
     assert slips(parse(whole), Source.of(whole)) == (), "what is proposed is no slip itself"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X --[F]-> p => y",
+        "p_t := F(x_t)*A_t",
+        "A : 3\nx_t : 3\np_t := A*x_t",
+        "p_t := alpha*x_t",
+        "A := F(z)\np_t := A*x_t",
+        "p_t := A*x_t\nq_t := F(A | x_t)",
+        "p_t := A @ x_t",
+    ],
+)
+def test_data_are_not_taken_for_weights(text: str) -> None:
+    assert [w.code for w in understand(text).warnings] == []
+
+
+def test_what_multiplies_a_state_and_is_defined_nowhere_is_told_of_once() -> None:
+    known = understand("0 -> h_0\nh_t := tanh(W*x_t + U*h_{t-1} + W*h_{t-1})")
+    assert [w.message.split(",")[0] for w in known.warnings] == ["nothing defines `W`", "nothing defines `U`"]

@@ -1,4 +1,4 @@
-"""What reads, and was likely meant otherwise: a step written as a difference, or as a component.
+"""What reads, and was likely meant otherwise: a step written as a difference or a component, arrows without brackets.
 
 Warnings only; whoever means what stands there writes it with blanks, `h_t - 1`.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Source, Span
-from sqmagic.notation.syntax import Binary, Expression, Name, Node, Number, Over, Program, Subscript, inner
+from sqmagic.notation.syntax import Binary, Expression, Name, Negative, Node, Number, Over, Program, Subscript, inner
 
 
 def slips(program: Program, source: Source) -> tuple[Problem, ...]:
@@ -34,6 +34,10 @@ def _nodes(program: Program) -> Iterator[Node]:
 
 def _likely(node: Node, indices: Collection[str], text: str) -> Iterator[Problem]:
     match node:
+        case Binary("-", left, Negative(Name(function) as name)) if (
+            text[left.span.stop : name.span.start].strip() == "--"
+        ):
+            yield from _arrow(function, name.span, text)
         case Binary("+" | "-" as sign, left, right):
             yield from _difference(sign, _last(left), _first(right), indices, text)
         case Subscript(Name(state) as name, index):
@@ -61,6 +65,16 @@ def _difference(
         message = f"`{text[span.start : span.stop]}` is `{state}` {less} {number}; the step {side} is `{step}`"
         note = f"where the number is meant, blanks say so: `{state} {sign} {number}`."
         yield Problem("SQ602", message, span, (note,), severity="warning", instead=step)
+
+
+def _arrow(function: str, name: Span, text: str) -> Iterator[Problem]:
+    """`x --F--> p`."""
+    start = text.rindex("--", 0, name.start)
+    drawn = re.compile(r"\s*-{0,2}(?:->|[→⟶])").match(text, name.stop)
+    if drawn is not None:
+        message = f"`--{function}` is a double negation; the function of an arrow stands in brackets"
+        arrow = f"--[{function}]->"
+        yield Problem("SQ603", message, Span(start, drawn.end()), severity="warning", instead=arrow)
 
 
 def _component(state: str, written: str, span: Span, index: Expression, indices: Collection[str]) -> Iterator[Problem]:

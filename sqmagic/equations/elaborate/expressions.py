@@ -229,7 +229,20 @@ def _arity(op: Op, layer: str | None, e: Call) -> Problem:
         takes = f"at least {takes}" if op.most is None else f"{takes} or {words.get(op.most, str(op.most))}"
     shown = layer if op.name == "dense" and layer else op.name
     message = f"`{shown}` takes {takes}, not {count}"
-    return _several(message, e) if op.parameters and count > 1 else Problem("SQ236", message, e.span)
+    if op.parameters and count > 1:
+        return _several(message, e)
+    return Problem("SQ236", message, e.span, notes=_composed(op, e))
+
+
+def _composed(op: Op, e: Call) -> tuple[str, ...]:
+    """`--[softmax(W)]->`: a layer within the brackets of a function that is given its value by an arrow."""
+    name, _ = unwrapped(e.function)
+    within = [a for a in e.arguments if a.span.start >= name.span.stop]
+    match within:
+        case [Name(text)] if text[0].isupper() and len(e.arguments) == 2 and op.most == 1:
+            return (f"functions between the brackets of an arrow are composed by `|`: `--[{text} | {name.text}]->`.",)
+        case _:
+            return ()
 
 
 def _several(message: str, e: Call) -> Problem:

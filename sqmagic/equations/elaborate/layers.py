@@ -75,6 +75,10 @@ def _renamed(function: Expression, text: str) -> Expression:
     return replace(function, text=text)
 
 
+_FILLED = {"zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
+"""What makes a tensor of one number in torch."""
+
+
 def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
     near = " or ".join(f"`{n}`" for n in unknown.nearest)
     message = f"there is no function `{unknown.name}`" + (f"; the nearest is {near}" if near else "")
@@ -83,4 +87,6 @@ def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
     stem, _, rest = unknown.name.partition("_")
     if stem in OPS and rest:
         note = f"`{stem}` has no parameters, so `_{rest}` names nothing."
+    if unknown.name in _FILLED:
+        note = f"a number takes the shape that is needed: `{_FILLED[unknown.name]} -> h_0`."
     return Problem("SQ206", message, name.span if name.span.start >= 0 else call.span, notes=(note,))

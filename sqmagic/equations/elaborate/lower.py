@@ -39,7 +39,7 @@ from sqmagic.equations.system import (
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
 from sqmagic.notation.source import NOWHERE, Source
-from sqmagic.notation.syntax import Binary, Binding, Expression, Name, Over, Pipeline, Raise, Regress
+from sqmagic.notation.syntax import Binary, Binding, Call, Expression, Name, Over, Pipeline, Raise, Regress
 
 
 @dataclass(slots=True)
@@ -117,6 +117,17 @@ def _matrices(lines: tuple[Line, ...], names: Names, declarations: Declarations)
 # --- statements ----------------------------------------------------------------------------------
 
 
+def _nameless(call: Expression, value: Expr, line: Line) -> Problem:
+    """A value that nothing names; of a loss it is said how one is drawn."""
+    text = show_expression(call)
+    match call:
+        case Call(function, (p, y), ()) if isinstance(value, Apply) and OPS[value.op].loss:
+            sides = f"{show_expression(p)} ==[{show_expression(function)}]=> {show_expression(y)}"
+            return Problem("SQ202", f"`{text}` is a number that nothing lowers", line.span, instead=sides)
+        case _:
+            return Problem("SQ202", f"`{text}` is not given a name", line.span, instead=f"{text} -> name")
+
+
 def _statement(line: Line, lowering: Lowering, source: Source, found: _Found) -> None:
     number = source.line_number(line.span.start) if line.span != NOWHERE else 0
     match line.statement:
@@ -129,8 +140,7 @@ def _statement(line: Line, lowering: Lowering, source: Source, found: _Found) ->
         case Pipeline(call, ()):
             effect = lowering.value(call)
             if not (isinstance(effect, Apply) and OPS[effect.op].effect):
-                text = show_expression(call)
-                raise Fault(Problem("SQ202", f"`{text}` is not given a name", line.span, instead=f"{text} -> name"))
+                raise Fault(_nameless(call, effect, line))
             found.equations.append(Equation((), effect, line.group, number, span=line.span))
         case _:
             pass

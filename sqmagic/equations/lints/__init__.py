@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sqmagic.equations.lints.actions import reaches_no_step, unsampled
+from sqmagic.equations.lints.data import data_like_a_weight
 from sqmagic.equations.lints.facts import Facts, read_facts
 from sqmagic.equations.lints.memory import carried_over, half_gate
 from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     half_gate,
     unsampled,
     reaches_no_step,
+    data_like_a_weight,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqmagic.notation.mistakes import brackets, missing, signs
+from sqmagic.notation.mistakes import brackets, habits, missing, signs
 from sqmagic.notation.mistakes.place import Mistake, Place, Row
 from sqmagic.notation.problems import quoted
 
@@ -48,6 +48,8 @@ ROWS: tuple[Row, ...] = (
     signs.statements_on_a_line,
     signs.single_dash,
     signs.unfinished,
+    habits.comment,
+    habits.module,
     signs.character,
     missing.heading,
     signs.single_equal,
@@ -56,6 +58,7 @@ ROWS: tuple[Row, ...] = (
     signs.equal,
     brackets.norm_bars,
     missing.bare_heading,
+    habits.after_a_binding,
     brackets.arrow_within,
     brackets.unclosed,
     brackets.wrong_close,
@@ -67,6 +70,7 @@ ROWS: tuple[Row, ...] = (
     brackets.comma,
     brackets.item,
     missing.size_sign,
+    habits.goal_in_words,
     missing.side_by_side,
 )
 
