@@ -33,8 +33,8 @@ def _mean(text: str, p: Code, y: Code, tight: int = ATOM) -> Code:
 
 
 def _mse(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
-    p, y = _pair(args, place)
-    return _mean(f"({within(p, SUM)} - {within(y, PRODUCT)}).square()", p, y)
+    p, y = _same(args, place)
+    return _mean(f'nn.functional.mse_loss({p.text}, {y.text}, reduction="none")', p, y)
 
 
 def _mae(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
