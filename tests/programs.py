@@ -409,6 +409,17 @@ h_{t-1}|x_t --[M|layer_norm_L|tanh]-> h_t
 h_t : 5
 h_t --[G]-> p_t => x_t
 """,
+    "normed_gates": """
+x_t : 3
+0 -> c_0
+0 -> h_0
+layer_norm_X(Wx(x_t)) + layer_norm_H(Wh(h_{t-1})) -> p_t
+split(p_t) -> f_t, i_t, o_t, l_t
+sigmoid(f_t)*c_{t-1} + sigmoid(i_t)*tanh(l_t) -> c_t
+sigmoid(o_t)*tanh(layer_norm_C(c_t)) -> h_t
+h_t : 3
+h_t --[G]-> q_t => x_t
+""",
 }
 """Recurrences with what chance draws, tables, and components that are known only as they run."""
 

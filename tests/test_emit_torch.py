@@ -326,6 +326,19 @@ def test_names_of_methods_keywords_and_builtins_are_names_like_any_other() -> No
     assert module(x=torch.rand(3, 2, 3)).lambda_.shape == (3, 2, 1)
 
 
+DECAY = """
+u_t : 2
+lambda : param(2)
+0 -> s_0
+exp(-softplus(lambda))*s_{t-1} + dense_{is}(u_t) -> s_t => u_t
+"""
+
+
+def test_parameters_may_bear_the_names_of_keywords() -> None:
+    agree(DECAY)
+    assert [n for n, _ in net(DECAY).named_parameters()] == ["lambda", "is.weight", "is.bias"]
+
+
 def test_parameters_bear_the_names_of_the_notation() -> None:
     assert [n for n, _ in net(LSTM).named_parameters()] == [f"{m}.{p}" for m in "FICOG" for p in ("weight", "bias")]
     names = [n for n, _ in net(PROGRAMS["macro"]).named_parameters()]

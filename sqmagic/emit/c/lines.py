@@ -158,7 +158,7 @@ class Lines:
         line = f"{name}[j] = {text.text};" if kept else f"const vec {name} = {text.text};"
         self.loops[self.first[number]] += _told(line, self._comment(state))
         self._name_it(number, name, kept)
-        assert not isinstance(node, Join), "a concatenation is stored part by part"
+        assert not (isinstance(node, Join) and self._here(number)), "a concatenation is computed part by part"
 
     def _many(self, number: int) -> None:
         """A slow function: its argument into an array, and the function of all that is in it."""

@@ -1,12 +1,14 @@
 """Layers: how they are called, and how their parameters are made.
 
 A layer is a submodule of the generated class under its own name: `state_dict()` says `F.weight`, `Enc_1.R.bias`.
-A name that torch's modules use themselves (`train`, `T_destination`) is put into the module's table of submodules
-without becoming an attribute: it shadows nothing, and `state_dict()` names it as the notation does.
+A name that torch's modules use themselves (`train`, `T_destination`), or that Python does (`lambda`), is put into the
+module's table of submodules without becoming an attribute: it shadows nothing, and `state_dict()` names it as the
+notation does.
 """
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator, Mapping
 
 from sqmagic.emit.torch.code import ATOM, Code, Shape, number, within
@@ -168,7 +170,8 @@ def _path(name: str, *, free: bool = False) -> str:
     text = "self"
     for position, word in enumerate(words):
         table = "_parameters" if free and position == len(words) - 1 else "_modules"
-        hidden = word in MODULE_NAMES or word.startswith("_") or not word.isidentifier()
+        plain = word.isidentifier() and not keyword.iskeyword(word)
+        hidden = word in MODULE_NAMES or word.startswith("_") or not plain
         text += f'.{table}["{word}"]' if hidden else f".{word}"
     return text
 
