@@ -183,6 +183,12 @@ def test_changes_are_legal_and_differ(seed: int) -> None:
     assert {at.rows.count - plan.rows.count for at in every} >= {0, 1}
 
 
+@pytest.mark.parametrize("seed", (*SEEDS, 2249))
+def test_the_first_plan_is_legal(seed: int) -> None:
+    """In 2249 stops of a rail stood in the columns of what they use, against the rail's flow."""
+    assert legal(wiring(plan_of(seed)), plan_of(seed))
+
+
 def test_nodes_in_one_place_are_not_legal() -> None:
     plan = plan_of(3)
     one, other = (n for n, own in enumerate(plan.columns.of) if own == (1,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sqmagic.board.layout.graph import BLOCKS, GOALS, Graph
 from sqmagic.board.layout.rails import Rail, rail_of
@@ -37,9 +38,12 @@ def columns(graph: Graph, rails: Sequence[Rail], rows: Rows) -> Columns:
     walk = _Walk(graph, rows, rail_of(tuple(rails)), spans)
     for n in _order(graph, rails, rows):
         _visit(walk, n)
-    count = 1 + max((c for own in walk.of.values() for c in own), default=0)
+    for rail in rails:
+        _put_in_order(walk, rail)
+    place = {c: k for k, c in enumerate(sorted({c for own in walk.of.values() for c in own}))}
     every = range(len(graph.nodes))
-    return Columns(tuple(walk.of.get(n, ()) for n in every), tuple(walk.pins.get(n, ()) for n in every), count)
+    of = tuple(tuple(place[c] for c in walk.of.get(n, ())) for n in every)
+    return Columns(of, tuple(walk.pins.get(n, ()) for n in every), max(1, len(place)))
 
 
 def gathered(graph: Graph, columns: Columns) -> Columns:
@@ -116,6 +120,15 @@ def _visit(walk: _Walk, n: int) -> None:
         above = None
     walk.of[n] = walk.fresh() if above is None else (above,)
     walk.taken.add((walk.of[n][0], walk.rows.row[n]))
+
+
+def _put_in_order(walk: _Walk, rail: Rail) -> None:
+    """Stops that stand against the flow of their rail get columns of their own, last of all."""
+    stops = rail.stops if rail.toward == "right" else rail.stops[::-1]
+    places = [walk.of[n] for n in stops]
+    if any(a >= b for a, b in pairwise(places)):
+        for n in stops:
+            walk.of[n] = walk.fresh()
 
 
 def _spread(walk: _Walk, n: int) -> None:

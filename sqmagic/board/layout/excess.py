@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from sqmagic.board.layout.coordinates import Placed, place
+from sqmagic.board.layout.frames import groups
 from sqmagic.board.layout.graph import Graph
 from sqmagic.board.layout.grid import BEND, COLUMN, CROSSING, Plan, Point
+from sqmagic.board.layout.instances import nested
 from sqmagic.board.layout.route import Routes
 from sqmagic.board.layout.sizes import WIRE, label_size
 from sqmagic.board.layout.wires import Wiring, places_of
@@ -40,7 +43,8 @@ class Excess:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A plan with its final routes; how many nodes and macro instances stand in the room of one that is not theirs."""
+    """A plan with its final routes; how many nodes and macro instances stand in the room or the box of one that is not
+    theirs."""
 
     plan: Plan
     routes: Routes
@@ -55,8 +59,22 @@ class Found:
 def found(wires: Wiring, plan: Plan, routes: Routes) -> Found:
     crossed, bent = beyond(len(routes.paths), len(routes.crossings), routes.corners)
     winding = sum(max(0, _bends(path) - _WINDING) for path in routes.paths.values())
-    excess = Excess(crossed, bent + winding + routes.crooked, _too_wide(plan.graph, place(plan, routes)) / _EACH)
-    return Found(plan, routes, excess, wires.core.intrusions(places_of(plan)))
+    placed = place(plan, routes)
+    excess = Excess(crossed, bent + winding + routes.crooked, _too_wide(plan.graph, placed) / _EACH)
+    return Found(plan, routes, excess, wires.core.intrusions(places_of(plan)) + _astray(plan.graph, placed))
+
+
+def _astray(graph: Graph, placed: Placed) -> int:
+    """How many nodes, of those that one sees, and how many other boxes the box of a macro instance touches."""
+    boxes = groups(graph, placed)
+    seen = [n for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit", "merge"}]
+    nodes = (
+        graph.nodes[n].group[: len(group.path)] != group.path and placed.box(n).meets(group.box)
+        for group in boxes
+        for n in seen
+    )
+    pairs = (not nested(a.path, b.path) and a.box.meets(b.box) for a, b in combinations(boxes, 2))
+    return sum(nodes) + sum(pairs)
 
 
 def beyond(wires: int, crossings: int, bends: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from sqmagic.board.layout.boxes import Box, Spot, thick
+from sqmagic.board.layout.boxes import Box, Spot, around, thick
 from sqmagic.board.layout.coordinates import Placed
 from sqmagic.board.layout.graph import Graph, Label, Net
 from sqmagic.board.layout.normalise import value_label
@@ -47,7 +47,10 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
         label = value_label(drawn.value)
         size = (label_width(label, WIRE) + 2, WIRE + (7.0 if label.below else 2.0))
         paths = [wire.corners for wire in placed.wires if wire.net == net]
-        room = next((b for b in _candidates(paths, size) if _free(b, taken, placed.cell)), None)
+        rooms = list(_candidates(paths, size))
+        reach = around(rooms) if rooms else None
+        near = [box for box in taken if reach and box.meets(reach)]
+        room = next((b for b in rooms if _free(b, near, placed.cell)), None)
         if room:
             taken.append(room)
             out.append(Tag(drawn.value.state, label, room))

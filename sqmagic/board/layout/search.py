@@ -13,7 +13,7 @@ from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.laid import climbed, legal, tried, under
 from sqmagic.board.layout.route import Routes, route
 from sqmagic.board.layout.rows import rows
-from sqmagic.board.layout.untangle import untangled
+from sqmagic.board.layout.untangle import polished, untangled
 from sqmagic.board.layout.wires import Wiring, wiring
 
 _MOST, _LEAST, _EACH = 160_000, 15_000, 70
@@ -46,7 +46,7 @@ def best(plan: Plan) -> tuple[Plan, Routes]:
     chosen = min(probed, key=lambda start: tried(own, start))
     last = climbed(own, chosen, budget - share * len(starts))
     best = found(own, last, _final(own, last))
-    best = best if wires > _LARGE else untangled(own, _stood_under(own, best))
+    best = best if not wires or wires > _LARGE else untangled(own, polished(own, _stood_under(own, best)))
     return best.plan, best.routes
 
 

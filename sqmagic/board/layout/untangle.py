@@ -1,5 +1,5 @@
-"""What is tangled, crooked or too wide even after the climb is sought elsewhere: changes are drawn by lot, and of each
-only the wires that it touches are laid anew."""
+"""Plans that a climb does not reach: changes are drawn by lot, and of each only the wires that it touches are laid
+anew. What is tangled, crooked or too wide even then is sought again, with dearer bends or crossings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from sqmagic.board.layout.grid import BEND, COLUMN, CROSSING, Plan
 from sqmagic.board.layout.laid import TRACKS, Laid, annealed, laid
 from sqmagic.board.layout.route import route
 from sqmagic.board.layout.wires import Wiring, ways_of
+
+_POLISHED, _WARM = 300_000, 8.0
+"""For how many wires changes are drawn for any plan, and how much worse one of them may be at first."""
 
 _TIMES = ((25.0, 1.5), (12.0, 1.5), (25.0, 3.0), (25.0, 2.0), (25.0, 4.0), (25.0, 6.0))
 """For each time that it is sought: how much worse a change may be at first, and by what the prices of what there is too
@@ -24,6 +27,15 @@ _CHEAPER = 0.7
 
 _NEARLY = 2.0
 """How much more a plan may cost than the best before it to get its routes, if it is neater than what has them."""
+
+
+def polished(own: Wiring, best: Found) -> Found:
+    """Cheaper, where that can be found near by."""
+    first = laid(own, best.plan)
+    assert first is not None, "a plan may cost anything"
+    columns = best.plan.columns.count - best.excess.columns
+    *_, last = annealed(own, first, min(_MOST, _POLISHED // len(own.jobs)), 0, _WARM, 0.0, columns)
+    return _better(own, best, last)
 
 
 def untangled(own: Wiring, best: Found) -> Found:
