@@ -424,6 +424,13 @@ h_t --[G]-> q_t => x_t
 """Recurrences with what chance draws, tables, and components that are known only as they run."""
 
 ENDS: dict[str, str] = {
+    "no_end": """
+x_t : 3
+h_{t+1}|x_t -> p_t
+c_{t+1}*sigmoid(F(p_t)) + sigmoid(I(p_t))*tanh(C(p_t)) -> c_t
+tanh(c_t)*sigmoid(O(p_t)) -> h_t
+h_t : 5
+""",
     "learned_end": """
 x_t : 3
 e : param(5)
@@ -444,4 +451,4 @@ tanh(M(h_{t+1}|x_t) + 0.3*h_{t+2}) -> h_t
 h_{t+2}*h_{t+1} -> k_t
 """,
 }
-"""Recurrences with end cases that are learned, or computed, and read from outside."""
+"""Recurrences that look ahead: with no end case, and with such as are learned, or computed, and read from outside."""

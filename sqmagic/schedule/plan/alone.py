@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sqmagic.equations.shapes import Shape, Shapes
 from sqmagic.equations.system import (
     Apply,
+    Const,
     Context,
     Equation,
     Expr,
@@ -69,6 +70,7 @@ def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside:
         weight = Apply("stop", (Read(given, (Running(index),)),))
         goals.append(Goal("loss", (read,), Apply("matmul", (read, weight))))
     equations = [Equation((Target(state, (point,)),), Read(name)) for (state, point), name in bases.items()]
+    equations += [Equation((Target(state, (point,)),), Const(0.0)) for state, point in _zeros(scan, system)]
     equations += [Equation((Target(state),), value) for state, value in scan.constants.items()]
     sizes |= dict.fromkeys(scan.constants, (1,))
     equations += [replace(e, value=_renamed(e.value, points)) for e in scan.equations]
@@ -81,6 +83,13 @@ def _bases(scan: Scan, system: System) -> Iterator[tuple[str, Point]]:
     for state, held in scan.held.items():
         yield from ((state, Fixed(held.first + k)) for k in range(held.before))
         yield from ((state, Last(index, scan.steps.last + 1 + k)) for k in range(held.ends))
+
+
+def _zeros(scan: Scan, system: System) -> Iterator[tuple[str, Point]]:
+    """The rows past the last step that are 0 though nothing says so: in the adjoint others may read them."""
+    index = system.indices[0].name
+    for state, held in scan.held.items():
+        yield from ((state, Last(index, scan.steps.last + 1 + k)) for k in range(held.ends, held.after))
 
 
 def _name(point: Point) -> str:
