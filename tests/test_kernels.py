@@ -575,3 +575,25 @@ def test_generated_programs_are_computed_as_the_interpreter_does(example: Exampl
             known = one if one is not None else other
             a, b = (torch.zeros_like(known) if g is None else g for g in (one, other))
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("function", ["exp", "tanh", "sigmoid", "softplus", "log"])
+def test_a_function_is_exact_to_few_units_in_the_last_place(function: str) -> None:
+    """Of numbers of every size; NaN and infinity too."""
+    sizes = torch.logspace(-37, 38, 4000)
+    ends = torch.tensor([0.0, torch.nan, torch.inf, -torch.inf, 1e-45, 88.7, 89.0, 103.0, 104.0, 1.0])
+    some = torch.linspace(-110, 110, 5003)
+    x = torch.cat([sizes, -sizes, ends, -ends, some])
+    module = net(f"x_t : 1\n0 -> s_0\n{function}(x_t) + 0*s_{{t-1}} -> s_t").settle({"x": x[None, :, None]})
+    found = module(x=x[None, :, None]).s[0, :, 0]
+    by_c(module)
+    exact = {
+        "softplus": lambda v: torch.logaddexp(v, torch.zeros_like(v)),
+        **{name: getattr(torch, name) for name in ("exp", "tanh", "sigmoid", "log")},
+    }[function](x.double())
+    rounded = exact.float()
+    assert torch.equal(found.isnan(), rounded.isnan())
+    plain = rounded.isfinite() & (rounded.abs() > 1.2e-38) & found.isfinite()
+    assert float(((found - exact).abs() / exact.abs())[plain].max()) < 4e-7
+    rest = ~plain & ~rounded.isnan()
+    assert torch.allclose(found[rest], rounded[rest], rtol=0, atol=3e-38), "overflow, underflow"

@@ -170,13 +170,13 @@ INLINE void hyperbolic_tangent_of(vec *x, const int count)
 }
 
 /* Each with a form for one vector, and one for any number of them. */
-#define FORMS(name)                                        \
+#define FORMS(name, names)                                 \
     INLINE vec name(vec x)                                 \
     {                                                      \
         name##_of(&x, 1);                                  \
         return x;                                          \
     }                                                      \
-    UNUSED static void name##s(vec *x, int count)          \
+    UNUSED static void names(vec *x, int count)            \
     {                                                      \
         for (; count >= TOGETHER; count -= TOGETHER) {     \
             name##_of(x, TOGETHER);                        \
@@ -189,7 +189,7 @@ INLINE void hyperbolic_tangent_of(vec *x, const int count)
         else if (count == 3)                               \
             name##_of(x, 3);                               \
     }
-FORMS(exponential) FORMS(logistic) FORMS(hyperbolic_tangent)
+FORMS(exponential, exponentials) FORMS(logistic, logistics) FORMS(hyperbolic_tangent, hyperbolic_tangents)
 
 INLINE vec rectified(vec x)
 {
@@ -253,12 +253,21 @@ INLINE vec gauss_linear(vec x)
     return x * normal_distribution(x);
 }
 
-/* log(1 + e^x) */
-INLINE vec soft_plus(vec x)
+/* log(1 + e^x) = max(x, 0) + log(1 + y) with y = e^-|x|; and log(1 + y) = y log(u) / (u - 1), where u is 1 + y as it is
+   rounded, which loses nothing where y is small (W. Kahan) */
+INLINE void soft_plus_of(vec *x, const int count)
 {
-    EACH(x, a > 0 ? a + REAL(log1p)(REAL(exp)(-a)) : REAL(log1p)(REAL(exp)(a)));
-    return x;
+#ifdef SQ_DOUBLE
+    OF_EACH(EACH(x[k], a > 0 ? a + log1p(exp(-a)) : log1p(exp(a))))
+#else
+    vec y[TOGETHER], u[TOGETHER];
+    OF_EACH(y[k] = -absolute(x[k]))
+    exponential_of(y, count);
+    OF_EACH(u[k] = 1 + y[k])
+    OF_EACH(x[k] = rectified(x[k]) + choose(u[k] == 1, y[k], logarithm(u[k]) * (y[k] / (u[k] - 1))))
+#endif
 }
+FORMS(soft_plus, soft_pluses)
 
 INLINE vec square(vec x)
 {

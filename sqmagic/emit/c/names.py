@@ -18,7 +18,7 @@ _WORDS = """
     unsigned vec void volatile where while whole width work y0 y1 yn
     add_plane ask_to_read ask_to_write at_least at_most begin begin_row factor factors first_unit four
     exponentials exponential_of greatest hyperbolic_tangent_of hyperbolic_tangents inputs least left logistic_of
-    logistics near_blocks power_of_two reduce scaled
+    logistics near_blocks power_of_two reduce scaled soft_plus soft_plus_of soft_pluses
     outer_sums parameters plane right row_at step_sums sums target targets through vectors_for walk
 """
 TAKEN = frozenset(_WORDS.split())

@@ -29,7 +29,12 @@ FUNCTIONS: dict[str, str] = {
     "ndtr": "normal_distribution",
 }
 
-MANY: dict[str, str] = {"exp": "exponentials", "tanh": "hyperbolic_tangents", "sigmoid": "logistics"}
+MANY: dict[str, str] = {
+    "exp": "exponentials",
+    "tanh": "hyperbolic_tangents",
+    "sigmoid": "logistics",
+    "softplus": "soft_pluses",
+}
 """Functions of many vectors at once: each is a chain of instructions that wait for one another."""
 
 FOLDS: dict[str, str] = {"sum": "sum_of", "max": "largest_of", "min": "smallest_of", "argmax": "place_of_largest"}
