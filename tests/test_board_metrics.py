@@ -76,6 +76,16 @@ def test_generated_programs_keep_to_the_checklist(first: int, request: pytest.Fi
     assert points == {seed: LISTED[seed] for seed in seeds if seed in LISTED}
 
 
+@pytest.mark.parametrize("seed", [2044, 2152], ids=["a tower beside a part", "a tower"])
+def test_a_tower_is_drawn_no_wider_than_its_letters_can_be_read(seed: int) -> None:
+    assert _faults_of(generated(seed)) == ()
+
+
+@pytest.mark.parametrize("seed", [2235, 2099], ids=["where another name stood", "between wires"])
+def test_a_name_finds_room(seed: int) -> None:
+    assert _faults_of(generated(seed)) == ()
+
+
 def _faults_of(system: System) -> tuple[Fault, ...]:
     """Folded, and unfolded where it has macros."""
     views = [(), ALL] if any(equation.group for equation in system.equations) else [()]

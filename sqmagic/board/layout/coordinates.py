@@ -3,9 +3,11 @@ room that nodes, arrowheads and labels need. Programs without time are turned to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
+from types import MappingProxyType
 
 from sqmagic.board.layout import spacing
 from sqmagic.board.layout.boxes import Box, Spot
@@ -18,11 +20,14 @@ _ON = 14.0
 """How far a wire goes on beyond the merge in which it ends, so that it is seen to turn into what leaves it."""
 
 
-_NARROWEST, _WIDEST = 0.6, 2.0
-"""A cell's width for its height."""
+_NARROWEST, _TOWER, _WIDEST = 0.6, 0.56, 2.0
+"""A cell's width for its height; a tower's, where the letters of anything wider are too small."""
 
 _TOO_WIDE, _WIDE = 960.0, 780.0
 """At 700 pixels the letters of anything wider are too small; a cell has its rails, and perhaps more, beside it."""
+
+
+NO_NAMES: Mapping[int, Spot] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,18 @@ class Placed:
         return Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
 
 
-def place(plan: Plan, routes: Routes, room: Spot = (1.0, 1.0)) -> Placed:
+def place(plan: Plan, routes: Routes, room: Spot = (1.0, 1.0), named: Mapping[int, Spot] = NO_NAMES) -> Placed:
     """A program without time flows to the right, unless that would make it too wide to be read, and a wide cell has its
     columns closer together; `room` is how much further apart than need be everything stands, across and along
-    the flow."""
+    the flow, and beside the wires of each net in `named` there is room for a name of that size."""
+    standing = partial(_placed, plan, routes, room, named, turned=False)
     if plan.graph.timed:
-        found = _trimmed(plan, _placed(plan, routes, room, turned=False))
-        return (
-            found if _width(found) <= _WIDE else _trimmed(plan, _placed(plan, routes, room, turned=False, close=True))
-        )
-    lying = _trimmed(plan, _turned(_placed(plan, routes, room, turned=True)))
+        found = _trimmed(plan, standing())
+        return found if _width(found) <= _WIDE else _trimmed(plan, standing(close=True))
+    lying = _trimmed(plan, _turned(_placed(plan, routes, room, named, turned=True)))
     if _width(lying) <= _TOO_WIDE:
         return lying
-    standing = _trimmed(plan, _placed(plan, routes, room, turned=False))
-    return min(lying, standing, key=_width)
+    return min(lying, _trimmed(plan, standing()), key=_width)
 
 
 def _width(placed: Placed) -> float:
@@ -78,16 +81,19 @@ def _width(placed: Placed) -> float:
     return max(ends) - min(ends)
 
 
-def _placed(plan: Plan, routes: Routes, room: Spot, turned: bool, close: bool = False) -> Placed:
+def _placed(
+    plan: Plan, routes: Routes, room: Spot, named: Mapping[int, Spot], turned: bool, close: bool = False
+) -> Placed:
     """Where everything stands while the flow is still upwards; `turned` if it will not stay so."""
     sizes = [extent(node) for node in plan.graph.nodes]
     sizes = [(h, w) for w, h in sizes] if turned else sizes
     upright, across = _used(routes)
-    xs, right = spacing.columns(plan, routes, sizes, upright, close)
+    tags = {net: size[turned] for net, size in named.items()}
+    xs, right = spacing.columns(plan, routes, sizes, upright, tags, close)
     ys, cell_bottom, cell_top = spacing.rows(plan, routes, sizes, across)
     wider, higher = room
     if plan.graph.timed:
-        more = _stretch(right * wider / ((cell_top - cell_bottom) * higher))
+        more = _stretch(right * wider, (cell_top - cell_bottom) * higher)
         wider, higher = wider * more[0], higher * more[1]
     xs, right = [x * wider for x in xs], right * wider
     ys, cell_bottom, cell_top = [y * higher for y in ys], cell_bottom * higher, cell_top * higher
@@ -104,9 +110,10 @@ def _placed(plan: Plan, routes: Routes, room: Spot, turned: bool, close: bool = 
     return Placed(spots, extents, wires, crossings, cell)
 
 
-def _stretch(aspect: float) -> Spot:
+def _stretch(width: float, height: float) -> Spot:
     """By how much a cell is drawn wider, or higher, than it need be, lest it be a tower or a ribbon."""
-    return max(1.0, _NARROWEST / aspect), max(1.0, aspect / _WIDEST)
+    least = max(_TOWER * height, min(_NARROWEST * height, _WIDE))
+    return max(1.0, least / width), max(1.0, width / height / _WIDEST)
 
 
 def _used(routes: Routes) -> tuple[set[int], set[int]]:

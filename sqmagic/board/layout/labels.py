@@ -19,6 +19,9 @@ FRAME = 6.0
 
 _STEP, _FAR, _CLEAR, _WORSE = 2.5, 480.0, 3.0, 24.0
 
+_TURNS = 3
+"""How often names that found no room are given theirs before the others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:
@@ -32,7 +35,7 @@ class Tag:
 
 def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...]:
     """A tag for each named value that no circle names, clear of nodes, wires and the borders of groups; one that finds
-    no room is left out."""
+    no room is left out, after it was sought before those that took its room."""
     taken = [
         placed.box(n).grown(FRAME if node.frame else 0.0)
         for n, node in enumerate(graph.nodes)
@@ -40,12 +43,23 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
     ]
     taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
     taken += [side for box in borders for side in outline(box)]
-    out: list[Tag] = []
-    for net, drawn in enumerate(graph.nets):
-        if not _wants_tag(graph, drawn):
-            continue
-        label = value_label(drawn.value)
-        size = (label_width(label, WIRE) + 2, WIRE + (7.0 if label.below else 2.0))
+    order = [net for net, drawn in enumerate(graph.nets) if _wants_tag(graph, drawn)]
+    best: dict[int, Tag] = {}
+    for _ in range(1 + _TURNS):
+        found = _tagged(graph, placed, order, taken)
+        best = max(best, found, key=len)
+        if len(found) == len(order):
+            break
+        order.sort(key=lambda net: net in found)
+    return tuple(best[net] for net in sorted(best))
+
+
+def _tagged(graph: Graph, placed: Placed, order: Sequence[int], taken: Sequence[Box]) -> dict[int, Tag]:
+    """The tags of nets that find room, each clear of those before it."""
+    taken, out = list(taken), dict[int, Tag]()
+    for net in order:
+        drawn = graph.nets[net]
+        size = tag_size(drawn)
         paths = [wire.corners for wire in placed.wires if wire.net == net]
         rooms = list(_candidates(paths, size))
         reach = around(rooms) if rooms else None
@@ -53,8 +67,14 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
         room = next((b for b in rooms if _free(b, near, placed.cell)), None)
         if room:
             taken.append(room)
-            out.append(Tag(drawn.value.state, label, room))
-    return tuple(out)
+            out[net] = Tag(drawn.value.state, value_label(drawn.value), room)
+    return out
+
+
+def tag_size(net: Net) -> Spot:
+    """How wide and how high the name of a net's value is."""
+    label = value_label(net.value)
+    return label_width(label, WIRE) + 2, WIRE + (7.0 if label.below else 2.0)
 
 
 def _wants_tag(graph: Graph, net: Net) -> bool:
@@ -62,10 +82,10 @@ def _wants_tag(graph: Graph, net: Net) -> bool:
     return bool(net.value.state) and graph.nodes[net.source].kind not in _NAMED_ELSEWHERE and sinks != {"output"}
 
 
-def nameless(graph: Graph, found: Sequence[Tag]) -> list[str]:
-    """The states that should have a tag and found no room for one."""
+def nameless(graph: Graph, found: Sequence[Tag]) -> list[int]:
+    """The nets whose state should have a tag and found no room for one."""
     told = {tag.state for tag in found if tag.role == "value"}
-    return [net.value.state for net in graph.nets if _wants_tag(graph, net) and net.value.state not in told]
+    return [n for n, net in enumerate(graph.nets) if _wants_tag(graph, net) and net.value.state not in told]
 
 
 def outline(box: Box) -> list[Box]:

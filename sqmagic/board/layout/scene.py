@@ -11,12 +11,12 @@ from sqmagic.board.faults import NO_FAULTS, Faults
 from sqmagic.board.layout.boundary import bounded
 from sqmagic.board.layout.boxes import Box, Spot, around
 from sqmagic.board.layout.columns import columns
-from sqmagic.board.layout.coordinates import Placed, place
+from sqmagic.board.layout.coordinates import NO_NAMES, Placed, place
 from sqmagic.board.layout.fold import folded
 from sqmagic.board.layout.frames import Group, groups, names, reaching_out, widened
 from sqmagic.board.layout.graph import Graph, Node, lowered
 from sqmagic.board.layout.grid import Plan
-from sqmagic.board.layout.labels import Tag, nameless, tags
+from sqmagic.board.layout.labels import Tag, nameless, tag_size, tags
 from sqmagic.board.layout.normalise import nodes
 from sqmagic.board.layout.rails import rails
 from sqmagic.board.layout.regions import Region, regions
@@ -110,7 +110,8 @@ def _told(equation: Equation, line: Line) -> Told:
 
 
 _ROOMS = ((1.0, 1.0), (1.0, 1.1), (1.0, 1.2), (1.1, 1.1), (1.2, 1.2), (1.4, 1.4), (1.3, 1.7))
-"""How far things stand apart, across and upwards: more only where a name would else find no place."""
+"""How far things stand apart, across and upwards: more only where a name would else find no place. What finds none
+even then gets room of its own beside its wires."""
 
 MOST = 400
 """Nodes in one picture: more would take long and show nothing."""
@@ -130,6 +131,9 @@ def _laid(graph: Graph) -> Part:
         if not _nameless(found):
             break
         found = min(found, _placed(plan, routes, room), key=_nameless)
+    beside = {net: tag_size(graph.nets[net]) for net in nameless(graph, found.tags)}
+    for room in _ROOMS if beside else ():
+        found = min(found, _placed(plan, routes, room, beside), key=_nameless)
     return found
 
 
@@ -137,8 +141,8 @@ def _nameless(part: Part) -> int:
     return len(nameless(part.graph, part.tags))
 
 
-def _placed(plan: Plan, routes: Routes, room: Spot) -> Part:
-    placed = place(plan, routes, room)
+def _placed(plan: Plan, routes: Routes, room: Spot, beside: Mapping[int, Spot] = NO_NAMES) -> Part:
+    placed = place(plan, routes, room, beside)
     boxes = groups(plan.graph, placed)
     placed = widened(placed, boxes)
     inner = tags(plan.graph, placed, [g.box for g in boxes])

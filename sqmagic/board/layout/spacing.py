@@ -3,12 +3,12 @@ labels need. In points (1/72 inch), to the right and upwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, permutations
 
 from sqmagic.board.layout.boxes import Spot
 from sqmagic.board.layout.graph import BLOCKS, HEADED, OUTER, SIGNS
-from sqmagic.board.layout.grid import Plan
+from sqmagic.board.layout.grid import Plan, Point
 from sqmagic.board.layout.instances import Room, rooms
 from sqmagic.board.layout.route import Routes
 
@@ -17,6 +17,9 @@ _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
 _BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX, _BOXES = 12.0, 26.0, 10.0, 28.0, 46.0, 36.0
 _MAKERS = SIGNS | BLOCKS | {"layer"}
+_NAME = 11.0
+"""What is clear beside a name, on both sides, with half of both lines."""
+
 _BY_GOALS = {"loss", "objective", "target", "aside"}
 
 
@@ -24,10 +27,10 @@ _BY_GOALS = {"loss", "objective", "target", "aside"}
 
 
 def columns(
-    plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int], close: bool
+    plan: Plan, routes: Routes, sizes: Sequence[Spot], upright: set[int], tags: Mapping[int, float], close: bool
 ) -> tuple[list[float], float]:
-    """The x of each line of the grid, and the cell's right edge; where things stand `close`, columns reach into one
-    another as far as what stands in them allows."""
+    """The x of each line of the grid, and the cell's right edge; the nets in `tags` get so much room for their names;
+    where things stand `close`, columns reach into one another as far as what stands in them allows."""
     apart: dict[int, list[tuple[int, float]]] = {}
     for a, b, distance in (
         *_apart(plan, routes, sizes),
@@ -35,6 +38,7 @@ def columns(
         *_past(plan, routes, sizes),
         *_boxed(plan, routes, sizes),
         *_between(plan, routes, sizes),
+        *_named(plan, routes, sizes, tags),
     ):
         apart.setdefault(b, []).append((a, distance))
     last = routes.column(plan.columns.count)
@@ -127,6 +131,31 @@ def _past(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[i
                 for column, row, half in places:
                     if min(y, v) <= row <= max(y, v) and column != x:
                         yield min(column, x), max(column, x), half + _CLEAR
+
+
+def _named(
+    plan: Plan, routes: Routes, sizes: Sequence[Spot], tags: Mapping[int, float]
+) -> Iterator[tuple[int, int, float]]:
+    """To the right of an upright wire there is room for the name of its value."""
+    beside = [
+        (routes.column(own[-1]), routes.row(plan.rows.row[n]), routes.row(plan.rows.row[n]), _reach(plan, sizes, n))
+        for n, own in enumerate(plan.columns.of)
+        if own
+    ]
+    beside += [(x, min(y, v), max(y, v), 0.0) for x, y, v in _uprights(routes.paths.values())] if tags else []
+    for net, width in tags.items():
+        for x, y, v in _uprights(path for (own, _), path in routes.paths.items() if own == net):
+            for right, low, high, reach in beside:
+                if right > x and low <= max(y, v) and high >= min(y, v):
+                    yield x, right, reach + width + _NAME
+
+
+def _uprights(paths: Iterable[Sequence[Point]]) -> Iterator[tuple[int, int, int]]:
+    """The upright pieces of wires, each its x and both of its y."""
+    for path in paths:
+        for (x, y), (u, v) in pairwise(path):
+            if x == u:
+                yield x, y, v
 
 
 def _boxed(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[int, int, float]]:
