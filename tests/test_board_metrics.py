@@ -76,7 +76,7 @@ def test_generated_programs_keep_to_the_checklist(first: int, request: pytest.Fi
     assert points == {seed: LISTED[seed] for seed in seeds if seed in LISTED}
 
 
-@pytest.mark.parametrize("seed", [2044, 2152], ids=["a tower beside a part", "a tower"])
+@pytest.mark.parametrize("seed", [2044, 2152, 3271], ids=["beside a part", "alone", "higher"])
 def test_a_tower_is_drawn_no_wider_than_its_letters_can_be_read(seed: int) -> None:
     assert _faults_of(generated(seed)) == ()
 

@@ -23,6 +23,9 @@ _ON = 14.0
 _NARROWEST, _TOWER, _WIDEST = 0.6, 0.56, 2.0
 """A cell's width for its height; a tower's, where the letters of anything wider are too small."""
 
+_LOWEST = 0.94
+"""How much lower than its rows ask for a tower may be: arrowheads and names still fit."""
+
 _TOO_WIDE, _WIDE = 960.0, 780.0
 """At 700 pixels the letters of anything wider are too small; a cell has its rails, and perhaps more, beside it."""
 
@@ -111,9 +114,11 @@ def _placed(
 
 
 def _stretch(width: float, height: float) -> Spot:
-    """By how much a cell is drawn wider, or higher, than it need be, lest it be a tower or a ribbon."""
-    least = max(_TOWER * height, min(_NARROWEST * height, _WIDE))
-    return max(1.0, least / width), max(1.0, width / height / _WIDEST)
+    """By how much a cell is drawn wider, or higher, than it need be, lest it be a tower or a ribbon; a tower that would
+    have to be too wide is a little lower."""
+    lower = max(_LOWEST, min(1.0, max(width, _WIDE) / (_TOWER * height)))
+    least = max(_TOWER * height * lower, min(_NARROWEST * height, _WIDE))
+    return max(1.0, least / width), max(lower, width / height / _WIDEST)
 
 
 def _used(routes: Routes) -> tuple[set[int], set[int]]:
