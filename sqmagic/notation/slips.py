@@ -15,10 +15,11 @@ from sqmagic.notation.syntax import Binary, Expression, Name, Negative, Node, Nu
 
 def slips(program: Program, source: Source) -> tuple[Problem, ...]:
     """Each place where a step was likely meant."""
-    return tuple(problem for node in _nodes(program) for problem in _likely(node, running(program), source.text))
+    indices = _running(program)
+    return tuple(problem for node in _nodes(program) for problem in _likely(node, indices, source.text))
 
 
-def running(program: Program) -> frozenset[str]:
+def _running(program: Program) -> frozenset[str]:
     """The names of indices that run."""
     over = (index.name.text for s in program.statements if isinstance(s, Over) for index in s.indices)
     return frozenset(over) or frozenset({"t"})

@@ -83,11 +83,11 @@ MULTIPLY(10, 1, 1) MULTIPLY(10, 2, 1) MULTIPLY(11, 1, 1) MULTIPLY(11, 2, 1) MULT
 UNUSED static void products_along(int m, int n, const real *start, long apart, const part *parts, int count,
                                   const real *panel, long next, real *tile, long tall)
 {
-#define CASE(m)                                                                \
-    case m:                                                                    \
-        if (n == 1)                                                            \
+#define CASE(m)                                                                    \
+    case m:                                                                        \
+        if (n == 1)                                                                \
             multiply_##m##_1(start, apart, parts, count, panel, next, tile, tall); \
-        else                                                                   \
+        else                                                                       \
             multiply_##m##_2(start, apart, parts, count, panel, next, tile, tall); \
         break;
     switch (m) {

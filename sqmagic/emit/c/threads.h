@@ -114,35 +114,19 @@ INLINE long most_rows(long batch, int threads)
     return threads > 1 && batch / threads >= 16 ? batch / threads + 1 : batch;
 }
 
-/* A row beside the steps, of a plane of so many rows: what is given for each example, or zeros. */
-UNUSED static void begin_row(const share *me, long batch, real *rows, long count, long row, long width, const real *given,
-                             long apart)
+/* The first of the examples whose rows a thread puts somewhere; the next thread's first is its end. */
+INLINE long first_example(const share *me, long batch, int next)
 {
-    const long first = me->by_units ? batch * me->number / me->threads : me->row;
-    const long end = me->by_units ? batch * (me->number + 1) / me->threads : me->row_end;
-    if (!rows)
-        return;
-    for (long b = first; b < end; b++) {
-        real *place = rows + (row % count * batch + b) * width;
-        if (given)
-            memcpy(place, given + b * apart, sizeof(real) * (size_t)width);
-        else
-            memset(place, 0, sizeof(real) * (size_t)width);
-    }
+    return me->by_units ? batch * (me->number + next) / me->threads : next ? me->row_end : me->row;
 }
 
-/* --- examples that end before others ----------------------------------------------------------------------------- */
-
-/* Of the examples that have so many steps, or fewer, a row: what is given for each example, or zeros. */
+/* A row of a plane of so many, of the examples that have so many steps, or fewer; of all without `lengths`: what is given
+   for each example, or zeros. */
 UNUSED static void end_row(const share *me, long batch, const long *lengths, long steps, int fewer, real *rows,
                            long count, long row, long width, const real *given, long apart)
 {
-    const long first = me->by_units ? batch * me->number / me->threads : me->row;
-    const long end = me->by_units ? batch * (me->number + 1) / me->threads : me->row_end;
-    if (!rows)
-        return;
-    for (long b = first; b < end; b++) {
-        if (fewer ? lengths[b] > steps : lengths[b] != steps)
+    for (long b = first_example(me, batch, 0); rows && b < first_example(me, batch, 1); b++) {
+        if (lengths && (fewer ? lengths[b] > steps : lengths[b] != steps))
             continue;
         real *place = rows + (row % count * batch + b) * width;
         if (given)
@@ -151,6 +135,15 @@ UNUSED static void end_row(const share *me, long batch, const long *lengths, lon
             memset(place, 0, sizeof(real) * (size_t)width);
     }
 }
+
+/* A row beside the steps. */
+UNUSED static void begin_row(const share *me, long batch, real *rows, long count, long row, long width, const real *given,
+                             long apart)
+{
+    end_row(me, batch, 0, 0, 0, rows, count, row, width, given, apart);
+}
+
+/* --- examples that end before others ----------------------------------------------------------------------------- */
 
 /* Whether any example has so many steps. */
 UNUSED static int some_have(const long *lengths, long batch, long steps)
@@ -164,11 +157,7 @@ UNUSED static int some_have(const long *lengths, long batch, long steps)
 /* Of the examples that have so many steps the first of two rows, which later steps overwrite, is kept in the second. */
 UNUSED static void keep_row(const share *me, long batch, const long *lengths, long steps, real *rows, long width)
 {
-    const long first = me->by_units ? batch * me->number / me->threads : me->row;
-    const long end = me->by_units ? batch * (me->number + 1) / me->threads : me->row_end;
-    if (!rows)
-        return;
-    for (long b = first; b < end; b++)
+    for (long b = first_example(me, batch, 0); rows && b < first_example(me, batch, 1); b++)
         if (lengths[b] == steps)
             memcpy(rows + (batch + b) * width, rows + b * width, sizeof(real) * (size_t)width);
 }

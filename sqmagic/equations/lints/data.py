@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from sqmagic.equations.lints.facts import Facts, as_within, warning
@@ -35,9 +36,8 @@ def _products(value: Expr) -> Iterator[tuple[Read, Expr]]:
 def _elsewhere(system: System) -> set[str]:
     """The states that are read in another way than as the left factor of a product."""
     values = [e.value for e in system.equations] + [g.value for g in system.goals]
-    every = [r.state for value in values for r in reads(value) if not r.context]
-    products = [weight.state for equation in system.equations for weight, _ in _products(equation.value)]
-    return {state for state in every if every.count(state) > products.count(state)}
+    every = Counter(r.state for value in values for r in reads(value) if not r.context)
+    return set(every - Counter(weight.state for e in system.equations for weight, _ in _products(e.value)))
 
 
 def _told(equation: Equation, weight: Read, factor: Expr, source: Source) -> Problem:
