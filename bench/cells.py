@@ -15,9 +15,9 @@ State = tuple[Tensor, Tensor]
 class Lstm(nn.Module):
     """One step; the second state is c."""
 
-    def __init__(self, width: int, peepholes: bool = False) -> None:
+    def __init__(self, inputs: int, width: int, peepholes: bool = False) -> None:
         super().__init__()
-        self.f, self.i, self.l, self.o = (nn.Linear(2 * width, width) for _ in range(4))
+        self.f, self.i, self.l, self.o = (nn.Linear(width + inputs, width) for _ in range(4))
         self.u, self.v, self.w = (nn.Parameter(torch.zeros(width)) for _ in range(3))
         self.peepholes = peepholes
 
@@ -34,9 +34,9 @@ class Lstm(nn.Module):
 class Gru(nn.Module):
     """The library's, reset after its product."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.x, self.h = nn.Linear(width, 3 * width), nn.Linear(width, 3 * width)
+        self.x, self.h = nn.Linear(inputs, 3 * width), nn.Linear(width, 3 * width)
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
         rx, zx, nx = self.x(x).chunk(3, -1)
@@ -49,9 +49,9 @@ class Gru(nn.Module):
 class SeedGru(nn.Module):
     """The seed's, reset before its product."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.r, self.z, self.l = (nn.Linear(2 * width, width) for _ in range(3))
+        self.r, self.z, self.l = (nn.Linear(width + inputs, width) for _ in range(3))
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
         p = torch.cat([h, x], -1)
@@ -63,9 +63,9 @@ class SeedGru(nn.Module):
 class Minimal(nn.Module):
     """One gate, on the input alone, and a second state that gathers."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.a, self.b, self.d = nn.Linear(width, width), nn.Linear(2 * width, width), nn.Linear(width, width)
+        self.a, self.b, self.d = nn.Linear(inputs, width), nn.Linear(width + inputs, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
         g = torch.sigmoid(self.a(x) + 0.5 * c)
@@ -76,11 +76,11 @@ class Minimal(nn.Module):
 class Loop:
     """A cell over time, step by step from zeros."""
 
-    def __init__(self, cell: nn.Module) -> None:
-        self.cell = cell
+    def __init__(self, cell: nn.Module, width: int) -> None:
+        self.cell, self.width = cell, width
 
     def __call__(self, x: Tensor) -> Tensor:
-        h = c = x.new_zeros(x.shape[1:])
+        h = c = x.new_zeros(x.shape[1], self.width)
         rows = []
         for row in x:
             h, c = self.cell(row, h, c)
@@ -88,19 +88,20 @@ class Loop:
         return torch.stack(rows)
 
 
-def scripted(cell: nn.Module) -> Callable[[Tensor], Tensor]:
+def scripted(cell: nn.Module, width: int) -> Callable[[Tensor], Tensor]:
     """The same loop with the cell compiled by TorchScript."""
-    return Loop(torch.jit.script(cell))
+    return Loop(torch.jit.script(cell), width)
 
 
 @dataclass(frozen=True)
 class Cell:
     text: str
-    module: Callable[[int], nn.Module]
+    module: Callable[[int, int], nn.Module]
+    """Of inputs and width."""
 
 
 _GATES = """\
-x_t : {{width}}
+x_t : {{inputs}}
 0 -> c_0
 0 -> h_0
 {more}h_{{{{t-1}}}}|x_t -> p_t
@@ -121,11 +122,11 @@ CELLS = {
             i=" + v*c_{{t-1}}",
             o=" + w*c_t",
         ),
-        lambda width: Lstm(width, peepholes=True),
+        lambda inputs, width: Lstm(inputs, width, peepholes=True),
     ),
     "gru": Cell(
         """\
-x_t : {width}
+x_t : {inputs}
 0 -> h_0
 sigmoid(Rx(x_t) + Rh(h_{{t-1}})) -> r_t
 sigmoid(Zx(x_t) + Zh(h_{{t-1}})) -> z_t
@@ -136,7 +137,7 @@ tanh(Nx(x_t) + r_t*Nh(h_{{t-1}})) -> n_t
     ),
     "gru of the seed": Cell(
         """\
-x_t : {width}
+x_t : {inputs}
 0 -> h_0
 h_{{t-1}}|x_t -> p_t
 p_t --[R|sigmoid]-> r_t
@@ -148,7 +149,7 @@ h_{{t-1}} * (1 - z_t) + z_t*l_t -> h_t
     ),
     "a cell of one's own": Cell(
         """\
-x_t : {width}
+x_t : {inputs}
 0 -> c_0
 0 -> h_0
 sigmoid(A(x_t) + 0.5*c_{{t-1}}) -> g_t
@@ -166,7 +167,7 @@ def random_cell(name: str) -> str:
     """A cell that nobody has thought of: gates on h and x, some on c too, mixed into c and h. The same for a name."""
     choose = random.Random(name)
     gates = choose.randint(2, 4)
-    lines = ["x_t : {width}", "0 -> c_0", "0 -> h_0"]
+    lines = ["x_t : {inputs}", "0 -> c_0", "0 -> h_0"]
     for n in range(gates):
         peep = choose.choice(("", " + 0.5*c_{{t-1}}", " - c_{{t-1}}"))
         operand = choose.choice(("h_{{t-1}}|x_t", "x_t|(h_{{t-1}}*c_{{t-1}})", "h_{{t-1}}"))

@@ -28,11 +28,11 @@ def _gru(weights: Any, carry: Any, x: Any) -> Any:
     return (h, c), h
 
 
-def scan(name: str, shape: tuple[int, int, int]) -> Callable[[Tensor, Tensor | None], object]:
+def scan(name: str, shape: tuple[int, int, int, int]) -> Callable[[Tensor, Tensor | None], object]:
     """A pass over an input; with a gradient of the result, there and back, the input's gradient included."""
-    _, batch, width = shape
+    _, batch, inputs, width = shape
     cell, gates = (_lstm, 4) if name == "lstm" else (_gru, 3)
-    weights = jax.random.normal(jax.random.PRNGKey(0), (2 * width, gates * width)) / width
+    weights = jax.random.normal(jax.random.PRNGKey(0), (width + inputs, gates * width)) / width
 
     def forward(weights: Any, x: Any) -> Any:
         zeros = jnp.zeros((batch, width))

@@ -27,8 +27,10 @@ from bench.cells import CELLS, RANDOM, Loop, random_cell, scripted
 from bench.peak import peak
 from sqmagic.nets import compile as compiled
 
-SHAPES = ((64, 32, 64), (128, 64, 256), (256, 16, 512), (512, 1, 128))
-"""Steps, examples, width."""
+Shape = tuple[int, int, int, int]
+
+SHAPES: tuple[Shape, ...] = ((64, 32, 64, 64), (128, 64, 128, 256), (256, 16, 128, 512), (512, 1, 32, 128))
+"""Steps, examples, inputs, width."""
 
 _TURN = 0.02
 """Seconds for which one is called again and again before it is the next one's turn, as a loop of training calls it: a
@@ -47,48 +49,66 @@ Run = Callable[[Tensor, Tensor | None], object]
 
 @dataclass(frozen=True)
 class Contest:
-    """A cell at a shape: what is timed, by name, ours first; `flops` are those forward."""
+    """A cell at a shape: what is timed, by name, ours first; `flops` are those forward, `backwards` those of the
+    input's gradient alone."""
 
     cell: str
-    shape: tuple[int, int, int]
+    shape: Shape
     flops: int
+    backwards: int
     runs: dict[str, Run]
 
 
-def contest(name: str, shape: tuple[int, int, int], full: bool) -> Contest:
-    steps, batch, width = shape
-    text = CELLS[name].text if name in CELLS else random_cell(name)
-    net = compiled(text.format(width=width), width=width).settle()
-    runs: dict[str, Run] = {"ours": _torch(lambda x: net(x=x).h)}
+def contest(name: str, shape: Shape, full: bool) -> Contest:
+    steps, batch, inputs, width = shape
+    text = _text(name, shape)
+    net = compiled(text, width=width).settle()
+    runs: dict[str, Run] = {"ours": _torch(net, lambda x: net(x=x).h)}
     if name in CELLS:
-        library = nn.LSTM(width, width) if "lstm" in name else nn.GRU(width, width)
-        runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = _torch(lambda x: library(x)[0])
-        runs["naive"] = _torch(Loop(CELLS[name].module(width)))
+        library = nn.LSTM(inputs, width) if "lstm" in name else nn.GRU(inputs, width)
+        runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = _torch(library, lambda x: library(x)[0])
+        cell = CELLS[name].module(inputs, width)
+        runs["naive"] = _torch(cell, Loop(cell, width))
         if full:
-            runs["script"] = _torch(scripted(CELLS[name].module(width)))
+            runs["script"] = _torch(cell, scripted(cell, width))
     else:
-        plain = compiled(text.format(width=width), width=width).settle()
+        plain = compiled(text, width=width).settle()
         for bound in plain._scans:  # as its page for torch has it
             setattr(type(plain._code), bound.program.method, bound.method)
-        runs["naive"] = _torch(lambda x: plain(x=x).h)
+        runs["naive"] = _torch(plain, lambda x: plain(x=x).h)
     if full and name in ("lstm", "gru"):
         runs |= _jax(name, shape)
-    weights = sum(p.numel() for p in net.parameters() if p.dim() == 2)
-    return Contest(name, shape, 2 * steps * batch * weights, runs)
+    few, more = (_weights(_text(name, (steps, batch, wide, width)), width) for wide in (1, 2))
+    rows = 2 * steps * batch
+    return Contest(name, shape, rows * (few + (inputs - 1) * (more - few)), rows * inputs * (more - few), runs)
 
 
-def _torch(forward: Callable[[Tensor], Tensor]) -> Run:
+def _text(name: str, shape: Shape) -> str:
+    _, _, inputs, width = shape
+    return (CELLS[name].text if name in CELLS else random_cell(name)).format(inputs=inputs, width=width)
+
+
+def _weights(text: str, width: int) -> int:
+    return sum(p.numel() for p in compiled(text, width=width).settle().parameters() if p.dim() == 2)
+
+
+def _torch(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Run:
+    """In training gradients are made anew, as they are after `zero_grad`."""
+    parameters = list(module.parameters())
+
     def run(x: Tensor, given: Tensor | None) -> object:
         if given is None:
             with torch.no_grad():
                 return forward(x)
+        for each in (x, *parameters):
+            each.grad = None
         torch.autograd.backward(forward(x), given)
         return None
 
     return run
 
 
-def _jax(name: str, shape: tuple[int, int, int]) -> dict[str, Run]:
+def _jax(name: str, shape: Shape) -> dict[str, Run]:
     try:
         from bench.jaxcells import scan
     except ImportError:
@@ -98,8 +118,9 @@ def _jax(name: str, shape: tuple[int, int, int]) -> dict[str, Run]:
 
 def rounds(contest: Contest, training: bool, dx: bool, seconds: float) -> dict[str, float]:
     """Our milliseconds, and for each other the median of its time by ours."""
-    x = torch.randn(contest.shape, requires_grad=dx)
-    given = torch.randn(contest.shape) if training else None
+    steps, batch, inputs, width = contest.shape
+    x = torch.randn(steps, batch, inputs, requires_grad=dx)
+    given = torch.randn(steps, batch, width) if training else None
 
     def once(run: Run) -> float:
         start = perf_counter()
@@ -120,21 +141,21 @@ def rounds(contest: Contest, training: bool, dx: bool, seconds: float) -> dict[s
     return {"ms": ours} | {names[k]: median(row[k] / row[0] for row in times) for k in range(1, len(names))}
 
 
-def lines(name: str, shape: tuple[int, int, int], full: bool, seconds: float, keeping: bool) -> Iterator[str]:
+def lines(name: str, shape: Shape, full: bool, seconds: float, keeping: bool) -> Iterator[str]:
     found = contest(name, shape, full and not keeping)
     top = peak(torch.get_num_threads())
     modes = [(True, True), (True, False), (False, False)] if full and not keeping else [(True, True), (False, False)]
-    steps, batch, width = shape
+    steps, batch, inputs, width = shape
     for training, dx in modes:
         figures = rounds(found, training, dx, seconds)
         what = ("training dx" if dx else "training") if training else "inference"
-        label = f"{name} T{steps} B{batch} H{width} {what}{' keeping pages' * keeping}"
+        label = f"{name} T{steps} B{batch} {inputs}-{width} {what}{' keeping pages' * keeping}"
         told = [
             f"{other} {value:.2f}{aim(name, other, training, dx, SHAPES.index(shape), keeping)}"
             for other, value in figures.items()
             if other != "ms"
         ]
-        flops = found.flops * (3 if dx else 2.5 if training else 1)
+        flops = found.flops * (3 if training else 1) - found.backwards * (training and not dx)
         share = (
             f"{flops / figures['ms'] / 1e6 / top:.0%}{aim(name, 'share', training, dx, SHAPES.index(shape), keeping)}"
         )

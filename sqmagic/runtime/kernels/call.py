@@ -82,12 +82,11 @@ class Caller:
 
     def run(self, frame: Frame, values: Values) -> None:
         """Runs the scan. `values` are those of the frame, with what the call brings put in their places."""
-        memory = POOL.take(frame.room)
+        memory = POOL.tensor((frame.room,), torch.uint8)
         start = memory.data_ptr()
         for place, offset in frame.within:
             values[place] = start + offset
         self.library.run(values)
-        POOL.give(memory)
 
 
 def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], block: Collection[str]) -> Frame:

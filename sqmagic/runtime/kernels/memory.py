@@ -1,61 +1,71 @@
 """Memory that is kept from call to call: fresh pages cost more than what is computed in them.
 
-A block is lent until the tensor that lies in it is gone; then the next that asks for as much gets it. Any thread may
-ask, and give back. What lies idle is bounded: beyond that it returns to the system, the longest idle first.
+A block is lent until the tensor that lies in it and all its views are gone, which the count of its uses tells; then the
+next that asks for as much gets it. Any thread may ask. What is kept is bounded: beyond that, memory is the system's.
 """
 
 from __future__ import annotations
 
-import ctypes
-import weakref
-from threading import RLock
+from collections.abc import Callable
+from math import prod
+from threading import Lock
 
 import torch
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 
-MOST_IDLE = 1 << 30
-"""How many bytes may lie idle."""
+MOST = 1 << 30
+"""How many bytes are kept, lent or idle."""
 
-_ALIGNED = 64
+SMALL = 1 << 16
+"""Bytes: the system keeps less than that itself."""
+
+_uses_at: Callable[[int], int] | None = getattr(torch._C, "_storage_Use_Count", None)
+
+
+def _uses(block: UntypedStorage) -> int:
+    """How many use a block, the pool among them."""
+    return _uses_at(block._cdata) if _uses_at else 2  # where torch does not tell, blocks stay lent
 
 
 class Pool:
-    """Blocks by size; `idle` those that nobody holds, the longest idle first."""
+    """Blocks by size, each lent while it has more uses than the pool's own."""
 
     def __init__(self) -> None:
-        self._lock = RLock()  # a block may come back in the midst of a request, when a tensor is collected
-        self._idle: list[Tensor] = []
+        self._lock = Lock()
+        self._blocks: dict[int, list[UntypedStorage]] = {}
         self._held = 0
 
-    def take(self, size: int) -> Tensor:
-        """A block of at least `size` bytes, as bytes; give it back."""
-        size = _rounded(size)
-        with self._lock:
-            for place in range(len(self._idle) - 1, -1, -1):
-                if self._idle[place].numel() == size:
-                    self._held -= size
-                    return self._idle.pop(place)
-        return torch.empty(size + _ALIGNED, dtype=torch.uint8)[:size]
-
-    def give(self, block: Tensor) -> None:
-        with self._lock:
-            self._idle.append(block)
-            self._held += block.numel()
-            while self._held > MOST_IDLE:
-                self._held -= self._idle.pop(0).numel()
-
     def tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """A tensor, not filled, whose memory comes back when it and all its views are gone."""
-        count = 1
-        for size in shape:
-            count *= size
-        size = count * dtype.itemsize
-        if size < 1 << 16:
-            return torch.empty(shape, dtype=dtype)
-        block = self.take(size)
-        lease = (ctypes.c_byte * size).from_address(block.data_ptr())
-        weakref.finalize(lease, self.give, block).atexit = False
-        return torch.frombuffer(lease, dtype=dtype, count=count).view(shape)
+        """A tensor, not filled, that begins at a multiple of 64 bytes."""
+        size = prod(shape) * dtype.itemsize
+        if size >= SMALL:
+            with self._lock:
+                block = self._idle(_rounded(size))
+                if block is not None:
+                    return torch.empty(0, dtype=dtype).set_(block, 0, shape)  # type: ignore[call-overload, no-any-return]
+        return torch.empty(shape, dtype=dtype)
+
+    def _idle(self, size: int) -> UntypedStorage | None:
+        """A block that nobody uses, or a new one where it may be kept."""
+        own = self._blocks.get(size, ())
+        for block in own:
+            if _uses(block) == 1:
+                return block
+        if self._held + size > MOST:
+            self._drop()
+        if self._held + size > MOST or _uses_at is None:
+            return None
+        block = UntypedStorage(size)  # type: ignore[no-untyped-call]
+        self._blocks.setdefault(size, []).append(block)
+        self._held += size
+        return block
+
+    def _drop(self) -> None:
+        """Gives idle blocks back to the system."""
+        for size, own in self._blocks.items():
+            kept = [block for block in own if _uses(block) > 1]
+            self._held -= size * (len(own) - len(kept))
+            self._blocks[size] = kept
 
 
 def _rounded(size: int) -> int:
