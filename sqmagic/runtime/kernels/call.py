@@ -16,6 +16,9 @@ from sqmagic.runtime.kernels.program import OwnState
 Values: TypeAlias = list[int]
 """What a page's struct takes, a number or an address for each member."""
 
+Block: TypeAlias = tuple[tuple[int, int], ...]
+"""Members that point into a block of memory, and how many bytes from its beginning."""
+
 Member: TypeAlias = Callable[[Values, Tensor], None]
 """Puts a tensor's address and layout where they belong."""
 
@@ -46,15 +49,16 @@ def laid_out(given: Tensor, dtype: torch.dtype) -> Tensor:
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Calls of one size. `values` are the members that are the same each time; `within` those that point into memory of
-    `room` bytes, `block` those of states that lie together in a block of `length` numbers, with how far from the
-    beginning; `apart` the members and shapes of states that have memory of their own.
+    `room` bytes, `block` those of states that lie together in a block of `length` numbers, `offsets` how many bytes
+    from its beginning each of these lies; `apart` the members and shapes of states that have memory of their own.
     """
 
     values: Values
-    within: tuple[tuple[int, int], ...]
-    room: int
-    block: dict[str, tuple[int, int]]
-    length: int
+    within: Block
+    room: tuple[int]
+    block: Block
+    length: tuple[int]
+    offsets: Mapping[str, int]
     apart: tuple[tuple[str, int, tuple[int, int, int]], ...]
 
 
@@ -72,31 +76,34 @@ class Caller:
 
     def frame(self, size: Size, apart: Sequence[str], block: Sequence[str]) -> Frame:
         threads = torch.get_num_threads()
-        key = (size.steps, size.batch, threads, apart, block)
-        found = self.frames.get(key)
-        if found is None:
-            if len(self.frames) >= FRAMES:
-                self.frames.clear()
-            found = self.frames[key] = _framed(self, size, threads, apart, block)
-        return found
+        return remembered(self.frames, (size, threads, apart, block), lambda: framed(self, size, threads, apart, block))
 
     def run(self, frame: Frame, values: Values) -> None:
         """Runs the scan. `values` are those of the frame, with what the call brings put in their places."""
-        memory = POOL.tensor((frame.room,), torch.uint8)
-        start = memory.data_ptr()
-        for place, offset in frame.within:
-            values[place] = start + offset
+        memory = POOL.tensor(frame.room, torch.uint8)
+        point(values, frame.within, memory.data_ptr())
         self.library.run(values)
 
 
-def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], block: Collection[str]) -> Frame:
+def remembered(frames: dict[object, Frame], key: object, made: Callable[[], Frame]) -> Frame:
+    """The frame of a key, made the first time."""
+    found = frames.get(key)
+    if found is None:
+        if len(frames) >= FRAMES:
+            frames.clear()
+        found = frames[key] = made()
+    return found
+
+
+def framed(caller: Caller, size: Size, threads: int, apart: Collection[str], block: Collection[str]) -> Frame:
+    """The frame of calls of one size."""
     places, bytes_ = caller.library.places, size.dtype.itemsize
     values = [0] * len(places)
     for member, value in (("steps", size.steps), ("batch", size.batch), ("threads", threads)):
         values[places[member]] = value
     room = _aligned(caller.library.memory(size.steps, size.batch, threads))
     edge = any(state.single and state.state in apart for state in caller.own)
-    within, together, own, length = [(places["memory"], 0)], {}, [], 0
+    within, block_, offsets, own, length = [(places["memory"], 0)], [], {}, [], 0
     for state in caller.own:
         every = 1 if state.single else state.before + size.steps + state.after
         keeps = state.state in apart or state.state in block or state.state in caller.full
@@ -107,7 +114,8 @@ def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], bl
         if state.state in apart:
             own.append((state.state, place, (rows, size.batch, state.width)))
         elif state.state in block:
-            together[state.state] = (place, length * bytes_)
+            block_.append((place, length * bytes_))
+            offsets[state.state] = length * bytes_
             length += count
         elif rows:
             within.append((place, room * bytes_))
@@ -116,7 +124,13 @@ def _framed(caller: Caller, size: Size, threads: int, apart: Collection[str], bl
         values[places[f"{member}_rows"]], values[places[f"{member}_row"]] = 1, width
         within.append((places[member], room * bytes_))
         room += _aligned(size.batch * width)
-    return Frame(values, tuple(within), room * bytes_, together, length, tuple(own))
+    return Frame(values, tuple(within), (room * bytes_,), tuple(block_), (length,), offsets, tuple(own))
+
+
+def point(values: Values, block: Block, start: int) -> None:
+    """Members point into a block that begins there."""
+    for place, offset in block:
+        values[place] = start + offset
 
 
 def _aligned(count: int) -> int:

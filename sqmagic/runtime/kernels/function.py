@@ -22,6 +22,7 @@ from sqmagic.runtime.kernels.call import (
     Values,
     laid_out,
     lengths_taken,
+    point,
     rows_taken,
     stored,
 )
@@ -99,10 +100,8 @@ def forward(
         values[place] = plane.data_ptr()
     block = None
     if inside:
-        block = POOL.tensor((frame.length,), size.dtype)
-        start = block.data_ptr()
-        for place, offset in frame.block.values():
-            values[place] = start + offset
+        block = POOL.tensor(frame.length, size.dtype)
+        point(values, frame.block, block.data_ptr())
     held = _taken(values, found, arguments, weights, size.dtype)
     found.caller.run(frame, values)
     del held

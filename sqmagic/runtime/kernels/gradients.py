@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
 import torch
@@ -16,8 +16,11 @@ from sqmagic.runtime.kernels.call import (
     Member,
     Size,
     Values,
+    framed,
     laid_out,
     lengths_taken,
+    point,
+    remembered,
     rows_taken,
 )
 from sqmagic.runtime.kernels.compiler import Library
@@ -85,6 +88,7 @@ class Wayback:
     parameters: tuple[int | None, ...]
     inputs: Mapping[int, tuple[int | None, int | None]]
     lengths: Lengths | None
+    frames: dict[object, Frame] = field(default_factory=dict)
 
     @staticmethod
     def of(program: ScanProgram, back: Backward, library: Library, outside: Sequence[str]) -> Wayback:
@@ -147,17 +151,20 @@ class Wayback:
         """The gradients of the arguments that are tensors, in their order, then of the weights. `ahead` is the frame of
         the call forward, `states` and `block` what it left."""
         some = size.batch > 0 and size.steps > 0
-        hats = tuple(hat for place, hat, _, _ in self.back.bases if wanted_arguments[place])
-        frame = self.caller.frame(size, hats, ())
+        frame = self._frame(
+            size, tuple([hat for place, hat, _, _ in self.back.bases if wanted_arguments[place]]), ahead
+        )
         values = frame.values.copy()
+        if block is not None:
+            point(values, frame.block, block.data_ptr())
         of_arguments: dict[int, Tensor] = {}
         for place, (member, count) in self.inputs.items():
             if wanted_arguments[place]:
-                into = of_arguments[place] = _made(values, member, arguments[place].shape, size.dtype, some)
+                into = of_arguments[place] = _made(values, member, arguments[place], size.dtype, some)
                 if count is not None:
                     values[count] = into.shape[0]
         of_weights = [
-            _made(values, member, weight.shape, size.dtype, some) if wanted else None
+            _made(values, member, weight, size.dtype, some) if wanted else None
             for member, weight, wanted in zip(self.parameters, weights, wanted_weights, strict=True)
         ]
         lengths = None if self.lengths is None else self.lengths(values, arguments)
@@ -169,7 +176,7 @@ class Wayback:
                 else torch.zeros((2, *shape[1:]), dtype=size.dtype)
             )
             values[place], edges[state] = edge.data_ptr(), edge[-1]
-        held = self._taken(values, size, ahead, arguments, weights, states, block, given)
+        held = self._taken(values, size, arguments, weights, states, given)
         if size.batch:
             self.caller.run(frame, values)
         del held
@@ -181,6 +188,21 @@ class Wayback:
                 of_arguments[place] = of_arguments[place] + total if place in of_arguments else total
         yield from (of_arguments.get(place) for place in arguments)
         yield from of_weights
+
+    def _frame(self, size: Size, hats: tuple[str, ...], ahead: Frame) -> Frame:
+        """The frame of a call back, with how the rows of states lie in the block that the call forward left."""
+        threads = torch.get_num_threads()
+        return remembered(self.frames, (size, hats, threads), lambda: self._framed(size, threads, hats, ahead))
+
+    def _framed(self, size: Size, threads: int, hats: tuple[str, ...], ahead: Frame) -> Frame:
+        own = framed(self.caller, size, threads, hats, ())
+        values, block = own.values, []
+        for taken in self.blocks:
+            rows, step = taken.own, size.batch * taken.own.width
+            values[taken.step], values[taken.row] = step, rows.width
+            values[taken.count] = rows.before + size.steps + rows.after - taken.skip
+            block.append((taken.rows, ahead.offsets[rows.state] + taken.skip * step * size.dtype.itemsize))
+        return replace(own, block=tuple(block))
 
     def _with_given(self, total: Tensor, given: Given, state: str, row: int, lengths: Tensor | None) -> Tensor:
         """The adjoint of a base or end case, with what its rows are given from outside."""
@@ -194,22 +216,13 @@ class Wayback:
         self,
         values: Values,
         size: Size,
-        ahead: Frame,
         arguments: Mapping[int, Tensor],
         weights: Sequence[Tensor],
         states: Mapping[str, Tensor],
-        block: Tensor | None,
         given: Mapping[str, Given],
     ) -> list[Tensor]:
         """Puts what is given in its places; gives what must live until the call has run: some may be copies."""
         held = []
-        start = 0 if block is None else block.data_ptr()
-        for taken in self.blocks:
-            own, step = taken.own, size.batch * taken.own.width
-            _, offset = ahead.block[own.state]
-            values[taken.rows] = start + offset + taken.skip * step * size.dtype.itemsize
-            values[taken.step], values[taken.row] = step, own.width
-            values[taken.count] = own.before + size.steps + own.after - taken.skip
         for name, member in self.states:
             member(values, states[name])
         for name, of_rows, of_steps in self.adjoints:
@@ -232,12 +245,14 @@ class Wayback:
         return held
 
 
-def _made(values: Values, member: int | None, shape: torch.Size, dtype: torch.dtype, some: bool) -> Tensor:
+def _made(values: Values, member: int | None, like: Tensor, dtype: torch.dtype, some: bool) -> Tensor:
     """A gradient that C fills; zeros where it is 0, or where there is nothing to run over."""
-    if member is None:
-        return torch.zeros(shape, dtype=dtype)
-    into = POOL.tensor(tuple(shape), dtype) if some else torch.zeros(shape, dtype=dtype)
-    values[member] = into.data_ptr()
+    if member is None or not some:
+        into = torch.zeros(like.shape, dtype=dtype)
+    else:
+        into = POOL.tensor(like.shape, dtype)
+    if member is not None:
+        values[member] = into.data_ptr()
     return into
 
 
