@@ -41,7 +41,8 @@ def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int |
         code, like = net.code, net.reference
         known = looks.seen(code, like, given)
         if known is not None:
-            return _again(net, code, like, known, given)
+            vars(net)["size"] = known.size  # no parameter: torch need not look
+            return States(known.values(code, like, given), known.rows, net.blueprint.names, known.size.steps)
     data = inputs.read(net.inputs, given, lengths)
     net.settle_by(net.inputs, data)
     code, like = net.code, net.reference  # each looks at all layers: once a call is enough
@@ -50,14 +51,6 @@ def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int |
     if plain and net.size is not None:
         looks.note(code, like, given, net.inputs, ready, net.size)
     return States(found, generated.rows(code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
-
-
-def _again(net: Compiled, code: nn.Module, like: Tensor, known: looks.Known, given: Mapping[str, Any]) -> States:
-    """The states of data that look like others that fitted as they were."""
-    vars(net)["size"] = known.size  # no parameter: torch need not look
-    with precision.arithmetic(like):
-        found = generated.call(code, "forward", **known.keywords(given))
-    return States(precision.given_out(found, like), generated.rows(code), net.blueprint.names, known.size.steps)
 
 
 def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]:

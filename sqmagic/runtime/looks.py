@@ -6,13 +6,12 @@ numbers of the net's own type, on its device. Whole numbers are examined each ti
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated
+from sqmagic.runtime import generated, precision
 from sqmagic.runtime.blueprint import InputSpec
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.plan import Size
@@ -22,21 +21,26 @@ MOST = 64
 
 
 class Known(NamedTuple):
-    """Pairs of the name under which a tensor is given and the one that the generated code has for it, and the size."""
+    """Pairs of the name under which a tensor is given and the one that the generated code has for it, the size, and of
+    the generated code how it is called and what rows states have."""
 
     names: tuple[tuple[str, str], ...]
     size: Size
+    forward: Callable[..., Mapping[str, Any]]
+    rows: Mapping[str, tuple[int, int]]
 
-    def keywords(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: given[own] for own, name in self.names}
-
-
-_known: WeakKeyDictionary[nn.Module, dict[Hashable, Known]] = WeakKeyDictionary()
+    def values(self, code: nn.Module, like: Tensor, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The states of such data."""
+        keywords = {name: given[own] for own, name in self.names}
+        if not precision.is_short(like):
+            return self.forward(code, **keywords)
+        with precision.arithmetic(like):
+            return precision.given_out(self.forward(code, **keywords), like)
 
 
 def seen(code: nn.Module, like: Tensor, given: Mapping[str, Any]) -> Known | None:
     """What is known of such a call, if there has been one."""
-    own = _known.get(code)
+    own = vars(code).get("_looks")
     return own.get(_look(like, given)) if own else None
 
 
@@ -59,10 +63,10 @@ def note(
     arguments = generated.arguments(code)
     pairs = [(name, arguments[by_name[name].state]) for name in given]
     names = tuple((own, name) for own, name in pairs if generated.takes(code, "forward", name))
-    own = _known.setdefault(code, {})
+    own = vars(code).setdefault("_looks", {})
     if len(own) >= MOST:
         own.clear()
-    own[look] = Known(names, size)
+    own[look] = Known(names, size, vars(type(code))["forward"], generated.rows(code))
 
 
 def _look(like: Tensor, given: Mapping[str, Any]) -> Hashable:

@@ -31,8 +31,8 @@ class States(Mapping[str, Tensor]):
         lengths: Tensor | None = None,
     ) -> None:
         self._values = Values(values)
-        self._rows = {state: r for state, r in rows.items() if state in values}
-        self._by_name = {name: state for state, name in names.items() if state in values and "." not in state}
+        self._rows = rows
+        self._names = names
         self._horizon = horizon
         self._lengths = lengths
 
@@ -53,7 +53,7 @@ class States(Mapping[str, Tensor]):
     @property
     def by_name(self) -> Mapping[str, str]:
         """The states by the names that Python can say."""
-        return self._by_name
+        return {name: state for state, name in self._names.items() if state in self._values and "." not in state}
 
     def last(self, example: int) -> int:
         """How many steps one example has."""
@@ -61,25 +61,23 @@ class States(Mapping[str, Tensor]):
 
     def at(self, state: str, index: int) -> Tensor | None:
         """A state at one index, a base case or past the window too, [batch, *shape]; None where there is no value."""
-        if state not in self._rows:
+        if state not in self._values or state not in self._rows:
             return None
         place = index - self._rows[state][0]
         return self._values[state][place] if 0 <= place < len(self._values[state]) else None
 
     def __getitem__(self, state: str) -> Tensor:
-        if state in self._rows:
-            return self._window(state)
         if state in self._values:
-            return self._values[state]
+            return self._window(state) if state in self._rows else self._values[state]
         return self._point(state)
 
     def __getattr__(self, name: str) -> Tensor:
-        by_name = self.__dict__.get("_by_name", {})
-        if name in by_name:
-            return self[by_name[name]]
-        if name in self.__dict__.get("_values", {}):
-            return self[name]
-        raise AttributeError(self._unknown(name) if by_name else name)
+        if name.startswith("__") or "_values" not in self.__dict__:
+            raise AttributeError(name)
+        state = name if self._names.get(name) == name else self.by_name.get(name, name)
+        if state in self._values:
+            return self[state]
+        raise AttributeError(self._unknown(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -88,7 +86,7 @@ class States(Mapping[str, Tensor]):
         return len(self._values)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._by_name})
+        return sorted({*super().__dir__(), *self.by_name})
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._values)
@@ -107,9 +105,11 @@ class States(Mapping[str, Tensor]):
 
     def _window(self, state: str) -> Tensor:
         """Rows 1 to T; nothing that is put in carries gradient, so nothing poisons one."""
-        value, (first, last) = self._values[state], self._rows[state]
-        value = between(value, max(0, 1 - first), value.shape[0] - max(0, last))
-        before, after = min(max(0, first - 1), self._horizon), 0
+        first, last = self._rows[state]
+        value = between(self._values[state], 1 - first if first < 1 else 0, last if last > 0 else 0)
+        if first <= 1 and last >= 0 and self._lengths is None:
+            return value
+        before = min(max(0, first - 1), self._horizon)
         after = self._horizon - before - len(value)
         if before or after:
             value = value if value.is_floating_point() else value.to(torch.get_default_dtype())

@@ -178,11 +178,11 @@ def lengths_taken(library: Library, argument: int | None) -> Lengths | None:
     return taken
 
 
-@dataclass(frozen=True, slots=True)
-class OwnSteps:
-    """The rows of a state at its scan's steps, which begin at a row; a result besides that of all its rows."""
+class OwnSteps(NamedTuple):
+    """The rows of a state at its scan's steps, and how many lie before and after; a result besides that of all rows."""
 
-    first: int
+    before: int
+    after: int
     rows: Tensor
 
 
@@ -191,9 +191,12 @@ def with_steps(plane: Tensor, steps: OwnSteps) -> None:
     plane.__dict__["_sqmagic_steps"] = steps
 
 
-def between(plane: Tensor, first: int, end: int) -> Tensor:
-    """Rows of a plane, from one to another: as a result of the scan where they are one, else as a slice."""
-    known = plane.__dict__.get("_sqmagic_steps")
-    if isinstance(known, OwnSteps) and (known.first, known.first + known.rows.shape[0]) == (first, end):
+def between(plane: Tensor, before: int, after: int) -> Tensor:
+    """The rows of a plane but for the first few and the last few: as a result of the scan where they are one, else as a
+    slice."""
+    if not before and not after:
+        return plane
+    known = getattr(plane, "_sqmagic_steps", None)
+    if isinstance(known, OwnSteps) and (known.before, known.after) == (before, after):
         return known.rows
-    return plane[first:end]
+    return plane[before : plane.shape[0] - after]

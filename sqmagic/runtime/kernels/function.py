@@ -28,18 +28,19 @@ from sqmagic.runtime.kernels.call import (
 )
 from sqmagic.runtime.kernels.compiler import Library
 from sqmagic.runtime.kernels.gradients import Given, Wayback
-from sqmagic.runtime.kernels.memory import POOL
+from sqmagic.runtime.kernels.memory import POOL, rows_of
 from sqmagic.runtime.kernels.program import OwnState, ScanProgram
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A scan whose pages are loaded: what is worked out once. `outside` are the states that others read, `beside` those
-    of them that have rows beside the steps, `inside` those that the way back reads besides; the rest are the members
-    that take arguments and weights."""
+    """A scan whose pages are loaded: what is worked out once. `returned` are the states that the method gives,
+    `outside` those of them that others read, `beside` those of these that have rows beside the steps, `inside` those
+    that the way back reads besides; the rest are the members that take arguments and weights."""
 
     program: ScanProgram
     caller: Caller
+    returned: tuple[OwnState, ...]
     outside: tuple[str, ...]
     beside: tuple[str, ...]
     inside: tuple[str, ...]
@@ -52,7 +53,8 @@ class Ready:
 
 
 def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready:
-    outside = tuple(o.state for o in program.own[: program.returned] if o.state in program.outside)
+    returned = program.own[: program.returned]
+    outside = tuple(o.state for o in returned if o.state in program.outside)
     places = library.places
     backward = program.backward
     way = None if back is None or isinstance(backward, str) else Wayback.of(program, backward, back, outside)
@@ -60,6 +62,7 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
     return Ready(
         program=program,
         caller=Caller(library, program.own, program.between),
+        returned=returned,
         outside=outside,
         beside=tuple(s for s in outside if own[s].before or own[s].ends),
         inside=() if way is None else way.inside,
@@ -82,37 +85,48 @@ class Setting(NamedTuple):
     by_torch: Callable[[], Mapping[str, Tensor]] | None = None
 
 
+class Computed(NamedTuple):
+    """What a call forward leaves: the rows of states, those that are there for the scan alone among them; of states
+    with rows beside the steps, those of the steps once more; and the block with states that the way back reads besides.
+    """
+
+    planes: dict[str, Tensor]
+    steps: dict[str, Tensor]
+    block: Tensor | None
+
+    def outputs(self, own: Mapping[str, OwnState]) -> tuple[Tensor, ...]:
+        """The rows that others may read, then those of the steps."""
+        return (*[stored(own[state], plane) for state, plane in self.planes.items()], *self.steps.values())
+
+
 def forward(
-    setting: Setting,
-    arguments: Mapping[int, Tensor],
-    weights: Sequence[Tensor],
-    names: tuple[str, ...],
-    inside: tuple[str, ...] = (),
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """The rows of the states that are named, those that are there for the scan alone among them; and the block with
-    those of the states `inside`."""
+    setting: Setting, tensors: Sequence[Tensor], names: tuple[str, ...], inside: tuple[str, ...] = ()
+) -> Computed:
+    """From arguments and weights the states that are named, and those `inside` in a block. Tensors are all made before
+    the scan runs: after it, torch is in no cache any more."""
     size, found = setting.size, setting.ready
     frame = found.caller.frame(size, names, inside)
     values = frame.values.copy()
-    planes = {}
+    planes, steps, block = {}, {}, None
     for state, place, shape in frame.apart:
         plane = planes[state] = POOL.tensor(shape, size.dtype)
         values[place] = plane.data_ptr()
-    block = None
+        if state in found.beside:
+            steps[state] = rows_of(plane, found.own[state].before, size.steps)
     if inside:
         block = POOL.tensor(frame.length, size.dtype)
         point(values, frame.block, block.data_ptr())
-    held = _taken(values, found, arguments, weights, size.dtype)
+    held = _taken(values, setting, tensors)
     found.caller.run(frame, values)
     del held
-    return planes, block
+    return Computed(planes, steps, block)
 
 
-def _taken(
-    values: Values, found: Ready, arguments: Mapping[int, Tensor], weights: Sequence[Tensor], dtype: torch.dtype
-) -> list[Tensor]:
+def _taken(values: Values, setting: Setting, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Puts arguments and weights in their places; gives what must live until the call has run: some may be copies."""
     held = []
+    found, dtype = setting.ready, setting.size.dtype
+    arguments = dict(zip(setting.places, tensors, strict=False))
     for argument, member in found.given:
         tensor = laid_out(arguments[argument], dtype)
         held.append(tensor)
@@ -121,7 +135,7 @@ def _taken(
         tensor = laid_out(arguments[argument], dtype)
         held.append(tensor)
         values[place], values[row] = tensor.data_ptr(), tensor.stride(0)
-    for place, tensor in zip(found.weights, weights, strict=True):
+    for place, tensor in zip(found.weights, tensors[len(arguments) :], strict=True):
         if not tensor.is_contiguous():
             tensor = tensor.detach().contiguous()
             held.append(tensor)
@@ -131,16 +145,6 @@ def _taken(
     return held
 
 
-def own_steps(plane: Tensor, own: OwnState, size: Size) -> Tensor:
-    """The rows of a state at the scan's steps."""
-    return plane[own.before : own.before + size.steps]
-
-
-def results(found: Ready, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The rows that the program gives."""
-    return {state: stored(found.own[state], plane) for state, plane in planes.items()}
-
-
 class Scan(torch.autograd.Function):
     """From the method's tensors and the weights to the states that others read; of those with rows beside the steps,
     the rows of the steps once more: their gradient is read where it lies, where a slice's would be copied."""
@@ -148,16 +152,13 @@ class Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, setting: Setting, *tensors: Tensor) -> tuple[Tensor, ...]:
         found = setting.ready
-        count = len(setting.places)
-        arguments = dict(zip(setting.places, tensors, strict=False))
-        planes, block = forward(setting, arguments, tensors[count:], found.outside, found.inside)
+        computed = forward(setting, tensors, found.outside, found.inside)
+        planes, steps, block = computed
         ctx.setting = setting
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*tensors, *planes.values(), *(() if block is None else (block,)))
-        return (
-            *(stored(found.own[s], planes[s])[:] for s in found.outside),
-            *(own_steps(planes[s], found.own[s], setting.size) for s in found.beside),
-        )
+        # the rows of the steps are kept only for torch to see where they are changed
+        ctx.save_for_backward(*tensors, *planes.values(), *steps.values(), *(() if block is None else (block,)))
+        return computed.outputs(found.own)
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -176,7 +177,7 @@ class Scan(torch.autograd.Function):
             dict(zip(setting.places, saved[:count], strict=True)),
             saved[count : len(wanted)],
             dict(zip(found.outside, saved[len(wanted) : end], strict=True)),
-            saved[end] if found.inside else None,
+            saved[-1] if found.inside else None,
             _given(setting, given),
             dict(zip(setting.places, wanted[:count], strict=True)),
             wanted[count:],
@@ -204,7 +205,8 @@ def _differentiable(
             "cannot be differentiated once more"
         )
     states, known = setting.by_torch(), setting.ready
-    beside = [own_steps(states[s], known.own[s], setting.size) for s in known.beside]
+    steps = setting.size.steps
+    beside = [states[s][known.own[s].before : known.own[s].before + steps] for s in known.beside]
     every = [*(states[s] for s in known.outside), *beside]
     pairs = [(state, g) for state, g in zip(every, given, strict=True) if g is not None]
     outputs, adjoints = zip(*pairs, strict=True)

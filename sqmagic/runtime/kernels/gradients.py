@@ -247,10 +247,8 @@ class Wayback:
 
 def _made(values: Values, member: int | None, like: Tensor, dtype: torch.dtype, some: bool) -> Tensor:
     """A gradient that C fills; zeros where it is 0, or where there is nothing to run over."""
-    if member is None or not some:
-        into = torch.zeros(like.shape, dtype=dtype)
-    else:
-        into = POOL.tensor(like.shape, dtype)
+    empty = member is not None and some
+    into = POOL.tensor(like.shape, dtype) if empty else torch.zeros(like.shape, dtype=dtype)
     if member is not None:
         values[member] = into.data_ptr()
     return into

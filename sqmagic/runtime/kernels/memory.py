@@ -68,6 +68,13 @@ class Pool:
             self._blocks[size] = kept
 
 
+def rows_of(plane: Tensor, first: int, count: int) -> Tensor:
+    """Rows of a tensor, in the same memory; none that autograd takes for a view."""
+    _, *shape = plane.shape
+    storage = plane.untyped_storage()
+    return torch.empty(0, dtype=plane.dtype).set_(storage, first * prod(shape), (count, *shape))  # type: ignore[call-overload, no-any-return]
+
+
 def _rounded(size: int) -> int:
     """Sizes are few, so that blocks are found again: an eighth more at most."""
     step = max(4096, 1 << max(0, size.bit_length() - 4))

@@ -7,11 +7,12 @@ the method would not compute. States that nobody has asked for are `LeftOut`, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from threading import Lock
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from torch.nn.modules import module as _module
 
 from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
-from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready, results
+from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready
 from sqmagic.runtime.kernels.program import ScanProgram
 
 Method = Callable[..., Any]
@@ -32,6 +33,13 @@ _PLAIN = (nn.Linear, nn.LayerNorm, nn.Module)
 _TENSORS = (Tensor, nn.Parameter)
 
 
+class Layer(NamedTuple):
+    """Parameters of one layer, by the names of those that it is in, one within the other, and their own."""
+
+    owners: tuple[str, ...]
+    names: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Report:
     """How a scan ran last: "C", or torch and why."""
@@ -41,44 +49,44 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A scan of one class: its program, the method written for torch, where its weights are, how it ran last, and its
-    pages as they are loaded, by the type of numbers and whether there is a way back."""
+    """A scan of one class: its program, the method written for torch, the layers with its weights, how it ran last, and
+    its pages as they are loaded, by the type of numbers and whether there is a way back."""
 
     program: ScanProgram
     method: Method
-    paths: tuple[tuple[tuple[str, ...], str], ...]
+    layers: tuple[Layer, ...]
     report: Report = field(default_factory=Report)
     loaded: dict[tuple[torch.dtype, bool], Ready] = field(default_factory=dict)
 
     def __call__(self, module: nn.Module, *args: Any) -> Any:
         try:
-            setting, arguments, weights, differentiated = _ready(self, module, args)
+            setting, tensors, differentiated = _ready(self, module, args)
         except CannotCompile as reason:
             self.report.path = f"torch, because {reason}"
             return self.method(module, *args)
         self.report.path = "C"
         found = setting.ready
-        tensors = [*arguments.values(), *weights]
         if differentiated:
             if not self.program.ready:
                 setting = setting._replace(by_torch=partial(_by_torch, self, module, args))
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
-            given = dict(zip(found.outside, outside, strict=False))
-            for name, rows in zip(found.beside, outside[len(found.outside) :], strict=True):
-                with_steps(given[name], OwnSteps(found.own[name].before, rows))
             every = partial(_by_torch, self, module, args)
         else:
-            given = results(found, forward(setting, arguments, weights, found.outside)[0])
-            every = partial(_all, setting, arguments, weights)
-        states: list[Any] = []
-        later = None
-        for own in self.program.own[: self.program.returned]:
-            state = given.get(own.state)
-            if state is None:
-                later = later or Later(every, tensors)
-                rows = own.before + setting.size.steps + own.ends
-                state = LeftOut(later, own.state, (rows, setting.size.batch, own.width))
-            states.append(state)
+            outside = forward(setting, tensors, found.outside).outputs(found.own)
+            every = partial(_all, setting, tensors)
+        given = dict(zip(found.outside, outside, strict=False))
+        for name, rows in zip(found.beside, outside[len(found.outside) :], strict=True):
+            with_steps(given[name], OwnSteps(found.own[name].before, found.own[name].ends, rows))
+        if len(given) == len(found.returned):
+            states = [given[own.state] for own in found.returned]
+        else:
+            later, (steps, batch, _) = Later(every, tensors), setting.size
+            states = [
+                given[own.state]
+                if own.state in given
+                else LeftOut(later, own.state, (own.before + steps + own.ends, batch, own.width))
+                for own in found.returned
+            ]
         return states[0] if len(states) == 1 else states
 
     def ready(self, dtype: torch.dtype, differentiated: bool) -> Ready:
@@ -93,8 +101,8 @@ class Bound:
 
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
     """Puts the compiled scan in the place of a class's method."""
-    paths = tuple(_path(w.parameter) for w in program.weights)
-    bound = Bound(program, vars(kind)[program.method], paths)
+    layers = tuple(_layers([w.parameter for w in program.weights]))
+    bound = Bound(program, vars(kind)[program.method], layers)
 
     def method(self: nn.Module, *args: Any) -> Any:
         return bound(self, *args)
@@ -106,29 +114,31 @@ def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
 # --- whether it can be ---------------------------------------------------------------------------
 
 
-def _ready(
-    bound: Bound, module: nn.Module, args: Sequence[Any]
-) -> tuple[Setting, dict[int, Tensor], list[Tensor], bool]:
-    """Raises CannotCompile where torch must compute."""
+def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Setting, list[Tensor], bool]:
+    """What a call knows, its tensors (arguments, then weights), and whether they are to be differentiated. Raises
+    CannotCompile where torch must compute. (Much is in one function: each call of Python costs here.)"""
     program = bound.program
     if _module._global_forward_hooks or _module._global_forward_pre_hooks:
         raise CannotCompile("hooks wait for every module's call")
     for place, reason in program.beyond:
         if isinstance(args[place], Tensor):
             raise CannotCompile(f"examples end at steps of their own, and {reason}")
-    weights = _weights(module, bound.paths)
     if program.ready:
-        _dtype([*weights, *(a for a in args if isinstance(a, Tensor))])
+        _dtype([*(a for a in args if isinstance(a, Tensor)), *_weights(module, bound.layers)])
         args = [*args, *vars(type(module))[program.ready](module, *args)]
-    arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
-    tensors = [*weights, *arguments.values()]
+    places, tensors = [], []
+    for place, given in enumerate(args):
+        if isinstance(given, Tensor):
+            places.append(place)
+            tensors.append(given)
+    tensors += _weights(module, bound.layers)
     dtype = _dtype(tensors)
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
-    found = bound.ready(dtype, differentiated)
+    found = bound.loaded.get((dtype, differentiated)) or bound.ready(dtype, differentiated)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
-    return Setting(found, size, tuple(arguments)), arguments, weights, differentiated
+    return Setting(found, size, tuple(places)), tensors, differentiated
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
@@ -142,37 +152,31 @@ def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
 
 def weight_of(module: nn.Module, parameter: str) -> Tensor:
     """A parameter as a call of its layer would use it. Raises CannotCompile where the layer is no plain one."""
-    return _weights(module, [_path(parameter)])[0]
+    return _weights(module, list(_layers([parameter])))[0]
 
 
-def _path(parameter: str) -> tuple[tuple[str, ...], str]:
-    """The layers within which a parameter is, and its name there."""
-    *owners, name = parameter.split(".")
-    return tuple(owners), name
+def _layers(parameters: Sequence[str]) -> Iterator[Layer]:
+    """Each layer's parameters together where they follow one another."""
+    paths = [parameter.rpartition(".") for parameter in parameters]
+    for owners, own in groupby(paths, lambda path: path[0]):
+        yield Layer(tuple(owners.split(".")) if owners else (), tuple(name for _, _, name in own))
 
 
-def _weights(module: nn.Module, paths: Sequence[tuple[tuple[str, ...], str]]) -> list[Tensor]:
-    """Parameters, of which those of a layer follow one another: it is looked at once. Raises CannotCompile."""
-    found: list[Tensor] = []
-    before: tuple[str, ...] = ()
-    layer = module
-    for owners, name in paths:
-        if owners != before:
-            layer, before = _layer(module, owners), owners
-        value = layer._parameters.get(name)
-        if value is None:
-            raise CannotCompile(f"`{'.'.join((*owners, name))}` is no parameter any more")
-        found.append(value)
-    return found
-
-
-def _layer(module: nn.Module, owners: Sequence[str]) -> nn.Module:
-    found: Any = module
-    for owner in owners:
-        found = found._modules[owner]
-        if found._forward_hooks or found._forward_pre_hooks or type(found) not in _PLAIN:
-            raise CannotCompile(f"`{'.'.join(owners)}` has been changed")
-    return cast(nn.Module, found)
+def _weights(module: nn.Module, layers: Sequence[Layer]) -> list[Tensor]:
+    """Parameters as the layers have them. Raises CannotCompile."""
+    weights: list[Tensor] = []
+    for owners, names in layers:
+        layer: Any = module
+        for owner in owners:
+            layer = layer._modules[owner]
+            if layer._forward_hooks or layer._forward_pre_hooks or type(layer) not in _PLAIN:
+                raise CannotCompile(f"`{'.'.join(owners)}` has been changed")
+        for name in names:
+            value = layer._parameters.get(name)
+            if value is None:
+                raise CannotCompile(f"`{'.'.join((*owners, name))}` is no parameter any more")
+            weights.append(value)
+    return weights
 
 
 def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
@@ -246,10 +250,9 @@ class LeftOut(NamedTuple):
         return self.later.now(self.state)
 
 
-def _all(setting: Setting, arguments: Mapping[int, Tensor], weights: Sequence[Tensor]) -> dict[str, Tensor]:
-    program = setting.ready.program
-    names = tuple(o.state for o in program.own[: program.returned])
-    return results(setting.ready, forward(setting, arguments, weights, names)[0])
+def _all(setting: Setting, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    names = tuple(own.state for own in setting.ready.returned)
+    return dict(zip(names, forward(setting, tensors, names).outputs(setting.ready.own), strict=False))
 
 
 def _by_torch(bound: Bound, module: nn.Module, args: Sequence[Any]) -> dict[str, Tensor]:
