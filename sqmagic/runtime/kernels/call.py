@@ -75,8 +75,8 @@ class Caller:
     frames: dict[object, Frame] = field(default_factory=dict)
 
     def frame(self, size: Size, apart: Sequence[str], block: Sequence[str]) -> Frame:
-        threads = torch.get_num_threads()
-        return remembered(self.frames, (size, threads, apart, block), lambda: framed(self, size, threads, apart, block))
+        key = (size, apart, block, torch.get_num_threads())
+        return self.frames.get(key) or remember(self.frames, key, framed(self, size, apart, block))
 
     def run(self, frame: Frame, values: Values) -> None:
         """Runs the scan. `values` are those of the frame, with what the call brings put in their places."""
@@ -85,19 +85,17 @@ class Caller:
         self.library.run(values)
 
 
-def remembered(frames: dict[object, Frame], key: object, made: Callable[[], Frame]) -> Frame:
-    """The frame of a key, made the first time."""
-    found = frames.get(key)
-    if found is None:
-        if len(frames) >= FRAMES:
-            frames.clear()
-        found = frames[key] = made()
-    return found
+def remember(frames: dict[object, Frame], key: object, frame: Frame) -> Frame:
+    """Keeps a frame, one of a few."""
+    if len(frames) >= FRAMES:
+        frames.clear()
+    frames[key] = frame
+    return frame
 
 
-def framed(caller: Caller, size: Size, threads: int, apart: Collection[str], block: Collection[str]) -> Frame:
+def framed(caller: Caller, size: Size, apart: Collection[str], block: Collection[str]) -> Frame:
     """The frame of calls of one size."""
-    places, bytes_ = caller.library.places, size.dtype.itemsize
+    places, bytes_, threads = caller.library.places, size.dtype.itemsize, torch.get_num_threads()
     values = [0] * len(places)
     for member, value in (("steps", size.steps), ("batch", size.batch), ("threads", threads)):
         values[places[member]] = value

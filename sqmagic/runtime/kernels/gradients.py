@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
@@ -20,7 +20,7 @@ from sqmagic.runtime.kernels.call import (
     laid_out,
     lengths_taken,
     point,
-    remembered,
+    remember,
     rows_taken,
 )
 from sqmagic.runtime.kernels.compiler import Library
@@ -147,13 +147,13 @@ class Wayback:
         given: Mapping[str, Given],
         wanted_arguments: Mapping[int, bool],
         wanted_weights: Sequence[bool],
-    ) -> Iterator[Tensor | None]:
+    ) -> list[Tensor | None]:
         """The gradients of the arguments that are tensors, in their order, then of the weights. `ahead` is the frame of
         the call forward, `states` and `block` what it left."""
         some = size.batch > 0 and size.steps > 0
-        frame = self._frame(
-            size, tuple([hat for place, hat, _, _ in self.back.bases if wanted_arguments[place]]), ahead
-        )
+        hats = tuple([hat for place, hat, _, _ in self.back.bases if wanted_arguments[place]])
+        key = (size, hats, torch.get_num_threads())
+        frame = self.frames.get(key) or remember(self.frames, key, self._framed(size, hats, ahead))
         values = frame.values.copy()
         if block is not None:
             point(values, frame.block, block.data_ptr())
@@ -186,16 +186,11 @@ class Wayback:
                 if state in given:
                     total = self._with_given(total, given[state], state, row, lengths)
                 of_arguments[place] = of_arguments[place] + total if place in of_arguments else total
-        yield from (of_arguments.get(place) for place in arguments)
-        yield from of_weights
+        return [*map(of_arguments.get, arguments), *of_weights]
 
-    def _frame(self, size: Size, hats: tuple[str, ...], ahead: Frame) -> Frame:
+    def _framed(self, size: Size, hats: tuple[str, ...], ahead: Frame) -> Frame:
         """The frame of a call back, with how the rows of states lie in the block that the call forward left."""
-        threads = torch.get_num_threads()
-        return remembered(self.frames, (size, hats, threads), lambda: self._framed(size, threads, hats, ahead))
-
-    def _framed(self, size: Size, threads: int, hats: tuple[str, ...], ahead: Frame) -> Frame:
-        own = framed(self.caller, size, threads, hats, ())
+        own = framed(self.caller, size, hats, ())
         values, block = own.values, []
         for taken in self.blocks:
             rows, step = taken.own, size.batch * taken.own.width
@@ -248,7 +243,7 @@ class Wayback:
 def _made(values: Values, member: int | None, like: Tensor, dtype: torch.dtype, some: bool) -> Tensor:
     """A gradient that C fills; zeros where it is 0, or where there is nothing to run over."""
     empty = member is not None and some
-    into = POOL.tensor(like.shape, dtype) if empty else torch.zeros(like.shape, dtype=dtype)
+    into = POOL.like(like, dtype) if empty else torch.zeros(like.shape, dtype=dtype)
     if member is not None:
         values[member] = into.data_ptr()
     return into

@@ -45,6 +45,12 @@ class Pool:
                     return torch.empty(0, dtype=dtype).set_(block, 0, shape)  # type: ignore[call-overload, no-any-return]
         return torch.empty(shape, dtype=dtype)
 
+    def like(self, other: Tensor, dtype: torch.dtype) -> Tensor:
+        """A tensor, not filled, of another's shape."""
+        if other.nbytes < SMALL and other.dtype is dtype and other.is_contiguous():
+            return torch.empty_like(other)  # in a third of the time
+        return self.tensor(other.shape, dtype)
+
     def _idle(self, size: int) -> UntypedStorage | None:
         """A block that nobody uses, or a new one where it may be kept."""
         own = self._blocks.get(size, ())
