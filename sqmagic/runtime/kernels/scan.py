@@ -66,28 +66,18 @@ class Bound:
             return self.method(module, *args)
         self.report.path = "C"
         found = setting.ready
+        by_torch = partial(_by_torch, self, module, args)
+        if differentiated and not self.program.ready:
+            setting = setting._replace(by_torch=by_torch)
+        states = _left_out(setting, Later(by_torch if differentiated else partial(_all, setting, tensors), tensors))
         if differentiated:
-            if not self.program.ready:
-                setting = setting._replace(by_torch=partial(_by_torch, self, module, args))
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
-            every = partial(_by_torch, self, module, args)
         else:
             outside = forward(setting, tensors, found.outside).outputs(found.own)
-            every = partial(_all, setting, tensors)
-        given = dict(zip(found.outside, outside, strict=False))
+        states.update(zip(found.outside, outside, strict=False))
         for name, rows in zip(found.beside, outside[len(found.outside) :], strict=True):
-            with_steps(given[name], OwnSteps(found.own[name].before, found.own[name].ends, rows))
-        if len(given) == len(found.returned):
-            states = [given[own.state] for own in found.returned]
-        else:
-            later, (steps, batch, _) = Later(every, tensors), setting.size
-            states = [
-                given[own.state]
-                if own.state in given
-                else LeftOut(later, own.state, (own.before + steps + own.ends, batch, own.width))
-                for own in found.returned
-            ]
-        return states[0] if len(states) == 1 else states
+            with_steps(states[name], OwnSteps(found.own[name].before, found.own[name].ends, rows))
+        return next(iter(states.values())) if len(states) == 1 else states.values()
 
     def ready(self, dtype: torch.dtype, differentiated: bool) -> Ready:
         """Raises CannotCompile."""
@@ -230,6 +220,15 @@ class Later:
                     )
                 self._found = self._every()
         return self._found[state]
+
+
+def _left_out(setting: Setting, later: Later) -> dict[str, Any]:
+    """All states that the method gives, in its order, as if none were computed now."""
+    steps, batch, _ = setting.size
+    return {
+        own.state: LeftOut(later, own.state, (own.before + steps + own.ends, batch, own.width))
+        for own in setting.ready.returned
+    }
 
 
 def _versions(tensors: Sequence[Tensor]) -> list[int]:
