@@ -32,6 +32,10 @@ FLAGS = {
 }
 SHAPES = [(1, 1, 1), (2, 3, 2), (3, 5, 1), (4, 13, 2), (2, 32, 2), (3, 33, 2), (5, 40, 3), (2, 2, 3), (1, 64, 4)]
 """Steps, examples, threads."""
+
+SINGLE = ()
+FREELY = ("-DSQ_DOUBLE", "-DFAR=0", "-DENOUGH=0")
+"""Numbers of double precision, and work that threads share freely however little there is."""
 ENDS_OF_EXAMPLES = [
     "static long *ends(long batch, long most)",
     "{",
@@ -159,7 +163,7 @@ def check(
     folder: Path,
     which: str,
     machine: str,
-    reals: Sequence[tuple[str, ...]] = ((), ("-DSQ_DOUBLE",)),
+    kinds: Sequence[tuple[str, ...]] = (SINGLE, FREELY),
     optimised: str = "-O1",
 ) -> int:
     """How many scans were run; ends where a sanitizer tells something."""
@@ -167,12 +171,12 @@ def check(
     for name, header in engine():
         (folder / name).write_text(header)
     for scan, way, page, interface in pages(text):
-        for real in reals:
+        for kind in kinds:
             source, made = folder / "scan.c", folder / "scan"
             source.write_text(page + driver(scan, way, interface))
             strict = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")
             flags = ("-std=gnu11", optimised, "-g", machine, *strict, "-DSQ_PTHREADS", "-pthread")
-            command = ["gcc", *flags, *FLAGS[which], *real, str(source), "-o", str(made), "-lm"]
+            command = ["gcc", *flags, *FLAGS[which], *kind, str(source), "-o", str(made), "-lm"]
             subprocess.run(command, check=True, timeout=240)
             subprocess.run([str(made)], check=True, timeout=240)
             count += 1

@@ -186,6 +186,7 @@ def cell_inputs(name: str, steps: int, batch: int, inputs: int, width: int) -> d
         (2, 211, 5, 107, 2),  # more rows and units than are added up at a time
         (3, 50, 140, 150, 2),  # so wide that operands are packed, and are not multiplied where they lie
         (2, 1, 131, 133, 2),
+        (3, 9, 40, 230, 2),  # so wide, of so few examples, that threads share the units freely
     ],
 )
 def test_any_size_and_number_of_threads(

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import sanitize
 
-SINGLE, DOUBLE = (), ("-DSQ_DOUBLE",)
+SINGLE, FREELY = sanitize.SINGLE, sanitize.FREELY
 
 
 @cache
@@ -31,24 +31,31 @@ def _needs(which: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("which", "name", "real"),
+    ("which", "name", "kind"),
     [
         ("address", "gru", SINGLE),
-        ("address", "norm_of_state", DOUBLE),
+        ("address", "norm_of_state", FREELY),
         ("address", "two_ends", SINGLE),
-        ("thread", "gru", DOUBLE),
+        ("thread", "gru", FREELY),
         ("thread", "second_order", SINGLE),
-        ("thread", "learned_end", DOUBLE),
+        ("thread", "learned_end", FREELY),
     ],
 )
-def test_scans_forward_and_back_are_clean(which: str, name: str, real: tuple[str, ...], tmp_path: Path) -> None:
+def test_scans_forward_and_back_are_clean(which: str, name: str, kind: tuple[str, ...], tmp_path: Path) -> None:
     _needs(which)
-    assert sanitize.check(sanitize.SUBJECTS[name], tmp_path, which, "-march=native", (real,), "-O0") == 2
+    assert sanitize.check(sanitize.SUBJECTS[name], tmp_path, which, "-march=native", (kind,), "-O0") == 2
 
 
 FAULTS = {
-    "a number too far": ("address", "s->batch)", "s->batch + 1)", "heap-buffer-overflow"),
-    "threads that do not wait": ("thread", "if (me->by_units)", "if (0)", "data race"),
+    "a number too far": ("address", SINGLE, "s->batch, ALL", "s->batch + 1, ALL", "heap-buffer-overflow"),
+    "threads that do not wait": ("thread", SINGLE, "if (me->by_units)", "if (0)", "data race"),
+    "known operands not waited for": (
+        "thread",
+        FREELY,
+        "        meet(me);\n    }\n    for",
+        "    }\n    for",
+        "data race",
+    ),
 }
 
 
@@ -57,11 +64,11 @@ def test_a_fault_is_told(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The sanitizers look at what these programs do: one that is put into a page ends it."""
-    which, right, wrong, told = FAULTS[fault]
+    which, kind, right, wrong, told = FAULTS[fault]
     _needs(which)
     scan, way, page, interface = sanitize.pages(sanitize.SUBJECTS["gru"])[0]
     assert right in page
     monkeypatch.setattr(sanitize, "pages", lambda text: [(scan, way, page.replace(right, wrong), interface)])
     with pytest.raises(subprocess.CalledProcessError):
-        sanitize.check(sanitize.SUBJECTS["gru"], tmp_path, which, "-march=native", (SINGLE,), "-O0")
+        sanitize.check(sanitize.SUBJECTS["gru"], tmp_path, which, "-march=native", (kind,), "-O0")
     assert told in capfd.readouterr().err

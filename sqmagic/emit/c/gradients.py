@@ -88,7 +88,20 @@ def summed(parameters: Mapping[str, Gradient], names: Mapping[str, str]) -> Sums
     for parameter, gradient in parameters.items():
         for rows in gradient.sums:
             found.totals[_index(found.lefts, rows, found.totals)] = names.get(gradient_key(parameter), "")
-    return found
+    return _widest_first(found)
+
+
+def _widest_first(sums: Sums) -> Sums:
+    """What takes longest first: threads that share pieces of it as they come to them end together."""
+    work = [sum(sums.rights[r].width for left, r in sums.targets if left == n) for n in range(len(sums.lefts))]
+    order = sorted(range(len(work)), key=lambda n: -work[n])
+    place = {n: new for new, n in enumerate(order)}
+    return Sums(
+        [sums.lefts[n] for n in order],
+        sums.rights,
+        {(place[left], right): target for (left, right), target in sums.targets.items()},
+        {place[left]: total for left, total in sums.totals.items()},
+    )
 
 
 def _index(planes: list[Rows], rows: Rows, taken: Collection[int]) -> int:

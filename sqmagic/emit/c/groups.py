@@ -133,11 +133,13 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
             f"? s->memory + ALL_PANELS + KNOWN_{name} * s->steps * s->batch : 0;"
         )
         body.append(f"const long seen = {moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */")
+    number = int(name.rpartition("_")[2]) - 1  # within its phase
     blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
     body += [
-        f"const long blocks = {blocks}, end = first_block(me, blocks, 1), most = near_blocks(me);",
-        "for (long block = first_block(me, blocks, 0); block < end; block += most) {",
-        f"{INDENT}const long unit = block * {f'{span} * ' * (span > 1)}LANES, near = least(most, end - block);",
+        f"const long blocks = {blocks}, most = near_blocks(me);",
+        f"run_of_blocks at = before_blocks(me, blocks, {number});",
+        f"while (next_blocks(me, blocks, most, {number}, &at)) {{",
+        f"{INDENT}const long block = at.block, near = at.near, unit = block * {f'{span} * ' * (span > 1)}LANES;",
         f"{INDENT}for (long b = 0, next; b < blocks_of(me); b = next) {{",
     ]
     inner = ["next = least(b + TALL / ROWS, blocks_of(me));"]

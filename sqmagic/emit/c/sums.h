@@ -3,8 +3,8 @@
    plane    the rows of a state over all steps: [step][example][component]
    row      of a plane, counted through: step * batch + example
 
-   Each thread computes a share of the units (or of the rows) of what is asked for, so that none writes where another
-   does, and what several sums are added up in is added to by one thread, in one order. */
+   Each thread computes a share of the units (or of the rows) of what is asked for, or pieces of it as it comes to them,
+   so that none writes where another does, and what several sums are added up in is added to in one order. */
 #ifndef SQ_SUMS_H
 #define SQ_SUMS_H
 
@@ -161,6 +161,33 @@ INLINE long vectors_for(long width)
     return (width + LANES - 1) / LANES;
 }
 
+/* Pieces of work, counted through, which threads share freely where there are enough of them: `mine` is a thread's next,
+   drawn as it comes to it. Where they are not, each goes through its own alone. */
+typedef struct {
+    long *taken; /* by all threads, or 0 */
+    long piece, mine;
+} pieces;
+
+/* How many there must be for each thread. */
+#ifndef ENOUGH
+#define ENOUGH 8
+#endif
+
+INLINE pieces pieces_of(const share *me, long count)
+{
+    return (pieces){me->threads > 1 && count >= ENOUGH * me->threads ? me->barrier->taken : 0, 0, -1};
+}
+
+/* Whether the next piece is this thread's. */
+INLINE int is_mine(pieces *p)
+{
+    if (!p->taken)
+        return 1;
+    if (p->mine < p->piece)
+        p->mine = __atomic_fetch_add(p->taken, 1, __ATOMIC_RELAXED);
+    return p->piece++ == p->mine;
+}
+
 /* How many numbers a thread's memory for outer_sums must hold: `rights` are the vectors of all planes on the right. */
 INLINE long outer_memory(long rights)
 {
@@ -297,20 +324,31 @@ UNUSED static void outer_sums(const share *me, long steps, long batch, const pla
 {
     for (int l = 0; l < left_count; l++)
         clear_units(me, lefts + l, targets + l * right_count, rights, right_count, sums[l]);
+    long count = 0;
+    for (int l = 0; l < left_count; l++)
+        if (is_asked_for(targets + l * right_count, right_count, 1))
+            count += (lefts[l].width + NEAR * ROWS - 1) / (NEAR * ROWS);
     real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
     tile += (LANES - (tile - memory) % LANES) % LANES;
     for (stretch s = {batch, 0, 0, steps * batch}; s.row < s.all; s.row += DEPTH) {
         int there[right_count + 1];
         memset(there, 0, sizeof(there));
         s.count = least(DEPTH, s.all - s.row);
+        pieces left = pieces_of(me, count);
+        if (left.taken)
+            meet(me); /* what another has added up is there before more is added to it */
         for (int l = 0; l < left_count; l++) {
             const plane *p = lefts + l;
             const target *to = targets + l * right_count;
             if (!sums[l] && !is_asked_for(to, right_count, 1))
                 continue;
-            const long end = first_unit(me, p->width, 1), pitch = pitch_if_close(p, batch, to, rights, right_count);
-            for (long first = first_unit(me, p->width, 0), held; first < end; first += held) {
+            const int freely = left.taken && is_asked_for(to, right_count, 1);
+            const long end = freely ? p->width : first_unit(me, p->width, 1);
+            const long pitch = pitch_if_close(p, batch, to, rights, right_count);
+            for (long first = freely ? 0 : first_unit(me, p->width, 0), held; first < end; first += held) {
                 held = least(end - first, NEAR * ROWS);
+                if (freely && !is_mine(&left))
+                    continue;
                 const left_rows own = {pitch ? row_at(p, batch, s.row) + first : left_blocks, pitch, s.count, held,
                                    (held + ROWS - 1) / ROWS};
                 if (!pitch)
@@ -377,17 +415,20 @@ UNUSED static void through(const share *me, long steps, long batch, const plane 
     meet(me);
     real *tile = memory + through_panels(units, width) + me->number * through_memory(units);
     real *packed = tile + 2 * TALL * LANES;
-    const long mine = first_unit(me, rows * batch, 0), end = first_unit(me, rows * batch, 1);
-    const long first = shift * batch > mine ? least(shift * batch, end) : mine;
-    long last = least(end, (steps + shift) * batch);
-    last = last < first ? first : last;
-    if (!adds) {
+    const long most = packed_blocks(units) * ROWS;
+    pieces left = pieces_of(me, (rows * batch + most - 1) / most);
+    const long mine = left.taken ? 0 : first_unit(me, rows * batch, 0);
+    const long end = left.taken ? rows * batch : first_unit(me, rows * batch, 1);
+    const long first = greatest(mine, least(shift * batch, end));
+    const long last = greatest(first, least(end, (steps + shift) * batch));
+    if (!adds && (!left.taken || !me->number)) {
         memset(into + mine * width, 0, sizeof(real) * (size_t)((first - mine) * width));
         memset(into + last * width, 0, sizeof(real) * (size_t)((end - last) * width));
     }
-    const long most = packed_blocks(units) * ROWS;
     const int lie = all_lie_near(lefts, count, batch);
     for (long row = first; row < last; row += most) {
+        if (!is_mine(&left))
+            continue;
         const long held = least(last - row, most), blocks = (held + ROWS - 1) / ROWS;
         for (long b = 0; !lie && b < blocks; b++) {
             const long from = held * b / blocks, m = held * (b + 1) / blocks - from;

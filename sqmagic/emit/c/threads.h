@@ -6,19 +6,34 @@
 
 /* --- threads ---------------------------------------------------------------------------------------------------- */
 
+INLINE long greatest(long a, long b)
+{
+    return a > b ? a : b;
+}
+
+INLINE long least(long a, long b)
+{
+    return a < b ? a : b;
+}
+
 /* What one thread computes: examples from row to row_end; of a phase's blocks of units, every one or its share. */
 typedef struct {
     int number, threads;
     int by_units; /* the threads share the units, and wait for each other after each phase */
     long row, row_end;
     long each, fuller; /* a block has so many examples, the first few of them one more */
+    int freely; /* of the units the last are computed by whichever thread comes first */
     struct barrier *barrier;
 } share;
+
+/* How many groups of a phase may be shared freely. */
+#define FREE_GROUPS 4
 
 typedef struct barrier {
     int threads;
     int waiting __attribute__((aligned(64)));
     int round __attribute__((aligned(64)));
+    long taken[FREE_GROUPS] __attribute__((aligned(64))); /* of each group's last blocks, since the threads met */
 } barrier;
 
 INLINE void relax(void)
@@ -42,6 +57,8 @@ UNUSED static void meet(const share *s)
     barrier *b = s->barrier;
     const int round = __atomic_load_n(&b->round, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&b->waiting, 1, __ATOMIC_ACQ_REL) == b->threads) {
+        for (int group = 0; group < FREE_GROUPS; group++)
+            __atomic_store_n(b->taken + group, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&b->waiting, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
         return;
@@ -90,15 +107,22 @@ INLINE share with_rows(share s, long row, long row_end)
 /* All that one thread computes alone. */
 INLINE share alone(long row, long row_end)
 {
-    return with_rows((share){0, 1, 0, 0, 0, 0, 0, 0}, row, row_end);
+    return with_rows((share){0, 1, 0, 0, 0, 0, 0, 0, 0}, row, row_end);
 }
 
-/* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. */
-UNUSED static share share_of(int number, int threads, long batch, barrier *b)
+/* Numbers that the cache next to a core does not hold. */
+#ifndef FAR
+#define FAR ((1L << 19) / (long)sizeof(real))
+#endif
+
+/* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. Then, where the weights
+   are far from either core, the units are shared in part freely: what else a core has to do differs, and its cache holds
+   none of them from step to step. */
+UNUSED static share share_of(int number, int threads, long batch, long weights, barrier *b)
 {
-    const int by_units = threads > 1 && batch / threads < 16;
+    const int by_units = threads > 1 && batch / threads < 16, freely = by_units && weights / threads > FAR;
     const long first = by_units ? 0 : batch * number / threads, end = by_units ? batch : batch * (number + 1) / threads;
-    return with_rows((share){number, threads, by_units, 0, 0, 0, 0, b}, first, end);
+    return with_rows((share){number, threads, by_units, 0, 0, 0, 0, freely, b}, first, end);
 }
 
 /* How many blocks of units are computed before the lines on what they gave: of few examples as many as a tile holds. */
@@ -106,6 +130,40 @@ INLINE long near_blocks(const share *s)
 {
     const long held = held_rows(s);
     return held < 1 || held > TALL ? 1 : TALL / held;
+}
+
+/* Blocks of units that are computed together: `near` of them from `block` on; of its own there are more before `end`. */
+typedef struct {
+    long block, near, end;
+} run_of_blocks;
+
+INLINE int is_free(const share *s, int group)
+{
+    return s->freely && group < FREE_GROUPS;
+}
+
+/* What comes before a thread's first: of a quarter of all blocks it is not said yet whose they are, if they are shared
+   freely. */
+INLINE run_of_blocks before_blocks(const share *s, long blocks, int group)
+{
+    const long own = is_free(s, group) ? blocks - blocks / 4 : blocks;
+    return (run_of_blocks){first_block(s, own, 0), 0, first_block(s, own, 1)};
+}
+
+/* Goes on to a thread's next blocks, at most so many, of a group of the phase; 0 if there are none. */
+INLINE int next_blocks(const share *s, long blocks, long most, int group, run_of_blocks *at)
+{
+    const long first = at->block + at->near;
+    if (first < at->end) {
+        *at = (run_of_blocks){first, least(most, at->end - first), at->end};
+        return 1;
+    }
+    if (!is_free(s, group))
+        return 0;
+    const long taken = __atomic_fetch_add(s->barrier->taken + group, most, __ATOMIC_RELAXED);
+    const long next = blocks - blocks / 4 + taken;
+    *at = (run_of_blocks){next, least(most, blocks - next), next};
+    return next < blocks;
 }
 
 /* The most examples that a thread may hold, however many threads there will be. */
@@ -162,26 +220,16 @@ UNUSED static void keep_row(const share *me, long batch, const long *lengths, lo
             memcpy(rows + (batch + b) * width, rows + b * width, sizeof(real) * (size_t)width);
 }
 
-INLINE long greatest(long a, long b)
-{
-    return a > b ? a : b;
-}
-
-INLINE long least(long a, long b)
-{
-    return a < b ? a : b;
-}
-
-/* Calls `work` on as many threads. */
+/* Calls `work` on as many threads, for which so many numbers are packed as weights. */
 typedef void work(void *task, const share *s);
 
 #if defined(_OPENMP)
 #include <omp.h>
-UNUSED static void together(work *each, void *task, int threads, long batch)
+UNUSED static void together(work *each, void *task, int threads, long batch, long weights)
 {
-    barrier b = {threads, 0, 0};
+    barrier b = {threads, 0, 0, {0}};
     if (threads <= 1) {
-        const share s = share_of(0, 1, batch, &b);
+        const share s = share_of(0, 1, batch, weights, &b);
         each(task, &s);
         return;
     }
@@ -191,7 +239,7 @@ UNUSED static void together(work *each, void *task, int threads, long batch)
         const int there = omp_get_num_threads();
 #pragma omp single
         b.threads = there;
-        const share s = share_of(omp_get_thread_num(), there, batch, &b);
+        const share s = share_of(omp_get_thread_num(), there, batch, weights, &b);
         each(task, &s);
     }
 }
@@ -208,15 +256,15 @@ static void *thread_runs(void *given)
     w->each(w->task, &w->s);
     return NULL;
 }
-UNUSED static void together(work *each, void *task, int threads, long batch)
+UNUSED static void together(work *each, void *task, int threads, long batch, long weights)
 {
-    barrier b = {1, 0, 0};
+    barrier b = {1, 0, 0, {0}};
     pthread_t ids[64];
     thread_work works[64];
     threads = threads > 64 ? 64 : threads < 1 ? 1 : threads;
     b.threads = threads;
     for (int i = 0; i < threads; i++)
-        works[i] = (thread_work){each, task, share_of(i, threads, batch, &b)};
+        works[i] = (thread_work){each, task, share_of(i, threads, batch, weights, &b)};
     int started = 1;
     while (started < threads && !pthread_create(&ids[started], NULL, thread_runs, &works[started]))
         started++;
@@ -227,11 +275,11 @@ UNUSED static void together(work *each, void *task, int threads, long batch)
         pthread_join(ids[i], NULL);
 }
 #else
-UNUSED static void together(work *each, void *task, int threads, long batch)
+UNUSED static void together(work *each, void *task, int threads, long batch, long weights)
 {
     (void)threads;
-    barrier b = {1, 0, 0};
-    const share s = share_of(0, 1, batch, &b);
+    barrier b = {1, 0, 0, {0}};
+    const share s = share_of(0, 1, batch, weights, &b);
     each(task, &s);
 }
 #endif

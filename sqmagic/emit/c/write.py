@@ -256,7 +256,7 @@ def _own_ends(writings: Sequence[Writing]) -> tuple[list[str], list[str]]:
 def _known_calls(writing: Writing) -> list[str]:
     names = [name for name, group in writing.groups() if known_vectors(writing.scan, group)]
     calls = [f"{INDENT * 2}beforehand_{name}(s, me, own, tile);" for name in names]
-    return [f"{INDENT}if (known) {{", *calls, f"{INDENT}}}"] if names else []
+    return [f"{INDENT}if (known) {{", *calls, f"{INDENT * 2}meet(me);", f"{INDENT}}}"] if names else []
 
 
 def _calls(writing: Writing, step: str) -> list[str]:
@@ -281,6 +281,6 @@ def _doors(way: Reverse | None) -> list[str]:
         "",
         "void run(scan *s)",
         "{",
-        f"{INDENT}together(thread, s, s->threads, s->batch);",
+        f"{INDENT}together(thread, s, s->threads, s->batch, ALL_PANELS);",
         "}",
     ]
