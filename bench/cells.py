@@ -173,6 +173,7 @@ def random_cell(name: str) -> str:
         operand = choose.choice(("h_{{t-1}}|x_t", "x_t|(h_{{t-1}}*c_{{t-1}})", "h_{{t-1}}"))
         lines.append(f"{choose.choice(('sigmoid', 'tanh', 'relu', 'softplus'))}(W{n}({operand}){peep}) -> g{n}_t")
     lines.append(f"0.5*c_{{{{t-1}}}} + tanh(g{choose.randrange(gates)}_t * g{choose.randrange(gates)}_t) -> c_t")
-    lines.append(f"sigmoid(V(c_t|x_t)) * tanh(g{choose.randrange(gates)}_t - g{choose.randrange(gates)}_t) -> n_t")
+    one, other = choose.sample(range(gates), 2)
+    lines.append(f"sigmoid(V(c_t|x_t)) * tanh(g{one}_t - g{other}_t) -> n_t")
     lines.append("0.5*h_{{t-1}} + 0.5*n_t -> h_t")
     return "\n".join(lines) + "\n"

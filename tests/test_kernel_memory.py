@@ -34,6 +34,14 @@ def test_a_view_keeps_a_block_from_being_lent() -> None:
     assert (row == 1).all()
 
 
+def test_a_block_that_another_process_may_read_is_not_lent_again() -> None:
+    pool = Pool()
+    shared = pool.tensor(SHAPE, torch.float32).fill_(1).share_memory_()
+    place = shared.data_ptr()
+    del shared
+    assert place not in {t.data_ptr() for t in [pool.tensor(SHAPE, torch.float32) for _ in range(3)]}
+
+
 def test_no_two_threads_are_lent_one_block() -> None:
     pool = Pool()
 

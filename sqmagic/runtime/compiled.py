@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -34,6 +33,7 @@ class Compiled(nn.Module):
     _code: nn.Module | None  # not a submodule: the module shares its tables
     _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
     _like: Tensor  # of the dtype and on the device that parameters are made with
+    _opened: tuple[tuple[str, ...], ...]  # layers whose weights the rewrites take, by the names on the way to each
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
     size: Size | None = None  # of the last call
@@ -91,12 +91,12 @@ class Compiled(nn.Module):
     @property
     def reference(self) -> Tensor:
         """A tensor of the net's dtype and device."""
-        near = (self, *self._modules.values())  # most often the first layer has one; each call asks
-        for module in chain(near, self.modules()):
+        for module in self._modules.values():  # most often the first layer has one; each call asks
             for own in module._parameters.values() if module is not None else ():
                 if own is not None and own.is_floating_point():
                     return own
-        return self._like
+        every = (own for module in self.modules() for own in module._parameters.values())
+        return next((own for own in every if own is not None and own.is_floating_point()), self._like)
 
     # --- as shapes become known ------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class Compiled(nn.Module):
             raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
             raise UnsettledError(telling.not_settled(self._settled))
-        if self._as_written is not None and (layer := generated.changed(self._code, self._settled.opened)):
+        if self._as_written is not None and (layer := generated.changed(self._code, self._opened)):
             for bound in self._scans:
                 bound.report.path = f"torch, because `{layer}` has been changed"
             return self._as_written
@@ -141,6 +141,7 @@ class Compiled(nn.Module):
 
     def _settle(self, settled: Settled) -> None:
         self._settled = settled
+        self._opened = tuple(tuple(name.split(".")) for name in settled.opened)
         if settled.source is None:
             return
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from inspect import Parameter, signature
@@ -42,16 +42,17 @@ def _class(source: str, name: str) -> type[nn.Module]:
     return made[0]
 
 
-def changed(module: nn.Module, layers: Iterable[str]) -> str | None:
-    """The first of these layers, each linear when it was made, that now does more than its equation says.
+def changed(module: nn.Module, layers: Iterable[Sequence[str]]) -> str | None:
+    """The first of these layers, each linear when it was made, that now does more than its equation says. A layer is
+    given by the names of those that it is in, and its own.
 
     Hooks, parametrizations and layers of another class are found; whoever takes their weights would go past them.
     """
     everywhere = _every._global_forward_hooks or _every._global_forward_pre_hooks
-    for name in layers:
+    for path in layers:
         layer: Any = module
-        for part in name.split("."):
-            layer = layer._modules[part]
+        for name in path:
+            layer = layer._modules[name]
         if (
             everywhere
             or type(layer) is not nn.Linear
@@ -60,7 +61,7 @@ def changed(module: nn.Module, layers: Iterable[str]) -> str | None:
             or layer._backward_hooks
             or layer._backward_pre_hooks
         ):
-            return name
+            return ".".join(path)
     return None
 
 

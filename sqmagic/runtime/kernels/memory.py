@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 from threading import Lock
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, UntypedStorage
@@ -27,12 +28,19 @@ def _uses(block: UntypedStorage) -> int:
     return _uses_at(block._cdata) if _uses_at else 2  # where torch does not tell, blocks stay lent
 
 
+class Block(NamedTuple):
+    """Memory with its address: one that somebody has moved, to share it with another process, is the pool's no more."""
+
+    storage: UntypedStorage
+    address: int
+
+
 class Pool:
     """Blocks by size, each lent while it has more uses than the pool's own."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._blocks: dict[int, list[UntypedStorage]] = {}
+        self._blocks: dict[int, list[Block]] = {}
         self._held = 0
 
     def tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -53,23 +61,22 @@ class Pool:
 
     def _idle(self, size: int) -> UntypedStorage | None:
         """A block that nobody uses, or a new one where it may be kept."""
-        own = self._blocks.get(size, ())
-        for block in own:
-            if _uses(block) == 1:
-                return block
+        for storage, address in self._blocks.get(size, ()):
+            if _uses(storage) == 1 and storage.data_ptr() == address:
+                return storage
         if self._held + size > MOST:
             self._drop()
         if self._held + size > MOST or _uses_at is None:
             return None
-        block = UntypedStorage(size)  # type: ignore[no-untyped-call]
-        self._blocks.setdefault(size, []).append(block)
+        storage = UntypedStorage(size)  # type: ignore[no-untyped-call]
+        self._blocks.setdefault(size, []).append(Block(storage, storage.data_ptr()))
         self._held += size
-        return block
+        return storage
 
     def _drop(self) -> None:
         """Gives idle blocks back to the system."""
         for size, own in self._blocks.items():
-            kept = [block for block in own if _uses(block) > 1]
+            kept = [block for block in own if _uses(block.storage) > 1]
             self._held -= size * (len(own) - len(kept))
             self._blocks[size] = kept
 
