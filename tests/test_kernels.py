@@ -318,6 +318,14 @@ def test_the_way_back_may_be_gone_twice() -> None:
     by_c(module)
 
 
+@pytest.mark.parametrize("name", ["NEAR", "FAR", "LANES", "pieces", "KNOWN"])
+def test_a_state_may_be_called_what_the_engine_calls_something(name: str) -> None:
+    text = f"x_t : 3\n0 -> {name}_0\n{name}_{{t-1}}|x_t --[M|tanh]-> {name}_t\n"
+    module = net(text, width=4)
+    module(x=torch.randn(5, 2, 3))[name].sum().backward()
+    by_c(module)
+
+
 def test_a_result_that_is_changed_before_the_way_back_is_told() -> None:
     module, x = small()
     out = module(x=x).h

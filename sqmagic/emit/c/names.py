@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from sqmagic.emit.c import engine
 from sqmagic.equations.system import Context, Fixed, Last, Range, Running, points
 
 _WORDS = """
@@ -16,12 +17,15 @@ _WORDS = """
     return row row_within scan share short sign_of signed sin sine sizeof smaller smallest_of some_have sqrt square
     square_root static steps store struct sum_of switch t tanh tgamma threads tile together typedef union unit
     unsigned vec void volatile where while whole width work y0 y1 yn
-    add_plane ask_to_read ask_to_write at_least at_most begin begin_row factor factors first_example first_unit
-    four exponentials exponential_of greatest hyperbolic_tangent_of hyperbolic_tangents inputs least left logistic_of
-    logistics near_blocks power_of_two reduce scaled soft_plus soft_plus_of soft_pluses
+    add_plane ask_to_read ask_to_write at_least at_most before_blocks begin begin_row factor factors first_example
+    first_unit
+    four exponentials exponential_of greatest hyperbolic_tangent_of hyperbolic_tangents inputs is_free is_mine least
+    left logistic_of logistics near_blocks next_blocks pieces pieces_of power_of_two reduce run_of_blocks scaled
+    soft_plus soft_plus_of soft_pluses
     outer_sums parameters plane right row_at step_sums sums target targets through vectors_for walk
 """
-TAKEN = frozenset(_WORDS.split())
+_MACROS = (name for _, text in engine() for name in re.findall(r"#define (\w+)", text))
+TAKEN = frozenset((*_WORDS.split(), *_MACROS))
 
 
 def identifier(text: str) -> str:
