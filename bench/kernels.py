@@ -51,13 +51,13 @@ Run = Callable[[Tensor, Tensor | None], object]
 
 @dataclass(frozen=True)
 class Contest:
-    """A cell at a shape: what is timed, by name, ours first; `flops` are those forward, `backwards` those of the
+    """A cell at a shape: what is timed, by name, ours first; `flops` are those forward, `of_input` those of the
     input's gradient alone."""
 
     cell: str
     shape: Shape
     flops: int
-    backwards: int
+    of_input: int
     runs: dict[str, Run]
 
 
@@ -161,7 +161,7 @@ def lines(name: str, shape: Shape, full: bool, seconds: float, keeping: bool) ->
             for other, value in figures.items()
             if other != "ms"
         ]
-        flops = found.flops * (3 if training else 1) - found.backwards * (training and not dx)
+        flops = found.flops * (3 if training else 1) - found.of_input * (training and not dx)
         share = (
             f"{flops / figures['ms'] / 1e6 / top:.0%}{aim(name, 'share', training, dx, SHAPES.index(shape), keeping)}"
         )

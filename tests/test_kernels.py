@@ -207,6 +207,20 @@ def test_any_size_and_number_of_threads(
     by_c(compiled)
 
 
+def test_units_and_sums_that_threads_share_freely_are_the_same_to_the_bit() -> None:
+    given = cell_inputs("lstm", 115, 11, 40, 230)
+    module, _ = pair(CELLS["lstm"].format(inputs=40, width=230), given, width=230)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(gradients(module, given, outside(module)))
+    finally:
+        torch.set_num_threads(before)
+    by_c(module)
+    assert all(torch.equal(own[key], found[0][key]) for own in found for key in found[0])
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_single_precision_is_as_exact_as_torchs(name: str) -> None:
     """Both are held against torch in double precision."""

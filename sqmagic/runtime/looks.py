@@ -31,11 +31,9 @@ class Known(NamedTuple):
 
     def values(self, code: nn.Module, like: Tensor, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The states of such data."""
-        keywords = {name: given[own] for own, name in self.names}
-        if not precision.is_short(like):
-            return self.forward(code, **keywords)
         with precision.arithmetic(like):
-            return precision.given_out(self.forward(code, **keywords), like)
+            found = self.forward(code, **{name: given[own] for own, name in self.names})
+        return precision.given_out(found, like)
 
 
 def seen(code: nn.Module, like: Tensor, given: Mapping[str, Any]) -> Known | None:

@@ -19,17 +19,17 @@ SHORT = (torch.bfloat16, torch.float16)
 
 def wide(like: Tensor) -> Tensor:
     """What data should be like where parameters are like this."""
-    return like.new_empty(0, dtype=torch.float32) if is_short(like) else like
+    return like.new_empty(0, dtype=torch.float32) if _is_short(like) else like
 
 
 def arithmetic(like: Tensor) -> AbstractContextManager[Any]:
     """In which a net computes whose parameters are like this."""
-    return torch.autocast(like.device.type, dtype=like.dtype) if is_short(like) else nullcontext()
+    return torch.autocast(like.device.type, dtype=like.dtype) if _is_short(like) else nullcontext()
 
 
 def given_out(values: Mapping[str, Any], like: Tensor) -> Mapping[str, Any]:
     """The states in the type of the parameters."""
-    if not is_short(like):
+    if not _is_short(like):
         return values
     return {name: v.to(like.dtype) if v.is_floating_point() else v for name, v in values.items()}
 
@@ -39,6 +39,5 @@ def widened(loss: Tensor) -> Tensor:
     return loss.float() if loss.dtype in SHORT else loss
 
 
-def is_short(like: Tensor) -> bool:
-    """Whether parameters like this are of a type in which states are not carried."""
+def _is_short(like: Tensor) -> bool:
     return like.dtype in SHORT and like.device.type in ("cpu", "cuda")

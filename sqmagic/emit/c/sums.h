@@ -161,33 +161,6 @@ INLINE long vectors_for(long width)
     return (width + LANES - 1) / LANES;
 }
 
-/* Pieces of work, counted through, which threads share freely where there are enough of them: `mine` is a thread's next,
-   drawn as it comes to it. Where they are not, each goes through its own alone. */
-typedef struct {
-    long *taken; /* by all threads, or 0 */
-    long piece, mine;
-} pieces;
-
-/* How many there must be for each thread. */
-#ifndef ENOUGH
-#define ENOUGH 8
-#endif
-
-INLINE pieces pieces_of(const share *me, long count)
-{
-    return (pieces){me->threads > 1 && count >= ENOUGH * me->threads ? me->barrier->taken : 0, 0, -1};
-}
-
-/* Whether the next piece is this thread's. */
-INLINE int is_mine(pieces *p)
-{
-    if (!p->taken)
-        return 1;
-    if (p->mine < p->piece)
-        p->mine = __atomic_fetch_add(p->taken, 1, __ATOMIC_RELAXED);
-    return p->piece++ == p->mine;
-}
-
 /* How many numbers a thread's memory for outer_sums must hold: `rights` are the vectors of all planes on the right. */
 INLINE long outer_memory(long rights)
 {

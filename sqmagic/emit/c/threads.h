@@ -116,7 +116,7 @@ INLINE share alone(long row, long row_end)
 #endif
 
 /* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. Then, where the weights
-   are far from either core, the units are shared in part freely: what else a core has to do differs, and its cache holds
+   are far from every core, the units are shared in part freely: what else a core has to do differs, and its cache holds
    none of them from step to step. */
 UNUSED static share share_of(int number, int threads, long batch, long weights, barrier *b)
 {
@@ -164,6 +164,33 @@ INLINE int next_blocks(const share *s, long blocks, long most, int group, run_of
     const long next = blocks - blocks / 4 + taken;
     *at = (run_of_blocks){next, least(most, blocks - next), next};
     return next < blocks;
+}
+
+/* Pieces of work, counted through, which threads share freely where there are enough of them: `mine` is a thread's next,
+   drawn as it comes to it. Where they are not, each goes through its own alone. */
+typedef struct {
+    long *taken; /* by all threads, or 0 */
+    long piece, mine;
+} pieces;
+
+/* How many there must be for each thread. */
+#ifndef ENOUGH
+#define ENOUGH 8
+#endif
+
+INLINE pieces pieces_of(const share *me, long count)
+{
+    return (pieces){me->threads > 1 && count >= ENOUGH * me->threads ? me->barrier->taken : 0, 0, -1};
+}
+
+/* Whether the next piece is this thread's. */
+INLINE int is_mine(pieces *p)
+{
+    if (!p->taken)
+        return 1;
+    if (p->mine < p->piece)
+        p->mine = __atomic_fetch_add(p->taken, 1, __ATOMIC_RELAXED);
+    return p->piece++ == p->mine;
 }
 
 /* The most examples that a thread may hold, however many threads there will be. */

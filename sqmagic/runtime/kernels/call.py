@@ -55,9 +55,9 @@ class Frame:
 
     values: Values
     within: Block
-    room: tuple[int]
+    room: int
     block: Block
-    length: tuple[int]
+    length: int
     offsets: Mapping[str, int]
     apart: tuple[tuple[str, int, tuple[int, int, int]], ...]
 
@@ -80,7 +80,7 @@ class Caller:
 
     def run(self, frame: Frame, values: Values) -> None:
         """Runs the scan. `values` are those of the frame, with what the call brings put in their places."""
-        memory = POOL.tensor(frame.room, torch.uint8)
+        memory = POOL.tensor((frame.room,), torch.uint8)
         point(values, frame.within, memory.data_ptr())
         self.library.run(values)
 
@@ -122,7 +122,7 @@ def framed(caller: Caller, size: Size, apart: Collection[str], block: Collection
         values[places[f"{member}_rows"]], values[places[f"{member}_row"]] = 1, width
         within.append((places[member], room * bytes_))
         room += _aligned(size.batch * width)
-    return Frame(values, tuple(within), (room * bytes_,), tuple(block_), (length,), offsets, tuple(own))
+    return Frame(values, tuple(within), room * bytes_, tuple(block_), length, offsets, tuple(own))
 
 
 def point(values: Values, block: Block, start: int) -> None:

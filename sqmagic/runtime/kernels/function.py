@@ -114,7 +114,7 @@ def forward(
         if state in found.beside:
             steps[state] = rows_of(plane, found.own[state].before, size.steps)
     if inside:
-        block = POOL.tensor(frame.length, size.dtype)
+        block = POOL.tensor((frame.length,), size.dtype)
         point(values, frame.block, block.data_ptr())
     held = _taken(values, setting, tensors)
     found.caller.run(frame, values)

@@ -106,7 +106,7 @@ def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
 
 def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Setting, list[Tensor], bool]:
     """What a call knows, its tensors (arguments, then weights), and whether they are to be differentiated. Raises
-    CannotCompile where torch must compute. (Much is in one function: each call of Python costs here.)"""
+    CannotCompile where torch must compute."""
     program = bound.program
     if _module._global_forward_hooks or _module._global_forward_pre_hooks:
         raise CannotCompile("hooks wait for every module's call")
@@ -116,19 +116,15 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     if program.ready:
         _dtype([*(a for a in args if isinstance(a, Tensor)), *_weights(module, bound.layers)])
         args = [*args, *vars(type(module))[program.ready](module, *args)]
-    places, tensors = [], []
-    for place, given in enumerate(args):
-        if isinstance(given, Tensor):
-            places.append(place)
-            tensors.append(given)
-    tensors += _weights(module, bound.layers)
+    arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
+    tensors = [*arguments.values(), *_weights(module, bound.layers)]
     dtype = _dtype(tensors)
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
-    found = bound.loaded.get((dtype, differentiated)) or bound.ready(dtype, differentiated)
+    found = bound.ready(dtype, differentiated)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
-    return Setting(found, size, tuple(places)), tensors, differentiated
+    return Setting(found, size, tuple(arguments)), tensors, differentiated
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
