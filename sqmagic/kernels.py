@@ -12,7 +12,8 @@ the recurrence of the program reads, and gives its states; what rules took out o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqmagic.calculus.adjoint import adjoint
@@ -22,7 +23,7 @@ from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
 from sqmagic.emit.torch.scans import ScanMethod
 from sqmagic.emit.torch.write import Faster, prepared_method, scan_methods
-from sqmagic.equations.shapes import Shapes
+from sqmagic.equations.shapes import Shape, Shapes
 from sqmagic.equations.system import Apply, Context, Fixed, Last, Read, Running, System, reads, walk
 from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
@@ -43,6 +44,7 @@ class ScanPage:
     """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes; the same
     of its way back, or why there is none. `outside` are the states that others read. `ready` is a method that
     computes what the scan is given besides, `made`, if there is any: the method's places go on with its results.
+    `matrices` are the shapes of states that are no vectors.
     """
 
     scan: Scan
@@ -53,6 +55,7 @@ class ScanPage:
     back: tuple[Reverse, Alone, str, Interface] | str
     ready: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
+    matrices: Mapping[str, Shape] = field(default_factory=dict)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -138,7 +141,9 @@ def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
         back, scan = (way, apart, *write_c(way.backward, way)), way.forward
     except NotForKernels as reason:
         back = str(reason)
-    return ScanPage(scan, method, outside, *write_c(scan), back, tuple(ready or ()), tuple(given))
+    matrices = {state: shapes.states[state] for state, _ in method.places if len(shapes.states.get(state, ())) > 1}
+    matrices |= {state: shapes.states[state] for state in method.states if len(shapes.states[state]) > 1}
+    return ScanPage(scan, method, outside, *write_c(scan), back, tuple(ready or ()), tuple(given), matrices)
 
 
 def _draws(whole: _Whole) -> bool:
@@ -189,7 +194,7 @@ def program_of(page: ScanPage) -> ScanProgram:
     needed = {plane.name for plane in scan.phases.planes if plane.needed}
     own, bases = [], []
     for state in (*method.states, *(s for s in scan.held if s not in method.states)):
-        own.append(_own(state, scan.held[state], interface, needed))
+        own.append(_own(state, scan.held[state], interface, needed, shape=page.matrices.get(state, ())))
         beside = [*method.before.get(state, ()), *method.after.get(state, ())]
         bases += [kernel.Base(interface.bases[state, k], method.places[state, point]) for k, point in enumerate(beside)]
     given = [kernel.Given(member, method.places[state, ()], True) for state, member in interface.rows.items()]
@@ -213,6 +218,9 @@ def program_of(page: ScanPage) -> ScanProgram:
         weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
         backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
         ready=f"{method.name}_ready" if page.ready else "",
+        matrices=tuple(
+            (at, page.matrices[state]) for (state, _), at in method.places.items() if state in page.matrices
+        ),
     )
 
 
@@ -226,12 +234,17 @@ def _beyond(scan: Scan, method: ScanMethod) -> Iterator[tuple[int, str]]:
 
 
 def _own(
-    state: str, held: Held, interface: Interface, needed: Collection[str], single: Collection[str] = ()
+    state: str,
+    held: Held,
+    interface: Interface,
+    needed: Collection[str],
+    single: Collection[str] = (),
+    shape: Shape = (),
 ) -> OwnState:
     from sqmagic.runtime.kernels.program import OwnState
 
-    member, memory = interface.own[state], state in needed
-    return OwnState(state, member, held.width, held.before, held.after, held.ends, held.reach, memory, state in single)
+    rows = (held.before, held.after, held.ends, held.reach)
+    return OwnState(state, interface.own[state], held.width, *rows, state in needed, state in single, shape)
 
 
 def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: Interface) -> Backward:

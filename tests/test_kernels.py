@@ -98,7 +98,54 @@ x_t : {inputs}
 tanh(M(x_t|b_{{t+1}})) -> b_t
 b_t : {width}
 """
-CELLS = {"lstm": LSTM, "gru": GRU, "seed": SEED_GRU, "peepholes": PEEPHOLES, "mixed": MIXED, "backwards": BACKWARDS}
+MEMORY = """
+x_t : {inputs}
+0 -> C_0
+0 -> h_0
+h_{{t-1}}|x_t -> p_t
+p_t --[K]-> k_t
+k_t : {width}
+p_t --[V|tanh]-> v_t
+v_t : 3
+p_t --[F|sigmoid]-> f_t
+f_t : 1
+f_t*C_{{t-1}} + 0.3*outer(v_t - C_{{t-1}} @ k_t / {width}, k_t) -> C_t
+tanh(v_t @ C_t + 0.1*transpose(C_t) @ mean(C_{{t-1}}) + 0.1*max(C_t)[1]) -> h_t
+"""
+WINDOW = """
+x_t : {inputs}
+0 -> k_0
+0.5 -> k_{{-1}}
+0 -> k_{{-2}}
+k_{{t-1}}|x_t --[Q|tanh]-> q_t
+k_t : 4
+q_t : 4
+softmax(k_{{t-3:t-1}} @ q_t) @ k_{{t-3:t-1}} -> c_t
+c_t|x_t --[H|tanh]-> h_t
+h_t : {width}
+h_t --[K|tanh]-> k_t
+"""
+TURNS = """
+x_t : {inputs}
+0.1 -> R_{{T+1}}
+x_t --[G|tanh]-> g_t
+g_t : 5
+transpose(R_{{t+1}}) @ outer(g_t, x_t) -> M_t
+outer(g_t, g_t) @ transpose(R_{{t+1}}) -> N_t
+A : param(5, 5)
+tanh(0.5*R_{{t+1}} + 0.1*transpose(N_t) + A*outer(M_t @ x_t, g_t)) -> R_t
+"""
+CELLS = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "seed": SEED_GRU,
+    "peepholes": PEEPHOLES,
+    "mixed": MIXED,
+    "backwards": BACKWARDS,
+    "memory": MEMORY,
+    "window": WINDOW,
+    "turns": TURNS,
+}
 
 
 def pair(

@@ -18,10 +18,10 @@ from systems import given as base
 
 from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.equations.interpret import interpret
-from sqmagic.equations.ops import DERIVED, OPS
+from sqmagic.equations.ops import ALL_OPS, DERIVED, OPS
 from sqmagic.equations.shapes import DataShape, Shape, Shapes, infer, settle
 from sqmagic.equations.shapes.codes import CODES
-from sqmagic.equations.shapes.forward import FORWARD, LEFT_OUT
+from sqmagic.equations.shapes.forward import FORWARD, LEFT_OUT, OF_DERIVED
 from sqmagic.equations.shapes.rules import RULES, SEVERAL
 from sqmagic.equations.system import (
     Apply,
@@ -71,7 +71,8 @@ def test_every_operator_has_a_rule() -> None:
 
 def test_every_operator_has_a_shape_forward_or_is_left_out() -> None:
     assert FORWARD.keys() | LEFT_OUT == OPS.keys() | {name for name, row in DERIVED.items() if row.pointwise}
-    assert not FORWARD.keys() & LEFT_OUT
+    assert FORWARD.keys() | LEFT_OUT | OF_DERIVED.keys() == ALL_OPS.keys()
+    assert not FORWARD.keys() & LEFT_OUT and not FORWARD.keys() & OF_DERIVED.keys()
 
 
 # --- what is inferred ----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-HEADERS = ("engine.h", "vectors.h", "functions.h", "products.h", "threads.h", "sums.h")
+HEADERS = ("engine.h", "vectors.h", "functions.h", "products.h", "threads.h", "sums.h", "matrices.h")
 
 
 @cache

@@ -22,5 +22,6 @@
 #include "products.h"
 #include "threads.h"
 #include "sums.h"
+#include "matrices.h"
 
 #endif

@@ -11,6 +11,10 @@ from sqmagic.schedule.plan.nodes import width
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
 
+FAR_APART = 1024
+"""Components: rows of so many lie far apart; where lines need no products they go through one example's after another.
+"""
+
 NARROW = 128
 """Components of an operand that is not packed."""
 
@@ -134,16 +138,22 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         )
         body.append(f"const long seen = {moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */")
     number = int(name.rpartition("_")[2]) - 1  # within its phase
+    alone = not group.stacks and group.width >= FAR_APART
     blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
     body += [
-        f"const long blocks = {blocks}, most = near_blocks(me);",
+        f"const long blocks = {blocks}, most = {'TALL' if alone else 'near_blocks(me)'};",
         f"run_of_blocks at = before_blocks(me, blocks, {number});",
         f"while (next_blocks(me, blocks, most, {number}, &at)) {{",
         f"{INDENT}const long block = at.block, near = at.near, unit = block * {f'{span} * ' * (span > 1)}LANES;",
-        f"{INDENT}for (long b = 0, next; b < blocks_of(me); b = next) {{",
+        f"{INDENT}for (long row = me->row; row < me->row_end; row++) {{"
+        if alone
+        else f"{INDENT}for (long b = 0, next; b < blocks_of(me); b = next) {{",
     ]
-    inner = ["next = least(b + TALL / ROWS, blocks_of(me));"]
-    inner += ["const long row = row_of(me, b);", "const int m = (int)(row_of(me, next) - row);"]
+    if alone:
+        inner = ["const int m = 1;"]
+    else:
+        inner = ["next = least(b + TALL / ROWS, blocks_of(me));"]
+        inner += ["const long row = row_of(me, b);", "const int m = (int)(row_of(me, next) - row);"]
     inner += [*_asking(writing, lines), *_products(writing, name, group)] if group.stacks else []
     call = [f"lines_{name}(s, t", "m", "tile", *lines.arguments()]
     vectors = f"{span} * near" if span > 1 else "near"

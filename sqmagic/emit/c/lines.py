@@ -18,6 +18,7 @@ from sqmagic.emit.c.names import at
 from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, MANY, PRODUCT, SIGN
 from sqmagic.emit.c.places import Writing, own_place, place
 from sqmagic.schedule.plan.nodes import (
+    Contract,
     Fold,
     Join,
     Length,
@@ -27,7 +28,9 @@ from sqmagic.schedule.plan.nodes import (
     Product,
     Row,
     Share,
+    Spread,
     Step,
+    Turn,
     needed,
     width,
 )
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from sqmagic.schedule.plan.scans import Scan
 
 LONG = 88
+
+FROM = "unit + v * LANES"
+"""In C, the first unit of a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +207,16 @@ class Lines:
             case Product():
                 offset = f" + {self.tile[number]} * TALL * LANES" if self.tile[number] else ""
                 return Text(f"load(sums{offset}, LANES)")
-            case Fold(op, arg):
-                pointer, stride = self._pointer(arg, False)
-                return Text(f"all({FOLDS[op]}({pointer} + i * {stride}, {width(self.nodes[arg])}))")
+            case Fold(op, arg, 1):
+                return Text(f"all({FOLDS[op]}({self._whole(arg)}, {width(self.nodes[arg])}))")
+            case Fold(op, arg, rows):
+                return Text(f"{FOLDS[op]}_rows({self._whole(arg)}, {FROM}, n, {width(self.nodes[arg]) // rows})")
+            case Spread(arg, each):
+                return Text(f"spread({self._whole(arg)}, {FROM}, {each}, {width(self.nodes[arg])})")
+            case Turn(arg, rows, wide):
+                return Text(f"turned({self._whole(arg)}, {FROM}, n, {rows}, {wide // rows})")
+            case Contract():
+                return Text(self._contract(node))
             case Map():
                 return self._map(node)
             case _:
@@ -222,17 +235,33 @@ class Lines:
             case Share(more):
                 return Text(f"1 / (real)(({_steps(more)}) * s->batch)", PRODUCT, True)
             case Places():
-                return Text("places_from(unit + v * LANES)")
+                return Text(f"places_from({FROM})")
             case _:
                 wide = width(node) > 1 or self.group.width == 1
                 pointer, stride = self._pointer(number, wide)
                 return Text(f"load({_moved(pointer, stride)}, n)" if wide else f"all(({pointer})[i * {stride}])")
 
+    def _contract(self, node: Contract) -> str:
+        """A product of matrices; with a vector a sum over the columns, or over the rows where these are turned."""
+        left, right = self._whole(node.left), self._whole(node.right)
+        if node.columns == 1:
+            order = "of_columns" if node.left_turned else "of_rows"
+            return f"{order}({left}, {right}, {FROM}, n, {node.rows}, {node.inner})"
+        turned = f"{int(node.left_turned)}, {int(node.right_turned)}"
+        return f"of_matrices({left}, {right}, {FROM}, n, {node.rows}, {node.inner}, {node.columns}, {turned})"
+
+    def _whole(self, number: int) -> str:
+        """Where an example's row begins: all of it is read, whatever the units at hand."""
+        pointer, stride = self._pointer(number, False)
+        return pointer if stride == "0" else f"{pointer} + i * {stride}"
+
     def _pointer(self, number: int, wide: bool) -> tuple[str, str]:
+        """A pointer to the units at hand, or to the whole row."""
         found = place(self.writing, number)
-        self.pointers.setdefault(found.name, (found.pointer, found.stride, True))
-        assert self.wide.setdefault(found.name, wide) == wide, f"{found.name} is read in two ways"
-        return found.name, self._local(found.stride)
+        name = found.name if self.wide.get(found.name, wide) == wide else f"{found.name}_{'units' if wide else 'whole'}"
+        self.wide[name] = wide
+        self.pointers.setdefault(name, (found.pointer, found.stride, True))
+        return name, self._local(found.stride)
 
     def _local(self, stride: str) -> str:
         """A stride as a number of the function's own, for what is stored might change the struct's."""

@@ -120,7 +120,7 @@ INLINE share alone(long row, long row_end)
    none of them from step to step. */
 UNUSED static share share_of(int number, int threads, long batch, long weights, barrier *b)
 {
-    const int by_units = threads > 1 && batch / threads < 16, freely = by_units && weights / threads > FAR;
+    const int by_units = threads > 1 && batch / threads < (weights ? 16 : 1), freely = by_units && weights / threads > FAR;
     const long first = by_units ? 0 : batch * number / threads, end = by_units ? batch : batch * (number + 1) / threads;
     return with_rows((share){number, threads, by_units, 0, 0, 0, 0, freely, b}, first, end);
 }

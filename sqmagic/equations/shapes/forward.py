@@ -32,7 +32,8 @@ def shape_of(expr: Expr, states: Mapping[str, Shape], parameters: Mapping[str, S
         case Weight(parameter):
             return parameters[parameter]
         case Apply(op, args):
-            return FORWARD[op](expr, [shape_of(a, states, parameters) for a in args], parameters)
+            rule = FORWARD.get(op) or OF_DERIVED[op]
+            return rule(expr, [shape_of(a, states, parameters) for a in args], parameters)
         case _:
             assert_never(expr)
 
@@ -132,6 +133,23 @@ def _pool(node: Apply, args: Sequence[Shape], known: Mapping[str, Shape]) -> Sha
     return (*args[0][:-2], *((n - size) // stride + 1 for n in args[0][-2:]))
 
 
+def _second(node: Apply, args: Sequence[Shape], known: Mapping[str, Shape]) -> Shape:
+    return args[1]
+
+
+def _padded(node: Apply, args: Sequence[Shape], known: Mapping[str, Shape]) -> Shape:
+    rows, *rest = args[0]
+    return (rows + int(node.attribute("before", 0)) + int(node.attribute("after", 0)), *rest)
+
+
+def _dense_input(node: Apply, args: Sequence[Shape], known: Mapping[str, Shape]) -> Shape:
+    return (*args[0][:-1], known[f"{node.layer}.weight"][1])
+
+
+def _weight(node: Apply, args: Sequence[Shape], known: Mapping[str, Shape]) -> Shape:
+    return known[f"{node.layer}.weight"]
+
+
 FORWARD: dict[str, Rule] = {
     **{op: _pointwise for op, row in ALL_OPS.items() if row.pointwise},
     **{op: _scalar for op, row in OPS.items() if row.loss},
@@ -154,6 +172,19 @@ FORWARD: dict[str, Rule] = {
     "avg_pool": _pool,
 }
 """Covers `OPS`, and what is pointwise besides, but for `LEFT_OUT`."""
+
+OF_DERIVED: dict[str, Rule] = {
+    **dict.fromkeys(("window_sum", "batch_mean", "during"), _first),
+    **dict.fromkeys(("step_share", "size"), _scalar),
+    **dict.fromkeys(("expand_as", "unflatten"), _second),
+    "pad": _padded,
+    "dense_input": _dense_input,
+    **dict.fromkeys(
+        ("conv_input", "layer_norm_input", "batch_norm_input", "max_pool_input", "avg_pool_input"), _second
+    ),
+    **dict.fromkeys(("conv_weight", "layer_norm_weight", "batch_norm_weight"), _weight),
+}
+"""Covers the rest of what only passes make."""
 
 LEFT_OUT: frozenset[str] = frozenset(("split", "module", "reset", "step", "Add", "Get"))
 """What has several outputs, or a shape that only the outside tells."""

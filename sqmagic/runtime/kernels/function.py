@@ -44,6 +44,7 @@ class Ready:
     outside: tuple[str, ...]
     beside: tuple[str, ...]
     inside: tuple[str, ...]
+    matrices: tuple[tuple[int, tuple[int, ...]], ...]
     own: Mapping[str, OwnState]
     given: tuple[tuple[int, Member], ...]
     bases: tuple[tuple[int, int, int], ...]
@@ -59,13 +60,15 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
     backward = program.backward
     way = None if back is None or isinstance(backward, str) else Wayback.of(program, backward, back, outside)
     own = {o.state: o for o in program.own}
+    beside = tuple(s for s in outside if own[s].before or own[s].ends)
     return Ready(
         program=program,
         caller=Caller(library, program.own, program.between),
         returned=returned,
         outside=outside,
-        beside=tuple(s for s in outside if own[s].before or own[s].ends),
+        beside=beside,
         inside=() if way is None else way.inside,
+        matrices=tuple((n, own[s].shape) for n, s in enumerate((*outside, *beside)) if own[s].shape),
         own=own,
         given=tuple((g.argument, rows_taken(library, g.member, g.over_time)) for g in program.given),
         bases=tuple((b.argument, places[b.member], places[f"{b.member}_row"]) for b in program.bases),

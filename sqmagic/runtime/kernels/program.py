@@ -28,7 +28,8 @@ class Base:
 class OwnState:
     """A state that the scan computes: its member, and how many steps away it is read; `needed` if the scan itself reads
     its memory. There are `before` and `after` rows beside the steps; of the latter the first `ends` are base cases, the
-    others zeros. Of one that is `single` there is but one row.
+    others zeros. Of one that is `single` there is but one row. What is no vector has a `shape`; C takes its rows one
+    after the other.
     """
 
     state: str
@@ -40,6 +41,7 @@ class OwnState:
     reach: int
     needed: bool
     single: bool = False
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class ScanProgram:
     the number of steps T among the arguments, `lengths` that of the examples' lengths, or None where C takes
     none; what is `beyond` C are arguments by which examples end at steps of their own, each with the reason. There are
     T + `more` steps. `backward` is the way back, or why there is none. `ready` is a method that takes the same
-    arguments and gives those that C takes besides; "" where it takes no more.
+    arguments and gives those that C takes besides; "" where it takes no more. `matrices` are the places of arguments
+    that are no vectors, with their shapes.
     """
 
     method: str
@@ -85,6 +88,7 @@ class ScanProgram:
     weights: tuple[Weights, ...]
     backward: Backward | str
     ready: str = ""
+    matrices: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     @property
     def pages(self) -> tuple[Page, ...]:

@@ -68,12 +68,16 @@ class Bound:
         found = setting.ready
         by_torch = partial(_by_torch, self, module, args)
         if differentiated and not self.program.ready:
-            setting = setting._replace(by_torch=by_torch)
+            again = partial(_of_rows, self, module, args, dict(zip(setting.places, tensors, strict=False)))
+            setting = setting._replace(by_torch=again if self.program.matrices or found.matrices else by_torch)
         states = _left_out(setting, Later(by_torch if differentiated else partial(_all, setting, tensors), tensors))
         if differentiated:
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
         else:
             outside = forward(setting, tensors, found.outside).outputs(found.own)
+        if found.matrices:
+            shapes = dict(found.matrices)
+            outside = tuple(_as_matrix(t, shapes[n]) if n in shapes else t for n, t in enumerate(outside))
         states.update(zip(found.outside, outside, strict=False))
         for name, rows in zip(found.beside, outside[len(found.outside) :], strict=True):
             with_steps(states[name], OwnSteps(found.own[name].before, found.own[name].ends, rows))
@@ -116,6 +120,8 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     if program.ready:
         _dtype([*(a for a in args if isinstance(a, Tensor)), *_weights(module, bound.layers)])
         args = [*args, *vars(type(module))[program.ready](module, *args)]
+    if program.matrices:
+        args = _in_rows(program, args)
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
     tensors = [*arguments.values(), *_weights(module, bound.layers)]
     dtype = _dtype(tensors)
@@ -125,6 +131,17 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     found = bound.ready(dtype, differentiated)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
     return Setting(found, size, tuple(arguments)), tensors, differentiated
+
+
+def _in_rows(program: ScanProgram, args: Sequence[Any]) -> list[Any]:
+    """The arguments, of matrices the rows one after the other."""
+    shapes = dict(program.matrices)
+    return [a.flatten(-len(shapes[n])) if n in shapes else a for n, a in enumerate(args)]
+
+
+def _as_matrix(rows: Tensor, shape: Sequence[int]) -> Tensor:
+    """Of each matrix its rows one after the other, as the matrix."""
+    return rows.reshape((*rows.shape[:-1], *shape))
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
@@ -222,7 +239,7 @@ def _left_out(setting: Setting, later: Later) -> dict[str, Any]:
     """All states that the method gives, in its order, as if none were computed now."""
     steps, batch, _ = setting.size
     return {
-        own.state: LeftOut(later, own.state, (own.before + steps + own.ends, batch, own.width))
+        own.state: LeftOut(later, own.state, (own.before + steps + own.ends, batch, *(own.shape or (own.width,))))
         for own in setting.ready.returned
     }
 
@@ -242,7 +259,8 @@ class LeftOut(NamedTuple):
     shape: tuple[int, ...]
 
     def now(self) -> Tensor:
-        return self.later.now(self.state)
+        found, (_, _, *shape) = self.later.now(self.state), self.shape
+        return _as_matrix(found, shape) if found.dim() < len(self.shape) else found
 
 
 def _all(setting: Setting, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -256,3 +274,12 @@ def _by_torch(bound: Bound, module: nn.Module, args: Sequence[Any]) -> dict[str,
         found = bound.method(module, *args)
     states = [o.state for o in bound.program.own[: bound.program.returned]]
     return dict(zip(states, [found] if len(states) == 1 else found, strict=True))
+
+
+def _of_rows(bound: Bound, module: nn.Module, args: Sequence[Any], rows: Mapping[int, Tensor]) -> dict[str, Tensor]:
+    """The same from arguments and to states that are matrices row by row, as C has them."""
+    shapes = dict(bound.program.matrices)
+    given = [_as_matrix(rows[n], shapes[n]) if n in shapes else a for n, a in enumerate(args)]
+    own = {o.state: len(o.shape) for o in bound.program.own}
+    found = _by_torch(bound, module, given)
+    return {state: plane.flatten(-own[state]) if own[state] else plane for state, plane in found.items()}

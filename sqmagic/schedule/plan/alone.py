@@ -68,7 +68,8 @@ def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside:
         inputs.append(Input(given, True, first=Fixed(scan.steps.first), last=Last(index, scan.steps.last)))
         sizes[given] = shapes.states[state]
         weight = Apply("stop", (Read(given, (Running(index),)),))
-        goals.append(Goal("loss", (read,), Apply("matmul", (read, weight))))
+        pair = tuple(e if len(sizes[state]) == 1 else Apply("flatten", (e,)) for e in (read, weight))
+        goals.append(Goal("loss", (read,), Apply("matmul", pair)))
     equations = [Equation((Target(state, (point,)),), Read(name)) for (state, point), name in bases.items()]
     equations += [Equation((Target(state, (point,)),), Const(0.0)) for state, point in _zeros(scan, system)]
     equations += [Equation((Target(state),), value) for state, value in scan.constants.items()]

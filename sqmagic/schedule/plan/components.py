@@ -14,16 +14,16 @@ Function: TypeAlias = Callable[..., int]
 """From an operator, what is known, and the values of the operator's arguments to its own value."""
 
 
-def _folded(node: Apply, work: Work, x: int) -> int:
-    return fold(node.op, x, work)
+def _folded(node: Apply, work: Work, x: int, rows: int = 1) -> int:
+    return fold(node.op, x, work, rows)
 
 
-def _mean(node: Apply, work: Work, x: int) -> int:
-    return mean(x, work)
+def _mean(node: Apply, work: Work, x: int, rows: int = 1) -> int:
+    return mean(x, work, rows)
 
 
-def _norm(node: Apply, work: Work, x: int) -> int:
-    return pointwise("sqrt", (fold("sum", pointwise("square", (x,), work), work),), work)
+def _norm(node: Apply, work: Work, x: int, rows: int = 1) -> int:
+    return pointwise("sqrt", (fold("sum", pointwise("square", (x,), work), work, rows),), work)
 
 
 def _shifted(x: int, work: Work) -> int:

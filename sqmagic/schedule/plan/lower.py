@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import prod
 from typing import TypeAlias, assert_never
 
 from sqmagic.equations.shapes import Shape
@@ -22,13 +23,14 @@ from sqmagic.equations.system import (
     Last,
     Point,
     Position,
+    Range,
     Read,
     Running,
     Weight,
     shift,
 )
 from sqmagic.schedule.plan.components import FUNCTIONS
-from sqmagic.schedule.plan.nodes import Length, Map, Number, Product, Row, Share, Step, Still, Vector
+from sqmagic.schedule.plan.nodes import Contract, Length, Map, Number, Product, Row, Share, Step, Still, Vector
 from sqmagic.schedule.plan.values import (
     NotForKernels,
     Work,
@@ -40,7 +42,9 @@ from sqmagic.schedule.plan.values import (
     join,
     pointwise,
     product,
+    spread,
     terms,
+    turn,
     zeros,
 )
 
@@ -59,10 +63,8 @@ def lowered(
     work = Work(shapes, parameters, constants, own)
     for equation in equations:
         states = [t.state for t in equation.targets]
-        for state in states:
-            _vector(shapes[state], f"`{state}`")
         if len(states) == 1:
-            work.values[states[0]] = as_wide(value(equation.value, work), shapes[states[0]][0], work)
+            work.values[states[0]] = as_wide(value(equation.value, work), _size_of(shapes[states[0]]), work)
         else:
             work.values |= _several(equation, states, work)
     return work
@@ -79,10 +81,11 @@ def _several(equation: Equation, states: list[str], work: Work) -> dict[str, int
             raise NotForKernels("a function has several results")
 
 
-def _vector(shape: Shape, what: str) -> int:
-    if len(shape) != 1:
-        raise NotForKernels(f"{what} is no vector")
-    return shape[0]
+def _size_of(shape: Shape) -> int:
+    """How many numbers it has."""
+    if any(n < 0 for n in shape):
+        raise NotForKernels("it stacks a range whose length changes with t")
+    return prod(shape)
 
 
 def value(expr: Expr, work: Work) -> int:
@@ -92,8 +95,7 @@ def value(expr: Expr, work: Work) -> int:
         case Read():
             return _read(expr, work)
         case Weight(parameter):
-            width = _vector(work.parameters[parameter], f"`{parameter}`")
-            return work.graph.put(Vector(parameter, 0, width))
+            return work.graph.put(Vector(parameter, 0, _size_of(work.parameters[parameter])))
         case Position(point):
             return work.graph.put(_position(point))
         case Apply(op):
@@ -127,12 +129,16 @@ def _read(read: Read, work: Work) -> int:
         case (Running(_, 0),) if read.state in work.own:
             return work.values[read.state]
         case (Running(_, offset),):
-            width = _vector(work.shapes[read.state], f"`{read.state}`")
+            width = _size_of(work.shapes[read.state])
             return work.graph.put(Row(read.state, offset, width, read.state in work.own))
         case () | (Fixed() | Last(),):
             if read.state in work.own:
                 raise NotForKernels("it reads a fixed point of itself")
-            return work.graph.put(Still(read.state, read.context, _vector(work.shapes[read.state], f"`{read.state}`")))
+            return work.graph.put(Still(read.state, read.context, _size_of(work.shapes[read.state])))
+        case (Range(Running(index, first), Running(_, last)),):
+            return join(
+                [_read(replace(read, context=(Running(index, n),)), work) for n in range(first, last + 1)], work
+            )
         case _:
             raise NotForKernels(f"it reads a range of `{read.state}`")
 
@@ -173,13 +179,30 @@ def vector(expr: Expr, width: int, work: Work) -> int:
     return as_wide(value(expr, work), width, work)
 
 
+def _alike(node: Apply, work: Work) -> tuple[int, ...]:
+    """The arguments' values, each a scalar or as wide as all; a number for each row is spread over the rows."""
+    numbers = tuple(value(a, work) for a in node.args)
+    wide = max(map(work.width, numbers))
+    return tuple(_as_rows(a, n, wide, node, work) for a, n in zip(node.args, numbers, strict=True))
+
+
+def _as_rows(expr: Expr, number: int, wide: int, node: Apply, work: Work) -> int:
+    width = work.width(number)
+    if width in (1, wide):
+        return number
+    own, whole = _shape(expr, work), _shape(node, work)
+    if whole[: len(own)] != own:
+        raise NotForKernels("it joins matrices of different shapes")
+    return spread(number, wide // width, wide // width, work)
+
+
 def _pointwise(node: Apply, work: Work) -> int:
-    return pointwise(node.op, tuple(value(a, work) for a in node.args), work)
+    return pointwise(node.op, _alike(node, work), work)
 
 
 def _mul(node: Apply, work: Work) -> int:
     """A factor 1 changes nothing, whatever it multiplies; one that picks leaves nothing of what it does not pick."""
-    numbers = tuple(value(a, work) for a in node.args)
+    numbers = _alike(node, work)
     for (one, other), factor in zip((numbers, numbers[::-1]), node.args, strict=True):
         if work.graph.nodes[one] == Number(1.0):
             return other
@@ -190,7 +213,7 @@ def _mul(node: Apply, work: Work) -> int:
 
 def _add(node: Apply, work: Work) -> int:
     """Products of the same width are one, with the terms of both."""
-    left, right = (value(a, work) for a in node.args)
+    left, right = _alike(node, work)
     match work.graph.nodes[left], work.graph.nodes[right]:
         case (Product() as one, Product() as other) if one.width == other.width:
             return product((*one.terms, *other.terms), (*one.biases, *other.biases), one.width, work)
@@ -215,22 +238,90 @@ def _concat(node: Apply, work: Work) -> int:
 
 
 def _slice(node: Apply, work: Work) -> int:
+    """Components, or rows."""
+    row = _row_of(node.args[0], work)
     start, stop = int(node.attribute("start", 0)), int(node.attribute("stop", 0))
-    return cut(value(node.args[0], work), start, stop - start, work)
+    return cut(value(node.args[0], work), start * row, (stop - start) * row, work)
 
 
 def _index(node: Apply, work: Work) -> int:
+    row = _row_of(node.args[0], work)
     match node.args[1]:
         case Const(number):
-            return cut(value(node.args[0], work), int(number), 1, work)
-        case which:
+            return cut(value(node.args[0], work), int(number) * row, row, work)
+        case which if row == 1:
             return chosen(value(node.args[0], work), value(which, work), work)
+        case _:
+            raise NotForKernels("which row of a matrix it reads is known only as it runs")
+
+
+def _pad(node: Apply, work: Work) -> int:
+    row = _row_of(node.args[0], work)
+    before, after = int(node.attribute("before", 0)) * row, int(node.attribute("after", 0)) * row
+    parts = [*zeros(before, work), value(node.args[0], work), *zeros(after, work)]
+    return join(parts, work)
+
+
+# --- matrices ------------------------------------------------------------------------------------
+
+
+def _shape(expr: Expr, work: Work) -> Shape:
+    return shape_of(expr, work.shapes, work.parameters)
+
+
+def _row_of(expr: Expr, work: Work) -> int:
+    """How many numbers one of its rows has; a component of a vector is one."""
+    return _size_of(_shape(expr, work)[1:])
+
+
+def _outer(node: Apply, work: Work) -> int:
+    left, right = (value(a, work) for a in node.args)
+    both = (spread(left, work.width(right), work.width(right), work), spread(right, 1, work.width(left), work))
+    return pointwise("mul", both, work)
+
+
+def _transpose(node: Apply, work: Work) -> int:
+    match node.args[0], _shape(node.args[0], work):
+        case Apply("outer", (left, right)) as outer, _:
+            return _outer(replace(outer, args=(right, left)), work)
+        case whole, (rows, columns):
+            return turn(value(whole, work), rows, columns, work)
+        case _:
+            raise NotForKernels("it transposes what is no matrix")
+
+
+def _contract(node: Apply, work: Work) -> int:
+    """A product of matrices that are no parameters of a layer, or of one and a vector."""
+    (left, left_turned), (right, right_turned) = (_unturned(a) for a in node.args)
+    match _shape(node.args[0], work), _shape(node.args[1], work):
+        case (inner,), (_, columns):
+            left, left_turned, right, right_turned = right, not right_turned, left, False
+            rows, columns = columns, 1
+        case (rows, inner), (_, columns):
+            pass
+        case (rows, inner), (_,):
+            columns = 1
+        case _:
+            raise NotForKernels("it multiplies what are no matrices")
+    numbers = (value(left, work), value(right, work))
+    return work.graph.put(Contract(*numbers, rows, inner, columns, left_turned, right_turned))
+
+
+def _unturned(expr: Expr) -> tuple[Expr, bool]:
+    """A matrix that is taken as it stands, and whether its transpose is meant."""
+    match expr:
+        case Apply("transpose", (Read() | Weight() as whole,)):
+            return whole, True
+        case _:
+            return expr, False
 
 
 # --- layers --------------------------------------------------------------------------------------
 
 
 def _dense(node: Apply, work: Work) -> int:
+    if len(_shape(node.args[0], work)) > 1:
+        raise NotForKernels("a layer's input is no vector")
     weight, bias = f"{node.layer}.weight", f"{node.layer}.bias"
     units, components = work.parameters[weight]
     biases = ((bias, 0),) if bias in work.parameters else ()
@@ -238,40 +329,38 @@ def _dense(node: Apply, work: Work) -> int:
 
 
 def _matmul(node: Apply, work: Work) -> int:
+    ranks = [len(_shape(a, work)) for a in node.args]
     match node.args:
-        case (Weight(weight), operand) if len(work.parameters[weight]) == 2:
+        case (Weight(weight), operand) if ranks == [2, 1]:
             units, components = work.parameters[weight]
             return product(terms(weight, value(operand, work), components, work), (), units, work)
-        case (operand, Weight(weight)) if len(work.parameters[weight]) == 2:
+        case (operand, Weight(weight)) if ranks == [1, 2]:
             units = work.parameters[weight][1]
             return product(terms(weight, value(operand, work), units, work, True), (), units, work)
+        case _ if max(ranks) > 1:
+            return _contract(node, work)
     one, other = (value(a, work) for a in node.args)
     return fold("sum", pointwise("mul", (one, other), work), work)
 
 
 def _dense_input(node: Apply, work: Work) -> int:
     """The transposed weights times a value."""
+    if len(_shape(node.args[0], work)) > 1:
+        raise NotForKernels("a layer's input is no vector")
     weight = f"{node.layer}.weight"
     units = work.parameters[weight][1]
     return product(terms(weight, value(node.args[0], work), units, work, True), (), units, work)
 
 
-def _width_of(expr: Expr, work: Work) -> int:
-    return _vector(shape_of(expr, work.shapes, work.parameters), "what is copied")
-
-
 def _expand_as(node: Apply, work: Work) -> int:
-    return as_wide(value(node.args[0], work), _width_of(node.args[1], work), work)
+    """A scalar for all, or a number for each row."""
+    number, size = value(node.args[0], work), _size_of(_shape(node.args[1], work))
+    wide = work.width(number)
+    return as_wide(number, size, work) if wide in (1, size) else spread(number, size // wide, size // wide, work)
 
 
 def _size(node: Apply, work: Work) -> int:
-    return work.graph.put(Number(float(_width_of(node.args[0], work))))
-
-
-def _pad(node: Apply, work: Work) -> int:
-    before, after = int(node.attribute("before", 0)), int(node.attribute("after", 0))
-    parts = [*zeros(before, work), value(node.args[0], work), *zeros(after, work)]
-    return join(parts, work)
+    return work.graph.put(Number(float(_size_of(_shape(node.args[0], work)))))
 
 
 def _one_hot(node: Apply, work: Work) -> int:
@@ -314,13 +403,22 @@ _EACH = [
 
 
 def _of_values(node: Apply, work: Work) -> int:
+    if any(len(_shape(a, work)) > 1 for a in node.args):
+        raise NotForKernels(f"`{node.op}` of a matrix has no kernel")
     return FUNCTIONS[node.op](node, work, *(value(a, work) for a in node.args))
+
+
+def _by_rows(node: Apply, work: Work) -> int:
+    """Of a matrix a number for each row."""
+    *rows, _ = _shape(node.args[0], work)
+    return FUNCTIONS[node.op](node, work, value(node.args[0], work), prod(rows))
 
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_EACH, _pointwise),
     **dict.fromkeys(("equal", "sign", "ndtr"), _pointwise),
     **dict.fromkeys(FUNCTIONS, _of_values),
+    **dict.fromkeys(("sum", "max", "min", "mean", "norm"), _by_rows),
     "during": _during,
     "dense_input": _dense_input,
     "expand_as": _expand_as,
@@ -332,6 +430,10 @@ RULES: dict[str, Rule] = {
     "mul": _mul,
     "stop": _same,
     "old": _same,
+    "flatten": _same,
+    "unflatten": _same,
+    "transpose": _transpose,
+    "outer": _outer,
     "concat": _concat,
     "slice": _slice,
     "index": _index,

@@ -1,8 +1,9 @@
 """What a step of a scan computes, as values that need one another: a graph without cycles, each value once.
 
-A value is a vector for each example; width 1 meets any width. What stands in memory before the step begins are `Row`s
-(of the scan's own states at other steps, or of other states), `Still`s (the same at all steps), and `Vector`s
-(parameters). Products of weights are sums of `Term`s, so that one accumulator takes all of them.
+A value is a vector for each example; width 1 meets any width. A matrix is its rows, one after the other. What stands in
+memory before the step begins are `Row`s (of the scan's own states at other steps, or of other states), `Still`s (the
+same at all steps), and `Vector`s (parameters). Products of weights are sums of `Term`s, so that one accumulator takes
+all of them.
 """
 
 from __future__ import annotations
@@ -112,11 +113,47 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """The sum, or the largest or smallest, of a value's components."""
+    """The sum, or the largest or smallest, of a value's components; of a matrix with `width` rows those of each row."""
 
     op: str
     arg: int
     width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A matrix whose entries are a value's components: each `each` times one after the other, and all of them again."""
+
+    arg: int
+    each: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The transpose of a matrix of `rows` rows."""
+
+    arg: int
+    rows: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The product of a matrix of `rows` by `inner` and one of `inner` by `columns`, both made in the scan; one that is
+    `turned` stands in memory as its transpose."""
+
+    left: int
+    right: int
+    rows: int
+    inner: int
+    columns: int
+    left_turned: bool
+    right_turned: bool
+
+    @property
+    def width(self) -> int:
+        return self.rows * self.columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +173,10 @@ class Cut:
     width: int
 
 
-Node: TypeAlias = Number | Step | Length | Share | Places | Row | Still | Vector | Product | Map | Fold | Join | Cut
+Computed: TypeAlias = Product | Map | Fold | Spread | Turn | Contract
+"""What a step computes, of one width."""
+
+Node: TypeAlias = Number | Step | Length | Share | Places | Row | Still | Vector | Computed | Join | Cut
 
 
 @dataclass(slots=True)
@@ -161,7 +201,9 @@ def width(node: Node) -> int:
     match node:
         case Number() | Step() | Length() | Share():
             return 1
-        case Places() | Row() | Still() | Vector() | Product() | Map() | Fold() | Join() | Cut():
+        case Places() | Row() | Still() | Vector() | Join() | Cut():
+            return node.width
+        case Product() | Map() | Fold() | Spread() | Turn() | Contract():
             return node.width
         case _:
             assert_never(node)
@@ -176,7 +218,9 @@ def needed(node: Node) -> Iterator[int]:
             yield from (t.operand for t in terms)
         case Map(_, args) | Join(args):
             yield from args
-        case Fold(_, arg) | Cut(arg):
+        case Fold(_, arg) | Cut(arg) | Spread(arg) | Turn(arg):
             yield arg
+        case Contract(left, right):
+            yield from (left, right)
         case _:
             assert_never(node)

@@ -12,17 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqmagic.schedule.plan.nodes import (
+    Computed,
     Cut,
-    Fold,
     Graph,
     Join,
     Length,
     Map,
+    Node,
     Number,
     Places,
     Product,
     Row,
     Share,
+    Spread,
     Step,
     Still,
     Vector,
@@ -118,7 +120,7 @@ def _levels(graph: Graph) -> _Levels:
     """In the order of the graph, in which what a value is made from comes before it."""
     found = _Levels([], [], [])
     for number, node in enumerate(graph.nodes):
-        inline = _stands(graph, number) or (isinstance(node, Map) and _is_inline(node, found))
+        inline = _stands(graph, number) or _is_inline(node, graph, found)
         level = 0 if inline else _level(graph, number, found)
         found.inline.append(inline)
         found.level.append(level)
@@ -126,8 +128,14 @@ def _levels(graph: Graph) -> _Levels:
     return found
 
 
-def _is_inline(node: Map, found: _Levels) -> bool:
-    return node.op in CHEAP and all(found.inline[a] for a in node.args)
+def _is_inline(node: Node, graph: Graph, found: _Levels) -> bool:
+    match node:
+        case Map(op, args):
+            return op in CHEAP and all(found.inline[a] for a in args)
+        case Spread(arg):
+            return _stands(graph, arg)
+        case _:
+            return False
 
 
 def _level(graph: Graph, number: int, found: _Levels) -> int:
@@ -143,7 +151,7 @@ def _level(graph: Graph, number: int, found: _Levels) -> int:
 
 def _when(graph: Graph, number: int, wide: int, found: _Levels) -> int:
     """From which phase a line of a width can take a value: at once in a register, else from memory."""
-    register = isinstance(graph.nodes[number], Map | Product | Fold) and graph.width(number) == wide
+    register = isinstance(graph.nodes[number], Computed) and graph.width(number) == wide
     return found.level[number] if register or found.inline[number] else found.ready[number]
 
 
@@ -213,7 +221,7 @@ class _Work:
         if self.levels.inline[number]:
             return True
         node = self.graph.nodes[number]
-        if not isinstance(node, Map | Product | Fold) or self.graph.width(number) != wide:
+        if not isinstance(node, Computed) or self.graph.width(number) != wide:
             return False
         return self.levels.level[number] == level or (isinstance(node, Map) and node.op in CHEAP)
 

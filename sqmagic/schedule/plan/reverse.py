@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.system import (
@@ -22,6 +23,7 @@ from sqmagic.equations.system import (
     Read,
     Running,
     System,
+    Weight,
     reads,
     shift,
     walk,
@@ -141,7 +143,7 @@ def _forward(
     """The scan with the parts that have names of their own."""
     work = lowered(tuple(equations), states, parameters, scan.constants)
     found = phases(work.graph, work.values, [s for s, h in scan.held.items() if h.reach])
-    parts = {s: Held(scan.steps.first, 0, 0, 0, states[s][0], 0) for s in work.values if s not in scan.held}
+    parts = {s: Held(scan.steps.first, 0, 0, 0, prod(states[s]), 0) for s in work.values if s not in scan.held}
     return replace(
         scan,
         equations=tuple(equations),
@@ -168,7 +170,7 @@ class _Reversing:
         work = Work(self.states, self.parameters, self.scan.constants, frozenset(map(_state, loop)), again=again)
         for equation in loop:
             state = _state(equation)
-            work.values[state] = vector(equation.value, self.states[state][0], work)
+            work.values[state] = vector(equation.value, prod(self.states[state]), work)
         asked: dict[str, int] = {}
         inputs = {s.removeprefix("^"): self._input(s, v, work, asked) for s, v in of_inputs.items()}
         whole = {
@@ -287,7 +289,7 @@ class _Reversing:
             if term == Const(0.0):
                 continue
             offset = _distance(term)
-            number = vector(shift(_bared(term), -offset), self.states[hat][0], work)
+            number = vector(shift(_bared(term), -offset), prod(self.states[hat]), work)
             products, rest = ([], number) if negative else _products(number, work)
             throughs += [(self._rows(t.operand, work, asked), t, offset, p.width) for p in products for t in p.terms]
             if rest is not None:
@@ -304,9 +306,9 @@ class _Reversing:
         values, found = {}, {}
         for name in self.apart.bases.values():
             if f"^{name}" in self.bare:
-                number = vector(self._expanded(self.bare[f"^{name}"]), self.states[name][0], at_edge)
+                number = vector(self._expanded(self.bare[f"^{name}"]), prod(self.states[name]), at_edge)
                 values[f"^{name}"] = number
-                found[name] = Gradient(rows=((Rows(f"^{name}", 0, 0, self.states[name][0], True), 0),))
+                found[name] = Gradient(rows=((Rows(f"^{name}", 0, 0, prod(self.states[name]), True), 0),))
         return values, found
 
     # --- the plan ----------------------------------------------------------------------------------
@@ -389,7 +391,7 @@ def _is_linear(expr: Expr) -> bool:
             return all(map(_is_linear, args))
         case Apply("dense_input", (Read(),)):
             return True
-        case Apply("matmul", (Read(), _)):
+        case Apply("matmul", (Read(), Weight()) | (Weight(), Read())):
             return True
         case Read(state, (Running(),)):
             return state.startswith("^")

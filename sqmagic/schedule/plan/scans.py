@@ -1,13 +1,15 @@
 """The scans of a program that kernels can run, and why others cannot.
 
 Before: a settled System with its shapes, dependence and domains. After: for each scan, in the order of components,
-a `Scan` in its phases, or the reason in words. Kernels take states that are vectors, over one interval of steps.
+a `Scan` in its phases, or the reason in words. Kernels take states over one interval of steps; a matrix is its rows,
+one after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from sqmagic.equations.shapes import Shape, Shapes
 from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, Read, System, children, reads
@@ -112,7 +114,7 @@ def scan_of(
         nodes=tuple(work.graph.nodes),
         values=work.values,
         phases=found,
-        held={s: _held(system, s, steps, shapes.states[s][0], reach.get(s, 0), backward) for s in work.values},
+        held={s: _held(system, s, steps, prod(shapes.states[s]), reach.get(s, 0), backward) for s in work.values},
         rows={state: first_row(system, state, domains) for state in sorted(rows)},
         stills=tuple(n for n in work.graph.nodes if isinstance(n, Still)),
         parameters={p: shapes.parameters[p] for p in used_parameters(work.graph)},

@@ -22,8 +22,10 @@ from sqmagic.schedule.plan.nodes import (
     Places,
     Product,
     Share,
+    Spread,
     Step,
     Term,
+    Turn,
     Vector,
 )
 
@@ -143,6 +145,19 @@ def zeros(width: int, work: Work) -> list[int]:
     return [work.graph.put(Map("copy", (work.graph.put(Number(0.0)),), width))] if width else []
 
 
+# --- matrices ------------------------------------------------------------------------------------
+
+
+def spread(number: int, each: int, times: int, work: Work) -> int:
+    """Each component so many times one after the other, so that a matrix has `times` as many numbers."""
+    width = work.width(number)
+    return number if width in (1, width * times) else work.graph.put(Spread(number, each, width * times))
+
+
+def turn(number: int, rows: int, columns: int, work: Work) -> int:
+    return number if 1 in (rows, columns) else work.graph.put(Turn(number, rows, rows * columns))
+
+
 # --- products with weights -----------------------------------------------------------------------
 
 
@@ -165,12 +180,13 @@ def terms(weight: str, operand: int, pitch: int, work: Work, transposed: bool = 
 # --- over components -----------------------------------------------------------------------------
 
 
-def fold(op: str, number: int, work: Work) -> int:
-    return number if work.width(number) == 1 else work.graph.put(Fold(op, number))
+def fold(op: str, number: int, work: Work, rows: int = 1) -> int:
+    return number if work.width(number) == rows else work.graph.put(Fold(op, number, rows))
 
 
-def mean(number: int, work: Work) -> int:
-    return pointwise("div", (fold("sum", number, work), work.graph.put(Number(float(work.width(number))))), work)
+def mean(number: int, work: Work, rows: int = 1) -> int:
+    count = float(work.width(number) // rows)
+    return pointwise("div", (fold("sum", number, work, rows), work.graph.put(Number(count))), work)
 
 
 def chosen(number: int, which: int, work: Work) -> int:

@@ -1,0 +1,111 @@
+"""States that are matrices, and ranges of a fixed length, in compiled scans: their edges to torch, and what stays
+there. That they compute the same at any size, and with what is not finite, is among the cells of `test_kernels`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from emitted import net
+from test_kernels import MEMORY, by_c, gradients, pair, same
+
+GIVEN = """
+X_t : 3 x 4
+a_t : 1
+b : 3 x 4
+b -> S_0
+a_t*S_{t-1} + X_t*tanh(S_{t-1}) -> S_t
+norm(S_t) -> n_t
+"""
+
+
+def given(steps: int = 5, batch: int = 2) -> dict[str, torch.Tensor]:
+    torch.manual_seed(2)
+    return {
+        "X": torch.randn(steps, batch, 3, 4, dtype=torch.float64),
+        "a": torch.rand(steps, batch, 1, dtype=torch.float64),
+        "b": torch.randn(batch, 3, 4, dtype=torch.float64),
+    }
+
+
+def test_matrices_are_given_and_come_out_in_their_shape() -> None:
+    compiled, plain = pair(GIVEN, given())
+    with torch.no_grad():
+        out, want = compiled(given()), plain(given())
+    by_c(compiled)
+    assert out.S.shape == (5, 2, 3, 4)
+    for state in want:
+        torch.testing.assert_close(out[state], want[state])
+    same(gradients(compiled, given(), ["S", "n"]), gradients(plain, given(), ["S", "n"]))
+    by_c(compiled)
+
+
+def test_matrices_need_not_be_contiguous() -> None:
+    compiled, plain = pair(GIVEN, given())
+    data = given()
+    turned = data | {k: data[k].transpose(-1, -2).contiguous().transpose(-1, -2) for k in ("X", "b")}
+    apart = data | {"X": data["X"].transpose(0, 1).contiguous().transpose(0, 1)}
+    for each in (turned, apart):
+        assert not each["X"].is_contiguous()
+        same(gradients(compiled, each, ["S"]), gradients(plain, data, ["S"]))
+    by_c(compiled)
+
+
+def test_a_matrix_that_was_left_out_is_there_when_asked_for() -> None:
+    text = MEMORY.format(inputs=3, width=6)
+    data = {"x": torch.randn(5, 4, 3, dtype=torch.float64)}
+    compiled, plain = pair(text, data)
+    with torch.no_grad():
+        out, want = compiled(data), plain(data)
+    assert out.C.shape == (5, 4, 3, 6) and out["C_0"].shape == (4, 3, 6)
+    for state in want:
+        torch.testing.assert_close(out[state], want[state])
+    same(gradients(compiled, data, ["C"]), gradients(plain, data, ["C"]))
+    by_c(compiled)
+
+
+def test_gradients_of_matrices_may_be_differentiated_themselves() -> None:
+    compiled, plain = pair(GIVEN, given(3))
+
+    def twice(module: torch.nn.Module, data: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        leaves = {k: v.clone().requires_grad_() for k, v in data.items()}
+        first = torch.autograd.grad(module(leaves).S.square().sum(), list(leaves.values()), create_graph=True)
+        found = torch.autograd.grad(sum(g.square().sum() for g in first), list(leaves.values()))
+        return dict(zip(leaves, found, strict=True))
+
+    same(twice(compiled, given(3)), twice(plain, given(3)))
+    by_c(compiled)
+
+
+def test_examples_with_matrices_may_end_at_steps_of_their_own() -> None:
+    compiled, plain = pair(GIVEN, given())
+    lengths = torch.tensor([2, 5])
+    with torch.no_grad():
+        out, want = compiled(given(), lengths=lengths), plain(given(), lengths=lengths)
+    by_c(compiled)
+    for state in want:
+        torch.testing.assert_close(out[state], want[state], equal_nan=True)
+
+
+def test_a_parameter_may_be_a_matrix_among_matrices() -> None:
+    text = "x_t : 2\nA : param(3, 2)\nB : param(2, 2)\nA -> S_0\ntanh(A*S_{t-1} @ B + outer(G(x_t), x_t)) -> S_t"
+    data = {"x": torch.randn(4, 3, 2, dtype=torch.float64)}
+    compiled, plain = pair(text, data)
+    same(gradients(compiled, data, ["S"]), gradients(plain, data, ["S"]))
+    by_c(compiled)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x_t : 2\n0 -> S_0\nsoftmax(S_{t-1} + outer(x_t, x_t)) -> S_t", "`softmax` of a matrix has no kernel"),
+        ("x_t : 3\n0 -> S_0\nM(S_{t-1}) + outer(x_t, x_t) -> S_t", "a layer's input is no vector"),
+        (
+            "x_t : 3\n0 -> h_0\nsoftmax(h_{0:t-1} @ x_t) @ h_{0:t-1} + x_t -> h_t",
+            "it stacks a range whose length changes with t",
+        ),
+    ],
+)
+def test_what_stays_in_torch_says_why(text: str, why: str) -> None:
+    assert why in str(net(text).plan)
