@@ -28,7 +28,10 @@ class Rewritten:
 def faster(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Rewritten | None:
     """None where there is nothing to do. Before: a settled System without faults, its shapes, order and domains."""
     loops = [
-        c for c in order.components if c.kind in ("forward scan", "reverse scan") and not c.effects and not c.shifts
+        c
+        for joined in order.components
+        for c in joined.apart
+        if c.kind in ("forward scan", "reverse scan") and not c.effects and not c.shifts
     ]
     while loops:
         found = optimise(system, shapes.states, shapes.parameters, [c.equations for c in loops])

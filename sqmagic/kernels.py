@@ -21,6 +21,7 @@ from sqmagic.emit.c import engine
 from sqmagic.emit.c.names import point
 from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
+from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.scans import ScanMethod
 from sqmagic.emit.torch.write import Faster, prepared_method, scan_methods
 from sqmagic.equations.shapes import Shape, Shapes
@@ -29,6 +30,7 @@ from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
 from sqmagic.schedule.plan.beforehand import beforehand
+from sqmagic.schedule.plan.readouts import with_readouts
 from sqmagic.schedule.plan.reverse import Reverse, reverse
 from sqmagic.schedule.plan.scans import Held, Scan, scans
 from sqmagic.schedule.plan.values import NotForKernels
@@ -111,6 +113,7 @@ def _whole(
         return None
     anew = dependence(named.system)
     steps = domains(named.system, anew)
+    anew = with_readouts(named.system, named.shapes, anew, steps, optional_inputs(named.system))
     kind, states = order.components[number].kind, order.components[number].states
     same = (n for n, c in enumerate(anew.components) if (c.kind, set(c.states)) == (kind, set(states)))
     again = next(same, -1)

@@ -17,6 +17,7 @@ from functools import partial
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.phases import acts, obstacles
 from sqmagic.calculus.rewrite import Rewrite
+from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.write import emit
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
@@ -34,6 +35,7 @@ from sqmagic.planned import planned
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.facts import Part
+from sqmagic.schedule.plan.readouts import with_readouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def generate(
     held = domains(lowered, order)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in states(lowered) if s not in found.states}
     whole = replace(found, states={**found.states, **named})
+    order = with_readouts(lowered, whole, order, held, optional_inputs(lowered))
     rewritten = faster(lowered, whole, order, held)
     program = None if rewritten is None else rewritten.program
     rewrites = () if rewritten is None else rewritten.rewrites

@@ -130,10 +130,12 @@ x_t : {inputs}
 0.1 -> R_{{T+1}}
 x_t --[G|tanh]-> g_t
 g_t : 5
-transpose(R_{{t+1}}) @ outer(g_t, x_t) -> M_t
+transpose(R_{{t+1}}) @ outer(g_t, x_t) --[M]-> M_t
 outer(g_t, g_t) @ transpose(R_{{t+1}}) -> N_t
 A : param(5, 5)
-tanh(0.5*R_{{t+1}} + 0.1*transpose(N_t) + A*outer(M_t @ x_t, g_t)) -> R_t
+tanh(0.5*R_{{t+1}} + 0.1*transpose(N_t) + 0.05*A*outer(M_t @ x_t, g_t)) -> R_t
+softmax(R_t) --[Y|tanh]-> Y_t
+Y_t @ x_t + norm(R_t) -> y_t
 """
 CELLS = {
     "lstm": LSTM,

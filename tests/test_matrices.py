@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 from emitted import net
-from test_kernels import MEMORY, by_c, gradients, pair, same
+from test_kernels import MEMORY, by_c, gradients, outside, pair, same
 
 GIVEN = """
 X_t : 3 x 4
@@ -96,11 +96,64 @@ def test_a_parameter_may_be_a_matrix_among_matrices() -> None:
     by_c(compiled)
 
 
+READ = """
+x_t : 3
+k_t : 5
+0 -> S_0
+x_t --[K]-> k_t
+x_t --[V]-> v_t
+S_{{t-1}} + outer(v_t, k_t) -> S_t
+{more}
+"""
+
+
+def test_what_reads_matrices_at_the_step_itself_runs_in_their_loop() -> None:
+    text = READ.format(more="S_t @ k_t -> y_t\ny_t * norm(S_t) -> z_t\ntanh(z_t) -> u_t")
+    data = {"x": torch.randn(6, 3, 3, dtype=torch.float64)}
+    compiled, plain = pair(text, data)
+    assert "S, y, z: step by step, from the first" in str(compiled.plan)
+    with torch.no_grad():
+        out, want = compiled(data), plain(data)
+    assert outside(compiled) == ["z"]
+    for state in want:
+        torch.testing.assert_close(out[state], want[state])
+    for states in (["u"], ["y", "S"], ["z"]):
+        same(gradients(compiled, data, states), gradients(plain, data, states))
+    by_c(compiled)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "S_{t-1} @ k_t -> y_t",  # another step
+        "S_t @ k_{t-1} -> y_t",  # fewer steps
+        "S_t[argmax(x_t)] -> y_t",  # no kernel
+        "sum(x_t) -> y_t",  # no matrix
+        "S_t @ k_t => x_t|x_t",  # a goal
+    ],
+)
+def test_what_else_reads_them_does_not(more: str) -> None:
+    assert "S: step by step, from the first" in str(net(READ.format(more=more)).plan)
+
+
+def test_what_needs_an_input_that_may_be_left_out_stays_out_of_the_loop() -> None:
+    text = READ.format(more="w_t : 5\nS_t @ k_t -> y_t\nS_t @ w_t -> m_t\ny_t => m_t")
+    module = net(text).double()
+    assert "S, y: step by step" in str(module.plan)
+    data = {"x": torch.randn(6, 3, 3, dtype=torch.float64)}
+    assert "m" not in module(data)
+    both = data | {"w": torch.randn(6, 3, 5, dtype=torch.float64)}
+    torch.testing.assert_close(module(both).m, (module(both).S @ both["w"][..., None])[..., 0])
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("x_t : 2\n0 -> S_0\nsoftmax(S_{t-1} + outer(x_t, x_t)) -> S_t", "`softmax` of a matrix has no kernel"),
-        ("x_t : 3\n0 -> S_0\nM(S_{t-1}) + outer(x_t, x_t) -> S_t", "a layer's input is no vector"),
+        ("x_t : 2\n0 -> S_0\nlayer_norm_N(S_{t-1} + outer(x_t, x_t)) -> S_t", "`layer_norm` of a matrix has no kernel"),
+        (
+            "x_t : 3\n0 -> S_0\nS_{t-1} + outer(S_{t-1}[argmax(x_t)], x_t) -> S_t",
+            "which row of a matrix it reads is known only as it runs",
+        ),
         (
             "x_t : 3\n0 -> h_0\nsoftmax(h_{0:t-1} @ x_t) @ h_{0:t-1} + x_t -> h_t",
             "it stacks a range whose length changes with t",

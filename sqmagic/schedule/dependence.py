@@ -40,6 +40,7 @@ class Component:
     (`k_{1:t}`), so that it needs a loop over t even where it is no recurrence. `effects` says that it acts on the
     outside. `cycle` are the equations of a fault's cycle within a step. `shifts` are there where equations look both
     ways: by how many steps each runs ahead of the loop (then `distances` are those between the shifted equations).
+    A recurrence may be joined with equations that read it: then these are its further `parts`.
     """
 
     states: tuple[str, ...]
@@ -50,6 +51,12 @@ class Component:
     effects: bool = False
     cycle: tuple[int, ...] = ()
     shifts: tuple[int, ...] = ()
+    parts: tuple[Component, ...] = ()
+
+    @property
+    def apart(self) -> tuple[Component, ...]:
+        """Components none of which is joined from others."""
+        return self.parts or (self,)
 
 
 @dataclass(frozen=True, slots=True)

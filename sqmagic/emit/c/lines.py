@@ -245,8 +245,8 @@ class Lines:
         """A product of matrices; with a vector a sum over the columns, or over the rows where these are turned."""
         left, right = self._whole(node.left), self._whole(node.right)
         if node.columns == 1:
-            order = "of_columns" if node.left_turned else "of_rows"
-            return f"{order}({left}, {right}, {FROM}, n, {node.rows}, {node.inner})"
+            turned = f"of_columns({left}, {right}, {FROM}, n, {node.rows}, {node.inner})"
+            return turned if node.left_turned else f"of_rows({left}, {right}, {FROM}, n, {node.inner})"
         turned = f"{int(node.left_turned)}, {int(node.right_turned)}"
         return f"of_matrices({left}, {right}, {FROM}, n, {node.rows}, {node.inner}, {node.columns}, {turned})"
 

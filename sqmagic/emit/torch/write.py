@@ -154,7 +154,7 @@ Regions: TypeAlias = Sequence[tuple[Component, ...]]
 def _whole(facts: Facts, dependence: Dependence, faster: Faster | None) -> tuple[Facts, Regions]:
     """What whole sequences are computed from: the program's components as they are, or rewritten."""
     if faster is None:
-        return facts, [(c,) for c in dependence.components]
+        return facts, [c.apart for c in dependence.components]
     return gather(faster.system, faster.shapes, faster.domains, faster.made), faster.regions
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sqmagic.equations.system import Apply
 from sqmagic.schedule.plan.nodes import Fold, Number, Vector
-from sqmagic.schedule.plan.values import Work, chosen, fold, mean, pointwise
+from sqmagic.schedule.plan.values import Work, chosen, fold, mean, pointwise, spread
 
 Function: TypeAlias = Callable[..., int]
 """From an operator, what is known, and the values of the operator's arguments to its own value."""
@@ -26,19 +26,25 @@ def _norm(node: Apply, work: Work, x: int, rows: int = 1) -> int:
     return pointwise("sqrt", (fold("sum", pointwise("square", (x,), work), work, rows),), work)
 
 
-def _shifted(x: int, work: Work) -> int:
-    return pointwise("sub", (x, fold("max", x, work)), work)
+def _of_rows(op: str, x: int, number: int, work: Work) -> int:
+    """A matrix and a number for each of its rows, or a vector and a number."""
+    each = work.width(x) // work.width(number)
+    return pointwise(op, (x, spread(number, each, each, work)), work)
 
 
-def _softmax(node: Apply, work: Work, x: int) -> int:
-    powers = pointwise("exp", (_shifted(x, work),), work)
-    return pointwise("div", (powers, fold("sum", powers, work)), work)
+def _shifted(x: int, work: Work, rows: int) -> int:
+    return _of_rows("sub", x, fold("max", x, work, rows), work)
 
 
-def _log_softmax(node: Apply, work: Work, x: int) -> int:
-    shifted = _shifted(x, work)
-    total = fold("sum", pointwise("exp", (shifted,), work), work)
-    return pointwise("sub", (shifted, pointwise("log", (total,), work)), work)
+def _softmax(node: Apply, work: Work, x: int, rows: int = 1) -> int:
+    powers = pointwise("exp", (_shifted(x, work, rows),), work)
+    return _of_rows("div", powers, fold("sum", powers, work, rows), work)
+
+
+def _log_softmax(node: Apply, work: Work, x: int, rows: int = 1) -> int:
+    shifted = _shifted(x, work, rows)
+    total = fold("sum", pointwise("exp", (shifted,), work), work, rows)
+    return _of_rows("sub", shifted, pointwise("log", (total,), work), work)
 
 
 # --- of probabilities ----------------------------------------------------------------------------

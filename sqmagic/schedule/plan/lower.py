@@ -320,12 +320,23 @@ def _unturned(expr: Expr) -> tuple[Expr, bool]:
 
 
 def _dense(node: Apply, work: Work) -> int:
-    if len(_shape(node.args[0], work)) > 1:
-        raise NotForKernels("a layer's input is no vector")
     weight, bias = f"{node.layer}.weight", f"{node.layer}.bias"
+    if len(shape := _shape(node.args[0], work)) > 1:
+        return _dense_by_rows(node, shape, work)
     units, components = work.parameters[weight]
     biases = ((bias, 0),) if bias in work.parameters else ()
     return product(terms(weight, value(node.args[0], work), components, work), biases, units, work)
+
+
+def _dense_by_rows(node: Apply, shape: Shape, work: Work) -> int:
+    """A layer on each row of a matrix."""
+    weight, bias = f"{node.layer}.weight", f"{node.layer}.bias"
+    (*rows, inner), (units, _) = shape, work.parameters[weight]
+    numbers = (value(node.args[0], work), work.graph.put(Vector(weight, 0, units * inner)))
+    found = work.graph.put(Contract(*numbers, prod(rows), inner, units, False, True))
+    if bias not in work.parameters:
+        return found
+    return pointwise("add", (found, spread(work.graph.put(Vector(bias, 0, units)), 1, prod(rows), work)), work)
 
 
 def _matmul(node: Apply, work: Work) -> int:
@@ -345,10 +356,11 @@ def _matmul(node: Apply, work: Work) -> int:
 
 def _dense_input(node: Apply, work: Work) -> int:
     """The transposed weights times a value."""
-    if len(_shape(node.args[0], work)) > 1:
-        raise NotForKernels("a layer's input is no vector")
     weight = f"{node.layer}.weight"
-    units = work.parameters[weight][1]
+    width, units = work.parameters[weight]
+    if len(shape := _shape(node.args[0], work)) > 1:
+        numbers = (value(node.args[0], work), work.graph.put(Vector(weight, 0, width * units)))
+        return work.graph.put(Contract(*numbers, prod(shape[:-1]), width, units, False, False))
     return product(terms(weight, value(node.args[0], work), units, work, True), (), units, work)
 
 
@@ -409,7 +421,7 @@ def _of_values(node: Apply, work: Work) -> int:
 
 
 def _by_rows(node: Apply, work: Work) -> int:
-    """Of a matrix a number for each row."""
+    """Of a matrix row by row."""
     *rows, _ = _shape(node.args[0], work)
     return FUNCTIONS[node.op](node, work, value(node.args[0], work), prod(rows))
 
@@ -418,7 +430,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(_EACH, _pointwise),
     **dict.fromkeys(("equal", "sign", "ndtr"), _pointwise),
     **dict.fromkeys(FUNCTIONS, _of_values),
-    **dict.fromkeys(("sum", "max", "min", "mean", "norm"), _by_rows),
+    **dict.fromkeys(("sum", "max", "min", "mean", "norm", "softmax", "log_softmax"), _by_rows),
     "during": _during,
     "dense_input": _dense_input,
     "expand_as": _expand_as,
