@@ -11,6 +11,8 @@ _SHARE = {True: (None, 70, 70, None), False: (None, 80, 80, None)}
 def aim(cell: str, other: str, training: bool, dx: bool, shape: int, keeping: bool) -> str:
     """In brackets, or nothing where nothing is aimed at. In training against a library the input's gradient counts."""
     match other:
+        case _ if cell == "delta rule":  # few of its products are with weights
+            return ""
         case "naive" if not keeping:
             return f" ({_NAIVE[training][shape]})"
         case "nn.LSTM" if cell == "lstm" and (dx or not training):

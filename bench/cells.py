@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 State = tuple[Tensor, Tensor]
 
+KEYS = 32
+"""How many components the keys of a memory have."""
+
 
 class Lstm(nn.Module):
     """One step; the second state is c."""
@@ -73,14 +76,28 @@ class Minimal(nn.Module):
         return torch.tanh(self.d(c)) * g + 0.5 * h, c
 
 
-class Loop:
-    """A cell over time, step by step from zeros."""
+class DeltaRule(nn.Module):
+    """The second state is a matrix that learns to give a value for a key; the first what it gives for another."""
 
-    def __init__(self, cell: nn.Module, width: int) -> None:
-        self.cell, self.width = cell, width
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.k, self.v, self.q, self.b = (nn.Linear(inputs, n) for n in (KEYS, width, KEYS, 1))
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
+        k, q, b = torch.tanh(self.k(x)), torch.tanh(self.q(x)), torch.sigmoid(self.b(x))
+        error = self.v(x) - torch.bmm(c, k[..., None])[..., 0]
+        c = c + (b / KEYS)[..., None] * error[..., None] * k[..., None, :]
+        return torch.bmm(c, q[..., None])[..., 0], c
+
+
+class Loop:
+    """A cell over time, step by step from zeros; `memory` is the shape of the second state."""
+
+    def __init__(self, cell: nn.Module, width: int, *memory: int) -> None:
+        self.cell, self.width, self.memory = cell, width, memory or (width,)
 
     def __call__(self, x: Tensor) -> Tensor:
-        h = c = x.new_zeros(x.shape[1], self.width)
+        h, c = (x.new_zeros(x.shape[1], *shape) for shape in ((self.width,), self.memory))
         rows = []
         for row in x:
             h, c = self.cell(row, h, c)
@@ -88,9 +105,9 @@ class Loop:
         return torch.stack(rows)
 
 
-def scripted(cell: nn.Module, width: int) -> Callable[[Tensor], Tensor]:
+def scripted(cell: nn.Module, width: int, *memory: int) -> Callable[[Tensor], Tensor]:
     """The same loop with the cell compiled by TorchScript."""
-    return Loop(torch.jit.script(cell), width)
+    return Loop(torch.jit.script(cell), width, *memory)
 
 
 @dataclass(frozen=True)
@@ -98,6 +115,8 @@ class Cell:
     text: str
     module: Callable[[int, int], nn.Module]
     """Of inputs and width."""
+    memory: Callable[[int], tuple[int, ...]] = lambda width: (width,)
+    """The shape of the second state."""
 
 
 _GATES = """\
@@ -157,6 +176,24 @@ sigmoid(A(x_t) + 0.5*c_{{t-1}}) -> g_t
 tanh(D(c_t))*g_t + 0.5*h_{{t-1}} -> h_t
 """,
         Minimal,
+    ),
+    "delta rule": Cell(
+        f"""\
+x_t : {{inputs}}
+k_t : {KEYS}
+q_t : {KEYS}
+b_t : 1
+h_t : {{width}}
+0 -> C_0
+x_t --[K|tanh]-> k_t
+x_t --[V]-> v_t
+x_t --[Q|tanh]-> q_t
+x_t --[B|sigmoid]-> b_t
+C_{{{{t-1}}}} + b_t/{KEYS} * outer(v_t - C_{{{{t-1}}}} @ k_t, k_t) -> C_t
+C_t @ q_t -> h_t
+""",
+        DeltaRule,
+        lambda width: (width, KEYS),
     ),
 }
 

@@ -67,12 +67,13 @@ def contest(name: str, shape: Shape, full: bool) -> Contest:
     net = compiled(text, width=width).settle()
     runs: dict[str, Run] = {"ours": _torch(net, lambda x: net(x=x).h)}
     if name in CELLS:
-        library = nn.LSTM(inputs, width) if "lstm" in name else nn.GRU(inputs, width)
-        runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = _torch(library, lambda x: library(x)[0])
+        if "lstm" in name or "gru" in name:
+            library = nn.LSTM(inputs, width) if "lstm" in name else nn.GRU(inputs, width)
+            runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = _torch(library, lambda x: library(x)[0])
         cell = CELLS[name].module(inputs, width)
-        runs["naive"] = _torch(cell, Loop(cell, width))
+        runs["naive"] = _torch(cell, Loop(cell, width, *CELLS[name].memory(width)))
         if full:
-            runs["script"] = _torch(cell, scripted(cell, width))
+            runs["script"] = _torch(cell, scripted(cell, width, *CELLS[name].memory(width)))
     else:
         runs["naive"] = _torch(net, _as_written(net))
     if full and name in ("lstm", "gru"):

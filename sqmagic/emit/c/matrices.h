@@ -5,6 +5,30 @@
 
 #include "functions.h"
 
+#ifdef SQ_DOUBLE
+#define COUNT (VECTOR / 8)
+#else
+#define COUNT (VECTOR / 4)
+#endif
+#if COUNT == 2
+#define EVENS 0, 2
+#define ODDS 1, 3
+#elif COUNT == 4
+#define EVENS 0, 2, 4, 6
+#define ODDS 1, 3, 5, 7
+#elif COUNT == 8
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (bits){__VA_ARGS__})
+#endif
+
 /* A vector's components, each so many times one after the other, and all of them again. */
 INLINE vec spread(const real *p, long from, long each, long width)
 {
@@ -56,30 +80,47 @@ UNUSED static vec of_columns(const real *a, const real *b, long from, long n, lo
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/* The sum of products of n components side by side. */
-INLINE real dot(const real *a, const real *b, long n)
+INLINE void add_pairs(vec *x, long count)
 {
-    vec sums[2] = {{0}};
+#pragma GCC unroll 8
+    for (long k = 0; k < count; k++)
+        x[k] = SHUFFLE(x[2 * k], x[2 * k + 1], EVENS) + SHUFFLE(x[2 * k], x[2 * k + 1], ODDS);
+}
+
+/* Of as many vectors as there are lanes each one's sum, in its lane: neighbours are added up, and neighbours of these. */
+INLINE vec sums_across(vec *x)
+{
+    if (LANES > 8)
+        add_pairs(x, 8);
+    if (LANES > 4)
+        add_pairs(x, 4);
+    if (LANES > 2)
+        add_pairs(x, 2);
+    add_pairs(x, 1);
+    return x[0];
+}
+
+/* Products of n components side by side, to be added up across the lanes. */
+INLINE vec products_of(const real *a, const real *b, long n)
+{
+    vec sum = {0};
     long j = 0;
-    for (; j + 2 * LANES <= n; j += 2 * LANES)
-        for (int k = 0; k < 2; k++)
-            sums[k] += *(const loose *)(a + j + k * LANES) * *(const loose *)(b + j + k * LANES);
-    for (; j < n; j += LANES)
-        sums[0] += load(a + j, n - j < LANES ? n - j : LANES) * load(b + j, n - j < LANES ? n - j : LANES);
-    sums[0] += sums[1];
-    real sum = 0;
-    for (long k = 0; k < LANES; k++)
-        sum += sums[0][k];
+    for (; j + LANES <= n; j += LANES)
+        sum += *(const loose *)(a + j) * *(const loose *)(b + j);
+    if (j < n)
+        sum += load(a + j, n - j) * load(b + j, n - j);
     return sum;
 }
 
 /* A matrix times a vector: of each row the sum of products with it. */
-UNUSED static vec of_rows(const real *a, const real *b, long from, long n, long inner)
+INLINE vec of_rows(const real *a, const real *b, long from, long n, long inner)
 {
-    vec x = {0};
-    for (long k = 0; k < n; k++)
-        x[k] = dot(a + (from + k) * inner, b, inner);
-    return x;
+    vec x[LANES] = {{0}};
+#pragma GCC unroll 16
+    for (long k = 0; k < LANES; k++)
+        if (k < n)
+            x[k] = products_of(a + (from + k) * inner, b, inner);
+    return sums_across(x);
 }
 
 /* A matrix times a matrix, row by row; one that is turned stands as its transpose. Where the units lie in one row, they
@@ -95,13 +136,15 @@ UNUSED static vec of_matrices(const real *a, const real *b, long from, long n, l
             x += load(column + j * columns, n) * row[j * right];
         return x;
     }
+    if (!a_turned && b_turned) {
+        vec sums[LANES] = {{0}};
+        for (long k = 0; k < n; k++)
+            sums[k] = products_of(a + (from + k) / columns * inner, b + (from + k) % columns * inner, inner);
+        return sums_across(sums);
+    }
     for (long k = 0; k < n; k++) {
         const long i = (from + k) / columns, c = (from + k) % columns;
         const real *row = a + i * (a_turned ? 1 : inner), *column = b + c * (b_turned ? inner : 1);
-        if (!a_turned && b_turned) {
-            x[k] = dot(row, column, inner);
-            continue;
-        }
         real sum = 0;
         for (long j = 0; j < inner; j++)
             sum += row[j * right] * column[j * (b_turned ? 1 : columns)];

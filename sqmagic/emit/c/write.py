@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqmagic.emit.c.ends import after_step, at_own_ends, has_ends, past_ends, rows_beside
 from sqmagic.emit.c.equations import commented, told
 from sqmagic.emit.c.gradients import gradient_functions, gradient_key, gradient_members, gradient_memory
-from sqmagic.emit.c.groups import beforehand, group_functions
+from sqmagic.emit.c.groups import FAR_APART, beforehand, group_functions
 from sqmagic.emit.c.names import distinct, point
 from sqmagic.emit.c.panels import enumerations, known_vectors, packing
 from sqmagic.emit.c.places import INDENT, Writing, asked_for, base_key, bases, between, note_operands, still_key
@@ -20,6 +20,8 @@ from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Held, Scan
 
 WIDE = 120
+NEAR = 16384
+"""Numbers that the cache next to a core holds of two steps, and of what these read."""
 _SIGNS = (" ? ", " && ", " + ")
 
 
@@ -208,7 +210,11 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         if scan.backward
         else f"for (long t = {first}; t < s->steps + {first}; t++) {{"
     ).replace("+ -", "- ")
+    loop, few, function = _loop(writings[0], order, own_ends), _together(writings), list[str]()
+    if few:
+        function, loop = _by_few(few, loop)
     lines = [
+        *function,
         "static long thread_memory(long batch, int threads)",
         "{",
         f"{INDENT}return (PACKED * (most_rows(batch, threads) + ROWS) + TILE + 2 * LANES) / LANES * LANES;",
@@ -226,11 +232,7 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         f"{INDENT}begin(s, me);",
         f"{INDENT}meet(me);",
         *_known_calls(writings[0]),
-        f"{INDENT}{order}",
-        *(INDENT * 2 + call for call in own_ends),
-        *(INDENT * 2 + call for call in _calls(writings[0], "t")),
-        *(INDENT * 2 + call for call in (after_step() if has_ends(writings[0]) else [])),
-        f"{INDENT}}}",
+        *(INDENT + line for line in loop),
     ]
     for writing in writings[1:]:
         past = str(first - 1) if scan.backward else f"s->steps + {first}"
@@ -243,6 +245,42 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         calls = ["meet(me);", "parameters(s, me);", "meet(me);", "inputs(s, me);"]
         lines += [INDENT + call for call in calls]
     return [*lines, "}"]
+
+
+def _loop(writing: Writing, order: str, own_ends: Sequence[str]) -> list[str]:
+    """The loop over the steps."""
+    body = [*own_ends, *_calls(writing, "t"), *(after_step() if has_ends(writing) else [])]
+    return [order, *(INDENT + line for line in body), "}"]
+
+
+def _by_few(few: int, loop: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The function with the loop for a few examples, and the lines that call it for these and then for the next: what
+    a step leaves for the one after it is then still near."""
+    taken = "const scan *s, const share *me, real *own, real *tile"
+    function = [
+        "/* All steps of a few examples. */",
+        f"static void steps({taken})",
+        "{",
+        *(INDENT + line for line in loop),
+        "}",
+        "",
+    ]
+    calls = [
+        f"for (long row = me->row; row < me->row_end; row += {few}) {{",
+        f"{INDENT}const share those = with_rows(*me, row, least(row + {few}, me->row_end));",
+        f"{INDENT}steps(s, &those, own, tile);",
+        "}",
+    ]
+    return function, calls
+
+
+def _together(writings: Sequence[Writing]) -> int:
+    """How many examples go through all steps together, or 0 for all of a thread's: few where no weights are shared,
+    and rows are long."""
+    if any(group.stacks for writing in writings for _, group in writing.groups()):
+        return 0
+    width = sum(plane.width for plane in writings[0].scan.phases.planes if plane.needed)
+    return max(1, NEAR // width) if width >= FAR_APART else 0
 
 
 def _own_ends(writings: Sequence[Writing]) -> tuple[list[str], list[str]]:
