@@ -128,6 +128,7 @@ def test_what_reads_matrices_at_the_step_itself_runs_in_their_loop() -> None:
         "S_{t-1} @ k_t -> y_t",  # another step
         "S_t @ k_{t-1} -> y_t",  # fewer steps
         "S_t[argmax(x_t)] -> y_t",  # no kernel
+        "y_t : 40\nS_t @ k_t --[Y]-> y_t",  # more weights than the matrix has numbers
         "sum(x_t) -> y_t",  # no matrix
         "S_t @ k_t => x_t|x_t",  # a goal
     ],

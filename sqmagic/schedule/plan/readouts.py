@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import prod
 
 from sqmagic.equations.shapes import Shapes
-from sqmagic.equations.system import Read, Running, System, reads
+from sqmagic.equations.system import Apply, Expr, Read, Running, System, Weight, reads, walk
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains
 from sqmagic.schedule.plan.lower import value
@@ -73,6 +74,13 @@ def _join(recurrence: Component, components: list[Component], known: _Known) -> 
         components[first : end + 1] = [*(c for c in components[first : end + 1] if c not in parts), joined]
 
 
+def _weights(expr: Expr, known: _Known) -> int:
+    """How many numbers it multiplies with: where they are many, one product over all steps is better."""
+    layers = {node.layer for node in walk(expr) if isinstance(node, Apply) and node.layer is not None}
+    found = {f"{layer}.weight" for layer in layers} | {n.parameter for n in walk(expr) if isinstance(n, Weight)}
+    return sum(prod(known.shapes.parameters.get(name, ())) for name in found)
+
+
 def _reads(component: Component, known: _Known) -> list[Read]:
     return [r for n in component.equations for r in reads(known.system.equations[n].value)]
 
@@ -85,9 +93,11 @@ def _is_readout(other: Component, recurrence: Component, states: set[str], known
     equation, index = known.system.equations[number], known.system.indices[0].name
     found = reads(equation.value)
     here = all(r.context in ((), (Running(index),)) for r in found)
-    matrices = any(r.state in states and len(known.shapes.states[r.state]) > 1 for r in found)
+    sizes = {r.state: prod(s) for r in found if r.state in states and len(s := known.shapes.states[r.state]) > 1}
     same = {known.held.equations[n] for n in (number, *recurrence.equations)}
-    if not here or not matrices or len(same) > 1 or len(equation.targets) != 1:
+    if not here or not sizes or len(same) > 1 or len(equation.targets) != 1:
+        return False
+    if _weights(equation.value, known) > sum(sizes.values()):
         return False
     try:
         value(equation.value, Work(known.shapes.states, known.shapes.parameters, {}, frozenset()))
