@@ -138,18 +138,18 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         )
         body.append(f"const long seen = {moved('t', -scan.steps.first)} * s->batch; /* examples at the steps before */")
     number = int(name.rpartition("_")[2]) - 1  # within its phase
-    alone = not group.stacks and group.width >= FAR_APART
+    one_by_one = not group.stacks and group.width >= FAR_APART
     blocks = f"BLOCKS_{name}" if group.stacks else f"({group.width} + LANES - 1) / LANES"
     body += [
-        f"const long blocks = {blocks}, most = {'TALL' if alone else 'near_blocks(me)'};",
+        f"const long blocks = {blocks}, most = {'TALL' if one_by_one else 'near_blocks(me)'};",
         f"run_of_blocks at = before_blocks(me, blocks, {number});",
         f"while (next_blocks(me, blocks, most, {number}, &at)) {{",
         f"{INDENT}const long block = at.block, near = at.near, unit = block * {f'{span} * ' * (span > 1)}LANES;",
         f"{INDENT}for (long row = me->row; row < me->row_end; row++) {{"
-        if alone
+        if one_by_one
         else f"{INDENT}for (long b = 0, next; b < blocks_of(me); b = next) {{",
     ]
-    if alone:
+    if one_by_one:
         inner = ["const int m = 1;"]
     else:
         inner = ["next = least(b + TALL / ROWS, blocks_of(me));"]

@@ -23,6 +23,8 @@ _WORDS = """
     left logistic_of logistics near_blocks next_blocks pieces pieces_of power_of_two reduce run_of_blocks scaled
     soft_plus soft_plus_of soft_pluses
     outer_sums parameters plane right row_at step_sums sums target targets through vectors_for walk
+    add_pairs largest_of_rows of_columns of_matrices of_rows products_of smallest_of_rows spread sum_of_rows sums_across
+    those turned
 """
 _MACROS = (name for _, text in engine() for name in re.findall(r"#define (\w+)", text))
 TAKEN = frozenset((*_WORDS.split(), *_MACROS))

@@ -115,12 +115,13 @@ INLINE share alone(long row, long row_end)
 #define FAR ((1L << 19) / (long)sizeof(real))
 #endif
 
-/* A thread's share: of the batch while each thread keeps 16 examples or more, else of the units. Then, where the weights
-   are far from every core, the units are shared in part freely: what else a core has to do differs, and its cache holds
-   none of them from step to step. */
+/* A thread's share: of the batch while each thread keeps 16 examples or more, or one where there are no weights that more
+   would share, else of the units. Then, where the weights are far from every core, the units are shared in part freely:
+   what else a core has to do differs, and its cache holds none of them from step to step. */
 UNUSED static share share_of(int number, int threads, long batch, long weights, barrier *b)
 {
-    const int by_units = threads > 1 && batch / threads < (weights ? 16 : 1), freely = by_units && weights / threads > FAR;
+    const int by_units = threads > 1 && batch / threads < (weights ? 16 : 1);
+    const int freely = by_units && weights / threads > FAR;
     const long first = by_units ? 0 : batch * number / threads, end = by_units ? batch : batch * (number + 1) / threads;
     return with_rows((share){number, threads, by_units, 0, 0, 0, 0, freely, b}, first, end);
 }
