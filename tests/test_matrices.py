@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 import torch
-from emitted import net
+from against import random_inputs
+from emitted import emitted, net
 from test_kernels import MEMORY, by_c, gradients, outside, pair, same
 
 GIVEN = """
@@ -93,6 +94,77 @@ def test_a_parameter_may_be_a_matrix_among_matrices() -> None:
     data = {"x": torch.randn(4, 3, 2, dtype=torch.float64)}
     compiled, plain = pair(text, data)
     same(gradients(compiled, data, ["S"]), gradients(plain, data, ["S"]))
+    by_c(compiled)
+
+
+PROGRAMS = {
+    "image": "X_t : 1 x 4 x 5\n0 -> M_0\n0.9*M_{t-1} + tanh(X_t) -> M_t\nmean(flatten(M_t)) -> y_t",
+    "reset": "x_t : 3\ncut_t : 1\n0 -> S_0\nreset S on cut\nS_{t-1} + outer(x_t, x_t) -> S_t\nS_t @ x_t -> y_t",
+    "macro": """
+Write: S_{t-1}, k_t, v_t
+    S_{t-1} + outer(v_t - S_{t-1} @ k_t, k_t) -> S_t
+    return S_t
+x_t : 3
+0 -> S_0
+x_t --[K|tanh]-> k_t
+x_t --[V]-> v_t
+S_{t-1}, k_t, v_t --[Write]-> S_t
+S_t @ k_t -> y_t
+""",
+    "layers": """
+x_t : 3
+0 -> S_0
+0 -> R_0
+x_t --[K|tanh]-> k_t
+S_{t-1} + outer(k_t, x_t) -> S_t
+S_t @ x_t -> y_t
+R_{t-1} + 0.1*outer(y_t, k_t) -> R_t
+R_t @ k_t -> z_t
+z_t|y_t --[O]-> o_t
+""",
+    "two steps away": """
+x_t : 3
+0 -> S_0
+0 -> S_{-1}
+0.5*S_{t-1} + 0.25*S_{t-2} + outer(x_t, x_t) -> S_t
+S_t @ x_t -> y_t
+S_{t-1} @ x_t -> z_t
+""",
+    "both ways": """
+x_t : 3
+0 -> S_0
+0 -> B_{T+1}
+S_{t-1}*0.9 + outer(x_t, x_t) -> S_t
+B_{t+1}*0.9 + outer(x_t, x_t) -> B_t
+(S_t + B_t) @ x_t -> y_t
+""",
+    "rows": """
+x_t : 4
+0 -> S_0
+S_{t-1} + outer(x_t, x_t) -> S_t
+S_t[1:3] @ x_t -> y_t
+S_t[2] -> r_t
+max(S_t) - min(abs(S_t)) -> m_t
+exp(-norm(S_t)) -> n_t
+""",
+    "square": "x_t : 3\n0.1 -> R_0\n0.1*R_{t-1} @ R_{t-1} + 0.1*outer(x_t, x_t) -> R_t\nR_t @ x_t -> y_t",
+    "one column": "x_t : 1\nk_t : 5\n0 -> S_0\nx_t --[K]-> k_t\nS_{t-1} + outer(x_t, k_t) -> S_t\nS_t @ k_t -> y_t",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(("steps", "batch"), [(5, 3), (4, 33)])
+def test_programs_with_matrices_are_computed_and_trained_as_by_torch(name: str, steps: int, batch: int) -> None:
+    data = random_inputs(emitted(PROGRAMS[name]), steps, batch)
+    compiled, plain = pair(PROGRAMS[name], data)
+    lengths = torch.arange(batch) % steps + 1
+    for more in ({}, {"lengths": lengths}):
+        with torch.no_grad():
+            out, want = compiled(data, **more), plain(data, **more)
+        for state in want:
+            torch.testing.assert_close(out[state], want[state], equal_nan=True, msg=state)
+    states = [s for s in want if s not in data and want[s].dim() > 2]
+    same(gradients(compiled, data, states), gradients(plain, data, states))
     by_c(compiled)
 
 
