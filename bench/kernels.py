@@ -4,7 +4,8 @@ Each figure is the median over rounds of the other's time by ours: above 1 ours 
 round each is called for some hundredths of a second, in an order drawn by lot.
 In training all gradients are taken, with "dx" that of the input too. The share is of the peak of fused multiplications
 and additions, measured here as well. With `--full` all shapes, TorchScript, JAX's scan where JAX is installed, and the
-same with an allocator that keeps its pages, which libraries gain by.
+same with an allocator that keeps its pages, which libraries gain by. `--device cuda` measures on a GPU instead (see
+`bench.gpu`), and ends with status 2 where there is none.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench import gpu
 from bench.aims import aim
 from bench.cells import CELLS, RANDOM, Loop, random_cell, scripted
 from bench.peak import peak
@@ -169,6 +171,20 @@ def lines(name: str, shape: Shape, full: bool, seconds: float, keeping: bool) ->
         yield f"{label:<52}{figures['ms']:>9.2f} ms  {share:>10} of peak   {'   '.join(told)}"
 
 
+def _on_gpu(cells: list[str], options: argparse.Namespace) -> None:
+    """Exits with status 2 where there is no GPU."""
+    if not torch.cuda.is_available():
+        print(f"torch {torch.__version__} finds no GPU here: nothing was measured", file=sys.stderr)
+        sys.exit(2)
+    torch.backends.cudnn.allow_tf32 = False  # as products of matrices are by default
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}", flush=True)
+    shapes = [SHAPES[int(n)] for n in options.shapes] or SHAPES
+    for name in cells:
+        for shape in shapes:
+            for line in gpu.lines(name, shape, "cuda", options.seconds or 2.0):
+                print(line, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="all cells, shapes and others: minutes")
@@ -176,8 +192,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="for each figure")
     parser.add_argument("--cells", help="some of them, by name, with commas between")
     parser.add_argument("--shapes", default="", help="some of them, by number from 0")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--keeping", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.device == "cuda":
+        _on_gpu(options.cells.split(",") if options.cells else ["lstm", "gru", "gru of the seed"], options)
+        return
     torch.set_num_threads(options.threads)
     print(f"{options.threads} threads; peak {peak(options.threads):.0f} GF/s; (…) is what we aim at", flush=True)
     some = ("lstm",) if options.keeping else (*CELLS, *RANDOM) if options.full else ("lstm", "gru", RANDOM[0])

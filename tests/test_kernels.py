@@ -473,6 +473,13 @@ def test_other_dtypes_devices_and_hooks_go_by_torch_and_say_why() -> None:
     module.get_submodule("F").register_forward_hook(lambda *_: None)
     module(x=x)
     assert path(module) == "torch, because `F` has been changed"
+    bare = (
+        net("x_t : 4\nb : param(5)\nb -> h_0\ntanh(M(h_{t-1})) + tanh(N(x_t)) -> h_t").settle().double()
+    )  # no rule takes M's weight
+    seen: list[object] = []
+    bare.get_submodule("M").register_full_backward_hook(lambda *given: seen.append(given))
+    bare(x=torch.rand(3, 2, 4, dtype=torch.float64)).h.sum().backward()
+    assert path(bare) == "torch, because `M` has been changed" and len(seen) == 3
     with torch.autocast("cpu", dtype=torch.bfloat16):
         fresh = small()[0].float()
         fresh(x=x.float())

@@ -64,6 +64,11 @@ class PlanPart(NamedTuple):
     kind: str = ""
     method: str = ""
 
+    @property
+    def recurs(self) -> bool:
+        """Whether its loop goes step by step."""
+        return self.kind == "growing" or self.kind.endswith("scan")
+
 
 class Lane(NamedTuple):
     """A part of a plan as it is drawn: of what `kind` its loop is, what it computes, its `costs` in words, its `share`

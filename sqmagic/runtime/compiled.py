@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from sqmagic.runtime import generated, inputs, telling
 from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled, World
 from sqmagic.runtime.errors import UnsettledError, UnsupportedError
+from sqmagic.runtime.graphs.recorded import Recorded
+from sqmagic.runtime.graphs.recorded import bind as record
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.kernels.scan import Bound, bind
 from sqmagic.runtime.plan import Size
@@ -36,6 +38,7 @@ class Compiled(nn.Module):
     _opened: tuple[tuple[str, ...], ...]  # layers whose weights the rewrites take, by the names on the way to each
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
+    _whole: Recorded | None  # `forward`, where there are recurrences that may not
     size: Size | None = None  # of the last call
     env: Any  # the environment that the program is compiled for, or what names it
     run: Any  # where training on an environment is, or None
@@ -61,6 +64,14 @@ class Compiled(nn.Module):
     def scans(self) -> tuple[Bound, ...]:
         """The recurrences that may run as C, and how each ran last."""
         return self._scans
+
+    @property
+    def ran(self) -> dict[str, str]:
+        """How each method of the generated code ran last that need not run as it is written."""
+        found = {bound.program.method: bound.report.path for bound in self._scans}
+        if self._whole is not None and self._whole.report.path:
+            found["forward"] = self._whole.report.path
+        return found
 
     @property
     def code(self) -> nn.Module:
@@ -131,6 +142,8 @@ class Compiled(nn.Module):
         if self._as_written is not None and (layer := generated.changed(self._code, self._opened)):
             for bound in self._scans:
                 bound.report.path = f"torch, because `{layer}` has been changed"
+            if self._whole is not None and self._whole.report.path:
+                self._whole.report.path = f"torch, because `{layer}` has been changed"
             return self._as_written
         return self._code
 
@@ -146,6 +159,8 @@ class Compiled(nn.Module):
             return
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
         self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
+        left = any(part.recurs and not part.method for part in settled.plan)
+        self.__dict__["_whole"] = record(type(code), "forward") if left else None
         code.to(device=self._like.device, dtype=self._like.dtype)
         other = generated.twin(code, settled.as_written, self._blueprint.name) if settled.as_written else None
         for table in _TABLES:
@@ -207,7 +222,7 @@ class Compiled(nn.Module):
         other = type(self).__new__(type(self))
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            if key in ("_blueprint", "_settled", "_scans", "_windows", "_windows_of", "env"):
+            if key in ("_blueprint", "_settled", "_scans", "_whole", "_windows", "_windows_of", "env"):
                 other.__dict__[key] = value
             else:
                 other.__dict__[key] = None if key == "run" else deepcopy(value, memo)

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import module as _every
 
-from sqmagic.runtime.kernels.scan import LeftOut
+from sqmagic.runtime.later import LeftOut
 
 
 def build(source: str, name: str, modules: Mapping[str, nn.Module]) -> nn.Module:

@@ -242,9 +242,8 @@ class Net(Compiled):
         as a picture: a lane for each loop.
         """
         self._settled_code()
-        ran = {bound.program.method: bound.report.path for bound in self.scans}
         windows = told(self.windows, None if self.run is None else self.run.engine)
-        return Plan(self._settled.plan, ran, self._blueprint.lanes, self._settled.rewrites, self.size, windows)
+        return Plan(self._settled.plan, self.ran, self._blueprint.lanes, self._settled.rewrites, self.size, windows)
 
     @property
     def notation(self) -> str:

@@ -75,10 +75,8 @@ class Plan:
         return Lane(parts[0].kind, states, costs, flops / most, self._ran(parts[0]), hint)
 
     def _ran(self, part: PlanPart) -> str:
-        """By what a recurrence runs: as C, or by torch, as it did last."""
-        if part.kind != "growing" and not part.kind.endswith("scan"):
-            return ""
-        return "torch" if not part.method else self.scans.get(part.method, "").partition(",")[0]
+        """By what a recurrence runs: as C, by a CUDA graph or by torch, as it did last."""
+        return self.scans.get(part.method or "forward", "torch").partition(",")[0] if part.recurs else ""
 
     # --- in words ----------------------------------------------------------------------------------
 

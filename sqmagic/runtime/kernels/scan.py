@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _module
 
+from sqmagic.runtime.graphs.recorded import Reads, Recorded, Report, hooked, whole
+from sqmagic.runtime.graphs.recorder import CannotRecord
 from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready
 from sqmagic.runtime.kernels.program import ScanProgram
+from sqmagic.runtime.later import Later, LeftOut
 
 Method = Callable[..., Any]
 
@@ -40,30 +42,31 @@ class Layer(NamedTuple):
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Report:
-    """How a scan ran last: "C", or torch and why."""
-
-    path: str = "not run yet"
-
-
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A scan of one class: its program, the method written for torch, the layers with its weights, how it ran last, and
-    its pages as they are loaded, by the type of numbers and whether there is a way back."""
+    """A scan of one class: its program, the method written for torch as what records it has it, the layers with its
+    weights, and its pages as they are loaded, by the type of numbers and whether there is a way back."""
 
     program: ScanProgram
-    method: Method
+    recorded: Recorded
     layers: tuple[Layer, ...]
-    report: Report = field(default_factory=Report)
     loaded: dict[tuple[torch.dtype, bool], Ready] = field(default_factory=dict)
+
+    @property
+    def method(self) -> Method:
+        """The method written for torch."""
+        return self.recorded.method
+
+    @property
+    def report(self) -> Report:
+        """How it ran last."""
+        return self.recorded.report
 
     def __call__(self, module: nn.Module, *args: Any) -> Any:
         try:
             setting, tensors, differentiated = _ready(self, module, args)
         except CannotCompile as reason:
-            self.report.path = f"torch, because {reason}"
-            return self.method(module, *args)
+            return self.recorded(module, args, {}, str(reason))
         self.report.path = "C"
         found = setting.ready
         by_torch = partial(_by_torch, self, module, args)
@@ -96,7 +99,9 @@ class Bound:
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
     """Puts the compiled scan in the place of a class's method."""
     layers = tuple(_layers([w.parameter for w in program.weights]))
-    bound = Bound(program, vars(kind)[program.method], layers)
+    states = [own.state for own in program.own[: program.returned]]
+    reads = whole if program.ready else partial(_read, layers)
+    bound = Bound(program, Recorded(vars(kind)[program.method], reads, states, program.outside), layers)
 
     def method(self: nn.Module, *args: Any) -> Any:
         return bound(self, *args)
@@ -172,7 +177,7 @@ def _weights(module: nn.Module, layers: Sequence[Layer]) -> list[Tensor]:
         layer: Any = module
         for owner in owners:
             layer = layer._modules[owner]
-            if layer._forward_hooks or layer._forward_pre_hooks or type(layer) not in _PLAIN:
+            if hooked(layer) or type(layer) not in _PLAIN:
                 raise CannotCompile(f"`{'.'.join(owners)}` has been changed")
         for name in names:
             value = layer._parameters.get(name)
@@ -180,6 +185,14 @@ def _weights(module: nn.Module, layers: Sequence[Layer]) -> list[Tensor]:
                 raise CannotCompile(f"`{'.'.join((*owners, name))}` is no parameter any more")
             weights.append(value)
     return weights
+
+
+def _read(layers: Sequence[Layer], module: nn.Module) -> Reads:
+    """What the method reads. Raises CannotRecord."""
+    try:
+        return Reads(_weights(module, layers), (module.training,))
+    except CannotCompile as reason:
+        raise CannotRecord(str(reason)) from None
 
 
 def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
@@ -214,27 +227,6 @@ def _looked_at(tensors: Sequence[Tensor]) -> torch.dtype:
 # --- what is computed later ----------------------------------------------------------------------
 
 
-class Later:
-    """All states of a scan, computed when one that was left out is asked for, from what the scan was given then."""
-
-    def __init__(self, every: Callable[[], Mapping[str, Tensor]], tensors: Sequence[Tensor]) -> None:
-        self._every, self._tensors = every, tensors
-        self._versions = _versions(tensors)
-        self._found: Mapping[str, Tensor] | None = None
-        self._lock = Lock()
-
-    def now(self, state: str) -> Tensor:
-        """Raises RuntimeError where what it is computed from has been changed since."""
-        with self._lock:
-            if self._found is None:
-                if self._versions != _versions(self._tensors):
-                    raise RuntimeError(
-                        f"`{state}` was not asked for, and the weights or inputs have changed since: call the net again"
-                    )
-                self._found = self._every()
-        return self._found[state]
-
-
 def _left_out(setting: Setting, later: Later) -> dict[str, Any]:
     """All states that the method gives, in its order, as if none were computed now."""
     steps, batch, _ = setting.size
@@ -242,25 +234,6 @@ def _left_out(setting: Setting, later: Later) -> dict[str, Any]:
         own.state: LeftOut(later, own.state, (own.before + steps + own.ends, batch, *(own.shape or (own.width,))))
         for own in setting.ready.returned
     }
-
-
-def _versions(tensors: Sequence[Tensor]) -> list[int]:
-    try:
-        return [t._version for t in tensors]
-    except RuntimeError:  # tensors of inference mode have none
-        return [t._version for t in tensors if not t.is_inference()]
-
-
-class LeftOut(NamedTuple):
-    """One state of those that are computed later."""
-
-    later: Later
-    state: str
-    shape: tuple[int, ...]
-
-    def now(self) -> Tensor:
-        found, (_, _, *shape) = self.later.now(self.state), self.shape
-        return _as_matrix(found, shape) if found.dim() < len(self.shape) else found
 
 
 def _all(setting: Setting, tensors: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,100 @@
+"""`python -m bench.kernels --device cuda`: recurrences on a GPU beside torch's own, interleaved.
+
+Each cell runs recorded (`net(x=x)`: a CUDA graph from the third call on), by the same torch code launched step by step,
+and as the library has it. Times are those between two events of the GPU around some hundredths of a second of calls, so
+what the GPU waits for launches counts. Figures are medians over rounds of the other's time by ours: above 1 ours is the
+faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from bench.cells import CELLS, random_cell
+from sqmagic.nets import compile as compiled
+from sqmagic.runtime import generated
+
+Shape = tuple[int, int, int, int]
+
+Run = Callable[[Tensor, Tensor | None], None]
+"""One pass over an input; with a gradient of the result, there and back."""
+
+_TURN = 0.02
+"""Seconds for which one is called again and again before it is the next one's turn."""
+
+MODES = {"training dx": (True, True), "training": (True, False), "inference": (False, False)}
+"""Whether there is a way back, and whether the input's gradient is taken too."""
+
+
+def lines(name: str, shape: Shape, device: str, seconds: float) -> Iterator[str]:
+    """A line for each mode: our milliseconds, and how many times as long the others take."""
+    steps, batch, inputs, width = shape
+    text = (CELLS[name].text if name in CELLS else random_cell(name)).format(inputs=inputs, width=width)
+    net = compiled(text, width=width).settle().to(device)
+    plain = generated.build(net.source, "plain", {}).to(device)
+    plain.load_state_dict(net.state_dict())
+    runs = {"ours": _run(net, lambda x: net(x=x).h), "launched": _run(plain, lambda x: plain.forward(x)["h"][1:])}
+    if name in ("lstm", "gru"):
+        library = (nn.LSTM if name == "lstm" else nn.GRU)(inputs, width).to(device)
+        runs["nn.LSTM" if name == "lstm" else "nn.GRU"] = _run(library, lambda x: library(x)[0])
+    for mode, (training, dx) in MODES.items():
+        x = torch.randn(steps, batch, inputs, device=device, requires_grad=dx)
+        given = torch.randn(steps, batch, width, device=device) if training else None
+        torch.testing.assert_close(net(x=x).h, plain.forward(x)["h"][1:])
+        times = rounds(runs, x, given, seconds)
+        others = [f"{k} {median(row[k] / row['ours'] for row in times):.2f}" for k in runs if k != "ours"]
+        (ran,) = net.plan.scans.values()
+        label = f"{name} T{steps} B{batch} {inputs}-{width} {mode}"
+        yield f"{label:<52}{median(r['ours'] for r in times) * 1e3:>9.3f} ms   {'   '.join(others)}   {ran}"
+
+
+def _run(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Run:
+    """In training gradients are made anew, as they are after `zero_grad`."""
+    parameters = list(module.parameters())
+
+    def run(x: Tensor, given: Tensor | None) -> None:
+        if given is None:
+            with torch.no_grad():
+                forward(x)
+            return
+        for each in (x, *parameters):
+            each.grad = None
+        torch.autograd.backward(forward(x), given)
+
+    return run
+
+
+def rounds(runs: dict[str, Run], x: Tensor, given: Tensor | None, seconds: float) -> list[dict[str, float]]:
+    """Seconds of a call, by name, for each round; in a round each has its turn, in an order drawn by lot."""
+    for run in runs.values():
+        _took(run, x, given, 4)  # sizes are recorded
+    calls = {name: max(1, min(50, int(_TURN / _took(run, x, given, 1)))) for name, run in runs.items()}
+    end = perf_counter() + seconds
+    lots, times = Random(0), list[dict[str, float]]()
+    while len(times) < 3 or perf_counter() < end:
+        turns = lots.sample(list(runs), len(runs))
+        times.append({name: _took(runs[name], x, given, calls[name]) for name in turns})
+    return times
+
+
+def _took(run: Run, x: Tensor, given: Tensor | None, calls: int) -> float:
+    """Seconds of a call, of several."""
+    if x.device.type != "cuda":
+        start = perf_counter()
+        for _ in range(calls):
+            run(x, given)
+        return (perf_counter() - start) / calls
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    torch.cuda.synchronize()
+    begin.record()
+    for _ in range(calls):
+        run(x, given)
+    end.record()
+    torch.cuda.synchronize()
+    return float(begin.elapsed_time(end)) / 1e3 / calls
