@@ -29,7 +29,7 @@ from bench import gpu, kernels
 from bench.cells import CELLS
 from sqmagic.runtime import generated
 from sqmagic.runtime.graphs import recorded as pages
-from sqmagic.runtime.graphs.recorder import RECORDERS
+from sqmagic.runtime.graphs.recorder import RECORDERS, recorders
 from sqmagic.runtime.graphs.watched import watched
 from sqmagic.runtime.later import LeftOut
 from sqmagic.runtime.net import Net
@@ -483,6 +483,11 @@ def test_what_depends_on_its_numbers_is_not_recorded(tapes: Tapes) -> None:
         assert same(gradients(module, x), gradients(plain, x))
     assert set(module.plan.scans.values()) == {"torch, because what it does depends on its numbers"}
     assert tapes.made == 0
+
+
+def test_one_may_do_without() -> None:
+    assert recorders({"SQMAGIC_CUDA_GRAPHS": "0"}) == {}
+    assert list(recorders({})) == ["cuda"]
 
 
 def test_numbers_that_come_from_another_device_are_seen() -> None:

@@ -45,7 +45,6 @@ AT_ONCE = 4
 SIZES = 256
 """How many are remembered."""
 
-
 _TORCH = "torch.nn.modules."
 
 _TENSORS = (Tensor, nn.Parameter)

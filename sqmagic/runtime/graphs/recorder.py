@@ -8,10 +8,11 @@ it had. Nothing is computed while CUDA records: after it, the first replay fills
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Hashable, Iterator
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -52,6 +53,9 @@ _SETTINGS = (
 )
 """How products of matrices are rounded; torch 2.2 has not all of them."""
 
+_ONE = Lock()
+"""In a process one capture is made at a time."""
+
 _BROKEN: list[torch.cuda.CUDAGraph] = []
 """Captures that failed. torch's allocator may still ask them which memory is theirs, so they must not be freed."""
 
@@ -86,7 +90,7 @@ def _captured(pool: Any, side: torch.cuda.Stream, function: Callable[[], T]) -> 
     here = torch.cuda.current_stream(side.device)
     graph = torch.cuda.CUDAGraph()
     # should a capture fail, `torch.cuda.graph` leaves its stream the current one: `torch.cuda.stream` puts that right
-    with _collecting_nothing(), torch.cuda.device(side.device), torch.cuda.stream(side):
+    with _ONE, _collecting_nothing(), torch.cuda.device(side.device), torch.cuda.stream(side):
         side.wait_stream(here)
         for _ in range(WARM):
             function()
@@ -112,5 +116,9 @@ def _collecting_nothing() -> Iterator[None]:
             gc.enable()
 
 
-RECORDERS: dict[str, Recorder] = {"cuda": Cuda()}
-"""By the type of the device."""
+def recorders(environment: Mapping[str, str]) -> dict[str, Recorder]:
+    """By the type of the device; none where the user does without (`SQMAGIC_CUDA_GRAPHS=0`)."""
+    return {} if environment.get("SQMAGIC_CUDA_GRAPHS") == "0" else {"cuda": Cuda()}
+
+
+RECORDERS = recorders(os.environ)

@@ -118,18 +118,17 @@ def recording_now() -> bool:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    _THREAD.recording = True
+    before, _THREAD.recording = _THREAD.recording, True
     try:
         yield
     finally:
-        _THREAD.recording = False
+        _THREAD.recording = before
 
 
 # --- recordings ----------------------------------------------------------------------------------
 
 Asked = tuple[tuple[bool, ...], Autocast]
 """Which results are given gradients, and in which arithmetic the way back goes."""
-
 
 WAYS = 4
 """How many ways back are recorded for a size."""
@@ -145,7 +144,7 @@ class Lease:
 
 
 class Back(NamedTuple):
-    """A recorded way back: where gradients are put, and where those of the tensors that want one are found."""
+    """A recorded way back: where gradients are put, and where those of the tensors are found."""
 
     given: Sequence[Tensor]
     gradients: Sequence[Tensor | None]
@@ -188,7 +187,7 @@ class Recording:
             return tuple(t.clone() for t in self.results.kept.values()), self.turn
 
     def back(self, asked: Asked, turn: int, given: Sequence[Tensor]) -> list[Tensor | None] | None:
-        """The gradients of the tensors that want one; None where this way back is not there."""
+        """The gradients of the tensors; None where this way back is not there."""
         with self.lock:
             back = self.backs.get(asked)
             if back is None or turn != self.turn:
@@ -201,11 +200,10 @@ class Recording:
     def record_back(self, asked: Asked) -> None:
         which, arithmetic = asked
         outputs = [t for t, some in zip(self.results.kept.values(), which, strict=True) if some]
-        leaves = [t for t in self.call.tensors if t.requires_grad]
 
         def gradients() -> Sequence[Tensor | None]:
             with arithmetic.applied():
-                return torch.autograd.grad(outputs, leaves, given, retain_graph=True, allow_unused=True)
+                return _gradients(outputs, self.call.tensors, given, retain_graph=True)
 
         with alone(), torch.inference_mode(False):
             given = [torch.zeros_like(t, requires_grad=False) for t in outputs]
@@ -259,7 +257,7 @@ class Replayed(torch.autograd.Function):
         recording: Recording = ctx.recording
         tensors, wants = ctx.saved_tensors, ctx.needs_input_grad[3:]
         gradients = [g for g in given if g is not None]
-        found: list[Tensor | None] | None = [None] * sum(wants)
+        found: Sequence[Tensor | None] | None = [None] * len(wants)
         if gradients:
             asked = tuple(g is not None for g in given), autocast(recording.arithmetic.device)
             found = None
@@ -270,8 +268,7 @@ class Replayed(torch.autograd.Function):
             if found is None:
                 found = _again(recording, tensors, wants, asked[0], gradients)
         ctx.lease.over = True
-        rest = iter(found or ())
-        return (None, None, None, *(next(rest) if want else None for want in wants))
+        return (None, None, None, *(found or ()))
 
 
 def every(recording: Recording, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -286,7 +283,7 @@ def _again(
     wants: Sequence[bool],
     which: Sequence[bool],
     given: Sequence[Tensor],
-) -> list[Tensor | None]:
+) -> Sequence[Tensor | None]:
     """The gradients by the method, so that they can be differentiated where that is asked for. They are taken where the
     tensors come in: what hooks do with a tensor's gradient is done with the result."""
     differentiated = torch.is_grad_enabled()
@@ -294,5 +291,13 @@ def _again(
         own = [t.view_as(t) if want else t.detach() for t, want in zip(tensors, wants, strict=True)]
         values = every(recording, own)
         outputs = [values[k] for k, some in zip(recording.results.kept, which, strict=True) if some]
-        leaves = [t for t, want in zip(own, wants, strict=True) if want]
-        return list(torch.autograd.grad(outputs, leaves, given, create_graph=differentiated, allow_unused=True))
+        return _gradients(outputs, own, given, create_graph=differentiated)
+
+
+def _gradients(
+    outputs: Sequence[Tensor], tensors: Sequence[Tensor], given: Sequence[Tensor], **more: bool
+) -> Sequence[Tensor | None]:
+    """For each tensor its gradient, or None where it wants none or there is none."""
+    leaves = [t for t in tensors if t.requires_grad]
+    found = iter(torch.autograd.grad(outputs, leaves, given, allow_unused=True, **more))
+    return [next(found) if t.requires_grad else None for t in tensors]
