@@ -1,9 +1,9 @@
 """`python -m bench.kernels --device cuda`: recurrences on a GPU beside torch's own, interleaved.
 
-Each cell runs recorded (`net(x=x)`: a CUDA graph from the third call on), by the same torch code launched step by step,
-and as the library has it. Times are those between two events of the GPU around some hundredths of a second of calls, so
-what the GPU waits for launches counts. Figures are medians over rounds of the other's time by ours: above 1 ours is the
-faster.
+Each cell runs recorded (`net(x=x)`: a CUDA graph from the third call on, there and back from the fourth), by the same
+torch code launched step by step, and as the library has it. Times are those between two events of the GPU around some
+hundredths of a second of calls, so what the GPU waits for launches counts. Figures are medians over rounds of the
+other's time by ours: above 1 ours is the faster.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _run(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Run:
 def rounds(runs: dict[str, Run], x: Tensor, given: Tensor | None, seconds: float) -> list[dict[str, float]]:
     """Seconds of a call, by name, for each round; in a round each has its turn, in an order drawn by lot."""
     for run in runs.values():
-        _took(run, x, given, 4)  # sizes are recorded
+        _took(run, x, given, 5)  # sizes are recorded
     calls = {name: max(1, min(50, int(_TURN / _took(run, x, given, 1)))) for name, run in runs.items()}
     end = perf_counter() + seconds
     lots, times = Random(0), list[dict[str, float]]()

@@ -1,8 +1,8 @@
 """A method whose calls are recorded as they come again, and replayed; whatever cannot be is computed by the method.
 
 A size is what must be the same for a recording to give what the method would: shapes and types, numbers among the
-arguments, which tensors want gradients, where and by which settings the work runs. A size is watched at its first call
-and recorded at its second, so those that never come again cost nothing. Weights are read where they lie; when they lie
+arguments, which tensors want gradients, where and by which settings the work runs. A size is watched at its second call
+and recorded at its third, so those that never come again cost nothing. Weights are read where they lie; when they lie
 elsewhere, all is recorded anew.
 """
 
@@ -58,7 +58,7 @@ _EVERYWHERE = (
     "_global_backward_pre_hooks",
 )
 
-FIRST = "a size is recorded when it comes again"
+SOON = "a size is recorded when it comes again"
 
 
 @dataclass(slots=True)
@@ -77,42 +77,43 @@ class Reads(NamedTuple):
 
 @dataclass(slots=True)
 class Size:
-    """Of calls: the number of the last one, why they are not recorded, what is recorded of them, and which ways back
-    have been gone."""
+    """Of calls: the number of the last one, why they are not recorded ("" if they may be, None before they were
+    watched), what is recorded of them, and which ways back have been gone."""
 
     last: int
-    never: str
+    never: str | None = None
     recordings: list[Recording] = field(default_factory=list)
     wanted: set[Asked] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Known:
-    """Of a module: where its weights lie, how many calls there were, and of which sizes."""
+    """Of a module: where its weights lie, since which call, how many calls there were, and of which sizes."""
 
     lie: Hashable = None
+    since: int = 0
     calls: int = 0
     sizes: dict[Hashable, Size] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
-    def size(self, lie: Hashable, key: Hashable) -> tuple[Size | None, int]:
-        """The size of a call, if there was one before, and the number of that."""
+    def size(self, lie: Hashable, key: Hashable) -> tuple[Size, int]:
+        """The size of a call, and the number of the one before. Raises CannotRecord."""
         with self.lock:
-            if self.lie != lie:
-                self.lie = lie
-                self.sizes.clear()
             self.calls += 1
+            if self.lie != lie:
+                self.lie, self.since = lie, self.calls
+                for other in self.sizes.values():
+                    other.recordings = []
             size = self.sizes.get(key)
             if size is None:
-                return None, 0
+                if len(self.sizes) >= SIZES:
+                    self.sizes = {k: other for k, other in self.sizes.items() if other.recordings}
+                self.sizes[key] = Size(self.calls)
+                raise CannotRecord(SOON)
             last, size.last = size.last, self.calls
+            if size.never or last < self.since:
+                raise CannotRecord(size.never or "its weights lie elsewhere than when this size came last")
             return size, last
-
-    def remember(self, key: Hashable, never: str) -> None:
-        with self.lock:
-            if len(self.sizes) >= SIZES:
-                self.sizes = {k: size for k, size in self.sizes.items() if size.recordings}
-            self.sizes[key] = Size(self.calls, never)
 
     def room(self, size: Size, last: int) -> None:
         """Makes room for one more recording of a size that was used last at that call. Raises CannotRecord."""
@@ -177,12 +178,9 @@ class Recorded:
         lie = tuple((w.data_ptr(), w.shape, w.stride(), w.dtype) for w in call.weights)
         known = self.known.setdefault(call.module, Known())
         size, last = known.size(lie, key)
-        if size is None:
-            found, never = watched(call.run, tensors, device)
-            known.remember(key, never)
-            return found, f"torch, because {never or FIRST}"
-        if size.never:
-            raise CannotRecord(size.never)
+        if size.never is None:
+            found, size.never = watched(call.run, tensors, device)
+            return found, f"torch, because {size.never or SOON}"
         recording = self._recording(known, size, last, call, arithmetic, partial(records.tape, device))
         if not differentiated:
             kept, _ = recording.forward(tensors)
