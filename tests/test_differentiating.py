@@ -78,6 +78,30 @@ def test_a_graph_that_is_kept_gives_the_same_again(way: str) -> None:
     ran(module, way)
 
 
+def test_hooks_of_a_weight_are_called_once(way: str) -> None:
+    module, (x, s) = made(way), data()
+    weight, calls = module.get_parameter("M.weight"), list[Tensor]()
+    want = torch.autograd.grad(module(x=x, s=s).h.sum(), weight)[0]
+    weight.register_hook(lambda g: calls.append(g) or 2 * g)  # type: ignore[func-returns-value]
+    for again in (False, True):
+        (found,) = torch.autograd.grad(module(x=x, s=s).h.sum(), weight, create_graph=again)
+        torch.testing.assert_close(found, 2 * want)
+    assert len(calls) == 2
+    ran(module, way)
+
+
+def test_a_weight_that_is_replaced_is_not_read_on_the_way_back(way: str) -> None:
+    module, (x, s) = made(way), data()
+    leaves = list(module.parameters())
+    h, other = module(x=x, s=s).h, module(x=x, s=s).h
+    want = torch.autograd.grad(other.sum(), leaves)
+    module.M.weight = torch.nn.Parameter(torch.zeros_like(module.get_parameter("M.weight")))  # type: ignore[union-attr]
+    for again in (True, False):
+        found = torch.autograd.grad(h.sum(), leaves, create_graph=again, retain_graph=True)
+        torch.testing.assert_close(found, want)
+    ran(module, way)
+
+
 def test_two_calls_may_wait_for_the_way_back(way: str) -> None:
     module, (x, s) = made(way), data()
     weight = module.get_parameter("M.weight")

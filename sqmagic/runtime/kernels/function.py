@@ -80,12 +80,13 @@ def ready(program: ScanProgram, library: Library, back: Library | None) -> Ready
 
 class Setting(NamedTuple):
     """What a call knows besides tensors: `places` says which of the method's arguments are tensors; `by_torch` computes
-    all states again in a way that can be differentiated twice, or None where it would not compute the same."""
+    all states again from arguments and weights in a way that can be differentiated twice, or None where it would not
+    compute the same."""
 
     ready: Ready
     size: Size
     places: tuple[int, ...]
-    by_torch: Callable[[], Mapping[str, Tensor]] | None = None
+    by_torch: Callable[[Sequence[Tensor]], Mapping[str, Tensor]] | None = None
 
 
 class Computed(NamedTuple):
@@ -200,19 +201,21 @@ def _given(setting: Setting, gradients: Sequence[Tensor | None]) -> dict[str, Gi
 def _differentiable(
     setting: Setting, tensors: Sequence[Tensor], wanted: Sequence[bool], given: Sequence[Tensor | None]
 ) -> Iterator[Tensor | None]:
-    """The gradients of the tensors that want one, so that they can be differentiated themselves."""
+    """The gradients of the tensors that want one, so that they can be differentiated themselves. They are taken where
+    the tensors come in: what hooks do with a tensor's gradient is done with the result."""
     program = setting.ready.program
     if setting.by_torch is None:
         raise RuntimeError(
             f"`{program.method}` ran as compiled code on what was drawn or looked up for it beforehand: its gradient "
             "cannot be differentiated once more"
         )
-    states, known = setting.by_torch(), setting.ready
+    own = [t.view_as(t) if asked else t.detach() for t, asked in zip(tensors, wanted, strict=True)]
+    states, known = setting.by_torch(own), setting.ready
     steps = setting.size.steps
     beside = [states[s][known.own[s].before : known.own[s].before + steps] for s in known.beside]
     every = [*(states[s] for s in known.outside), *beside]
     pairs = [(state, g) for state, g in zip(every, given, strict=True) if g is not None]
     outputs, adjoints = zip(*pairs, strict=True)
-    leaves = [tensor for tensor, asked in zip(tensors, wanted, strict=True) if asked]
+    leaves = [t for t, asked in zip(own, wanted, strict=True) if asked]
     found = iter(torch.autograd.grad(outputs, leaves, adjoints, create_graph=True, allow_unused=True))
     yield from (next(found) if asked else None for asked in wanted)

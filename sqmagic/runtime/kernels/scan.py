@@ -7,7 +7,7 @@ the method would not compute. States that nobody has asked for are `LeftOut`, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -19,6 +19,7 @@ from torch.nn.modules import module as _module
 
 from sqmagic.runtime.graphs.recorded import Reads, Recorded, Report, hooked, whole
 from sqmagic.runtime.graphs.recorder import CannotRecord
+from sqmagic.runtime.graphs.recording import Call
 from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready
@@ -71,8 +72,7 @@ class Bound:
         found = setting.ready
         by_torch = partial(_by_torch, self, module, args)
         if differentiated and not self.program.ready:
-            again = partial(_of_rows, self, module, args, dict(zip(setting.places, tensors, strict=False)))
-            setting = setting._replace(by_torch=again if self.program.matrices or found.matrices else by_torch)
+            setting = setting._replace(by_torch=partial(_again, self, module, args, setting.places))
         states = _left_out(setting, Later(by_torch if differentiated else partial(_all, setting, tensors), tensors))
         if differentiated:
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
@@ -249,10 +249,15 @@ def _by_torch(bound: Bound, module: nn.Module, args: Sequence[Any]) -> dict[str,
     return dict(zip(states, [found] if len(states) == 1 else found, strict=True))
 
 
-def _of_rows(bound: Bound, module: nn.Module, args: Sequence[Any], rows: Mapping[int, Tensor]) -> dict[str, Tensor]:
-    """The same from arguments and to states that are matrices row by row, as C has them."""
+def _again(
+    bound: Bound, module: nn.Module, args: Sequence[Any], places: Sequence[int], tensors: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """The same from these tensors in the place of arguments and weights; of matrices the rows one after the other, as C
+    has them."""
     shapes = dict(bound.program.matrices)
-    given = [_as_matrix(rows[n], shapes[n]) if n in shapes else a for n, a in enumerate(args)]
+    rows = dict(zip(places, tensors, strict=False))
+    given = [_as_matrix(t, shapes[n]) if n in shapes else t for n, t in rows.items()]
+    call = Call(bound.method, module, _weights(module, bound.layers), args, {}).on([*given, *tensors[len(places) :]])
     own = {o.state: len(o.shape) for o in bound.program.own}
-    found = _by_torch(bound, module, given)
+    found = _by_torch(bound, call.module, call.places)
     return {state: plane.flatten(-own[state]) if own[state] else plane for state, plane in found.items()}
