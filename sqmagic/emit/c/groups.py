@@ -107,6 +107,12 @@ def _slot(writing: Writing, operand: int) -> int:
     raise AssertionError("every operand has a slot")
 
 
+def _is_needed(scan: Scan, group: Group) -> bool:
+    """Whether the scan itself reads what a group stores."""
+    needed = {plane.name for plane in scan.phases.planes if plane.needed}
+    return any(store.plane in needed for store in group.stores)
+
+
 def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[int]) -> list[str]:
     scan = writing.scan
     span = span_of(scan, group)
@@ -118,7 +124,9 @@ def _phase(writing: Writing, name: str, group: Group, lines: Lines, packs: list[
         pointers.setdefault(found.name, (found.pointer, found.stride, True))
     for pointer, (text, _, constant) in pointers.items():
         body.append(f"{'const ' * constant}real *{pointer} = {text};")
-    body += lines.guards
+    if not _is_needed(scan, group):
+        asked = " && ".join(f"!{name}" for name, (_, _, constant) in lines.pointers.items() if not constant)
+        body += [f"if ({asked})", f"{INDENT}return; /* nobody asks for it */"]
     if any(_slot(writing, operand) for operand in [*operands, *packs] if _is_packed(writing, operand)):
         body.append("const long held = held_rows(me);")
     if packs:

@@ -68,7 +68,6 @@ class Lines:
         self.wide: dict[str, bool] = {}
         self.left: list[str] = []
         self.strides: dict[str, str] = {}
-        self.guards: list[str] = []
         self.texts: dict[int, Text] = {}
         self.states = {number: state for state, number in reversed(list(writing.scan.values.items()))}
         self.equations = {t.state: e for e in writing.scan.equations for t in e.targets}

@@ -68,7 +68,7 @@ BY_ROWS(smallest_of)
 #define ABREAST 4
 
 /* A matrix that stands as its transpose times a vector. */
-UNUSED static vec of_columns(const real *a, const real *b, long from, long n, long rows, long inner)
+INLINE vec of_columns(const real *a, const real *b, long from, long n, long rows, long inner)
 {
     vec sums[ABREAST] = {{0}};
     long j = 0;
@@ -125,8 +125,8 @@ INLINE vec of_rows(const real *a, const real *b, long from, long n, long inner)
 
 /* A matrix times a matrix, row by row; one that is turned stands as its transpose. Where the units lie in one row, they
    are added up together. */
-UNUSED static vec of_matrices(const real *a, const real *b, long from, long n, long rows, long inner, long columns,
-                              int a_turned, int b_turned)
+INLINE vec of_matrices(const real *a, const real *b, long from, long n, long rows, long inner, long columns,
+                       int a_turned, int b_turned)
 {
     const long right = a_turned ? rows : 1;
     vec x = {0};

@@ -30,14 +30,16 @@ from sqmagic.equations.system import (
     shift,
 )
 from sqmagic.schedule.plan.components import FUNCTIONS
-from sqmagic.schedule.plan.nodes import Contract, Length, Map, Number, Product, Row, Share, Step, Still, Vector
+from sqmagic.schedule.plan.nodes import Length, Map, Number, Product, Row, Share, Step, Still, Vector
 from sqmagic.schedule.plan.values import (
     NotForKernels,
     Work,
     as_wide,
     chosen,
+    contract,
     cut,
     fold,
+    in_memory,
     is_at,
     join,
     pointwise,
@@ -292,28 +294,16 @@ def _transpose(node: Apply, work: Work) -> int:
 
 def _contract(node: Apply, work: Work) -> int:
     """A product of matrices that are no parameters of a layer, or of one and a vector."""
-    (left, left_turned), (right, right_turned) = (_unturned(a) for a in node.args)
+    left, right = (in_memory(work, value(each, work)) for each in node.args)
     match _shape(node.args[0], work), _shape(node.args[1], work):
         case (inner,), (_, columns):
-            left, left_turned, right, right_turned = right, not right_turned, left, False
-            rows, columns = columns, 1
+            return contract(turn(right, inner, columns, work), left, columns, inner, 1, work)
         case (rows, inner), (_, columns):
-            pass
+            return contract(left, right, rows, inner, columns, work)
         case (rows, inner), (_,):
-            columns = 1
+            return contract(left, right, rows, inner, 1, work)
         case _:
             raise NotForKernels("it multiplies what are no matrices")
-    numbers = (value(left, work), value(right, work))
-    return work.graph.put(Contract(*numbers, rows, inner, columns, left_turned, right_turned))
-
-
-def _unturned(expr: Expr) -> tuple[Expr, bool]:
-    """A matrix that is taken as it stands, and whether its transpose is meant."""
-    match expr:
-        case Apply("transpose", (Read() | Weight() as whole,)):
-            return whole, True
-        case _:
-            return expr, False
 
 
 # --- layers --------------------------------------------------------------------------------------
@@ -332,8 +322,8 @@ def _dense_by_rows(node: Apply, shape: Shape, work: Work) -> int:
     """A layer on each row of a matrix."""
     weight, bias = f"{node.layer}.weight", f"{node.layer}.bias"
     (*rows, inner), (units, _) = shape, work.parameters[weight]
-    numbers = (value(node.args[0], work), work.graph.put(Vector(weight, 0, units * inner)))
-    found = work.graph.put(Contract(*numbers, prod(rows), inner, units, False, True))
+    weights = turn(work.graph.put(Vector(weight, 0, units * inner)), units, inner, work)
+    found = contract(value(node.args[0], work), weights, prod(rows), inner, units, work)
     if bias not in work.parameters:
         return found
     return pointwise("add", (found, spread(work.graph.put(Vector(bias, 0, units)), 1, prod(rows), work)), work)
@@ -359,8 +349,8 @@ def _dense_input(node: Apply, work: Work) -> int:
     weight = f"{node.layer}.weight"
     width, units = work.parameters[weight]
     if len(shape := _shape(node.args[0], work)) > 1:
-        numbers = (value(node.args[0], work), work.graph.put(Vector(weight, 0, width * units)))
-        return work.graph.put(Contract(*numbers, prod(shape[:-1]), width, units, False, False))
+        weights = work.graph.put(Vector(weight, 0, width * units))
+        return contract(value(node.args[0], work), weights, prod(shape[:-1]), width, units, work)
     return product(terms(weight, value(node.args[0], work), units, work, True), (), units, work)
 
 
@@ -420,6 +410,16 @@ def _of_values(node: Apply, work: Work) -> int:
     return FUNCTIONS[node.op](node, work, *(value(a, work) for a in node.args))
 
 
+def _sum(node: Apply, work: Work) -> int:
+    """Of products of two matrices one after the other: neither these nor their products are put side by side."""
+    match node.args[0]:
+        case Apply("flatten", (Apply("mul", (left, right)),)):
+            numbers = (value(left, work), value(right, work))
+            if (size := work.width(numbers[0])) == work.width(numbers[1]) > 1:
+                return contract(*numbers, 1, size, 1, work)
+    return _by_rows(node, work)
+
+
 def _by_rows(node: Apply, work: Work) -> int:
     """Of a matrix row by row."""
     *rows, _ = _shape(node.args[0], work)
@@ -430,7 +430,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(_EACH, _pointwise),
     **dict.fromkeys(("equal", "sign", "ndtr"), _pointwise),
     **dict.fromkeys(FUNCTIONS, _of_values),
-    **dict.fromkeys(("sum", "max", "min", "mean", "norm", "softmax", "log_softmax"), _by_rows),
+    **dict.fromkeys(("max", "min", "mean", "norm", "softmax", "log_softmax"), _by_rows),
+    "sum": _sum,
     "during": _during,
     "dense_input": _dense_input,
     "expand_as": _expand_as,

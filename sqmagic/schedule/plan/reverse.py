@@ -191,7 +191,7 @@ class _Reversing:
         found: dict[str, Expr] = {}
         for equation in self.forward.equations:
             match equation.targets, equation.value:
-                case (target,), Apply(op, args) if (op in CHEAP or op in ("concat", "outer")) and _shallow(args):
+                case (target,), Apply(op, args) if (op in CHEAP or op in _ARRANGED) and _shallow(args):
                     if target.state not in {s for s, h in self.forward.held.items() if h.reach}:
                         found[target.state] = equation.value
         return found
@@ -377,6 +377,10 @@ def _read(gradient: Gradient) -> Iterator[Rows]:
     for outer in gradient.outers:
         yield from (outer.left, outer.right)
     yield from gradient.sums
+
+
+_ARRANGED = ("concat", "outer", "transpose")
+"""What puts numbers in order, or multiplies each with each."""
 
 
 def _shallow(args: Sequence[Expr]) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.system import Expr, Fixed, Last
 from sqmagic.schedule.plan.nodes import (
+    Contract,
     Cut,
     Fold,
     Graph,
@@ -155,7 +157,21 @@ def spread(number: int, each: int, times: int, work: Work) -> int:
 
 
 def turn(number: int, rows: int, columns: int, work: Work) -> int:
-    return number if 1 in (rows, columns) else work.graph.put(Turn(number, rows, rows * columns))
+    if 1 in (rows, columns):
+        return number
+    whole, turned = _unturned(number, work)
+    return whole if turned else work.graph.put(Turn(number, rows, rows * columns))
+
+
+def contract(left: int, right: int, rows: int, inner: int, columns: int, work: Work) -> int:
+    """The product of two matrices. One that is a transpose is taken as what it is the transpose of stands."""
+    (left, left_turned), (right, right_turned) = _unturned(left, work), _unturned(right, work)
+    return work.graph.put(Contract(left, right, rows, inner, columns, left_turned, right_turned))
+
+
+def _unturned(number: int, work: Work) -> tuple[int, bool]:
+    node = work.graph.nodes[number]
+    return (node.arg, True) if isinstance(node, Turn) else (number, False)
 
 
 # --- products with weights -----------------------------------------------------------------------
@@ -166,12 +182,16 @@ def product(terms: tuple[Term, ...], biases: tuple[tuple[str, int], ...], width:
     return work.graph.put(Product(ordered, biases, width))
 
 
+def in_memory(work: Work, number: int) -> int:
+    """A value that a product can take: a number is copied."""
+    plain = isinstance(work.graph.nodes[number], Number | Step | Length | Share)
+    return work.graph.put(Map("copy", (number,), 1)) if plain else number
+
+
 def terms(weight: str, operand: int, pitch: int, work: Work, transposed: bool = False) -> tuple[Term, ...]:
     """Weights times a value; times each of its parts if it is a concatenation."""
     found, component = [], 0
-    for part in parts_of(operand, work):
-        if isinstance(work.graph.nodes[part], Number | Step | Length | Share):  # a product takes what stands in memory
-            part = work.graph.put(Map("copy", (part,), 1))
+    for part in map(partial(in_memory, work), parts_of(operand, work)):
         found.append(Term(weight, part, 0, component, pitch, transposed))
         component += work.width(part)
     return tuple(found)
