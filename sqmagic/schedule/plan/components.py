@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from sqmagic.equations.system import Apply
+from sqmagic.schedule.plan.matrices import spread
 from sqmagic.schedule.plan.nodes import Fold, Number, Vector
-from sqmagic.schedule.plan.values import Work, chosen, fold, mean, pointwise, spread
+from sqmagic.schedule.plan.values import Work, chosen, fold, mean, pointwise
 
 Function: TypeAlias = Callable[..., int]
 """From an operator, what is known, and the values of the operator's arguments to its own value."""

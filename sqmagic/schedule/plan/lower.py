@@ -30,23 +30,28 @@ from sqmagic.equations.system import (
     shift,
 )
 from sqmagic.schedule.plan.components import FUNCTIONS
+from sqmagic.schedule.plan.matrices import (
+    contract,
+    dense_by_rows,
+    dense_input_by_rows,
+    multiplied,
+    outer,
+    spread,
+    turn,
+)
 from sqmagic.schedule.plan.nodes import Length, Map, Number, Product, Row, Share, Step, Still, Vector
 from sqmagic.schedule.plan.values import (
     NotForKernels,
     Work,
     as_wide,
     chosen,
-    contract,
     cut,
     fold,
-    in_memory,
     is_at,
     join,
     pointwise,
     product,
-    spread,
     terms,
-    turn,
     zeros,
 )
 
@@ -277,33 +282,17 @@ def _row_of(expr: Expr, work: Work) -> int:
 
 
 def _outer(node: Apply, work: Work) -> int:
-    left, right = (value(a, work) for a in node.args)
-    both = (spread(left, work.width(right), work.width(right), work), spread(right, 1, work.width(left), work))
-    return pointwise("mul", both, work)
+    return outer(value(node.args[0], work), value(node.args[1], work), work)
 
 
 def _transpose(node: Apply, work: Work) -> int:
     match node.args[0], _shape(node.args[0], work):
-        case Apply("outer", (left, right)) as outer, _:
-            return _outer(replace(outer, args=(right, left)), work)
+        case Apply("outer", (left, right)), _:
+            return outer(value(right, work), value(left, work), work)
         case whole, (rows, columns):
             return turn(value(whole, work), rows, columns, work)
         case _:
             raise NotForKernels("it transposes what is no matrix")
-
-
-def _contract(node: Apply, work: Work) -> int:
-    """A product of matrices that are no parameters of a layer, or of one and a vector."""
-    left, right = (in_memory(work, value(each, work)) for each in node.args)
-    match _shape(node.args[0], work), _shape(node.args[1], work):
-        case (inner,), (_, columns):
-            return contract(turn(right, inner, columns, work), left, columns, inner, 1, work)
-        case (rows, inner), (_, columns):
-            return contract(left, right, rows, inner, columns, work)
-        case (rows, inner), (_,):
-            return contract(left, right, rows, inner, 1, work)
-        case _:
-            raise NotForKernels("it multiplies what are no matrices")
 
 
 # --- layers --------------------------------------------------------------------------------------
@@ -312,21 +301,10 @@ def _contract(node: Apply, work: Work) -> int:
 def _dense(node: Apply, work: Work) -> int:
     weight, bias = f"{node.layer}.weight", f"{node.layer}.bias"
     if len(shape := _shape(node.args[0], work)) > 1:
-        return _dense_by_rows(node, shape, work)
+        return dense_by_rows(value(node.args[0], work), shape, str(node.layer), work)
     units, components = work.parameters[weight]
     biases = ((bias, 0),) if bias in work.parameters else ()
     return product(terms(weight, value(node.args[0], work), components, work), biases, units, work)
-
-
-def _dense_by_rows(node: Apply, shape: Shape, work: Work) -> int:
-    """A layer on each row of a matrix."""
-    weight, bias = f"{node.layer}.weight", f"{node.layer}.bias"
-    (*rows, inner), (units, _) = shape, work.parameters[weight]
-    weights = turn(work.graph.put(Vector(weight, 0, units * inner)), units, inner, work)
-    found = contract(value(node.args[0], work), weights, prod(rows), inner, units, work)
-    if bias not in work.parameters:
-        return found
-    return pointwise("add", (found, spread(work.graph.put(Vector(bias, 0, units)), 1, prod(rows), work)), work)
 
 
 def _matmul(node: Apply, work: Work) -> int:
@@ -338,19 +316,18 @@ def _matmul(node: Apply, work: Work) -> int:
         case (operand, Weight(weight)) if ranks == [1, 2]:
             units = work.parameters[weight][1]
             return product(terms(weight, value(operand, work), units, work, True), (), units, work)
-        case _ if max(ranks) > 1:
-            return _contract(node, work)
     one, other = (value(a, work) for a in node.args)
+    if max(ranks) > 1:
+        return multiplied(one, other, (_shape(node.args[0], work), _shape(node.args[1], work)), work)
     return fold("sum", pointwise("mul", (one, other), work), work)
 
 
 def _dense_input(node: Apply, work: Work) -> int:
     """The transposed weights times a value."""
     weight = f"{node.layer}.weight"
-    width, units = work.parameters[weight]
+    units = work.parameters[weight][1]
     if len(shape := _shape(node.args[0], work)) > 1:
-        weights = work.graph.put(Vector(weight, 0, width * units))
-        return contract(value(node.args[0], work), weights, prod(shape[:-1]), width, units, work)
+        return dense_input_by_rows(value(node.args[0], work), shape, str(node.layer), work)
     return product(terms(weight, value(node.args[0], work), units, work, True), (), units, work)
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.system import Expr, Fixed, Last
 from sqmagic.schedule.plan.nodes import (
-    Contract,
     Cut,
     Fold,
     Graph,
@@ -24,10 +23,8 @@ from sqmagic.schedule.plan.nodes import (
     Places,
     Product,
     Share,
-    Spread,
     Step,
     Term,
-    Turn,
     Vector,
 )
 
@@ -145,33 +142,6 @@ def _cut_of_parts(parts: tuple[int, ...], start: int, size: int, work: Work) -> 
 
 def zeros(width: int, work: Work) -> list[int]:
     return [work.graph.put(Map("copy", (work.graph.put(Number(0.0)),), width))] if width else []
-
-
-# --- matrices ------------------------------------------------------------------------------------
-
-
-def spread(number: int, each: int, times: int, work: Work) -> int:
-    """Each component so many times one after the other, so that a matrix has `times` as many numbers."""
-    width = work.width(number)
-    return number if width in (1, width * times) else work.graph.put(Spread(number, each, width * times))
-
-
-def turn(number: int, rows: int, columns: int, work: Work) -> int:
-    if 1 in (rows, columns):
-        return number
-    whole, turned = _unturned(number, work)
-    return whole if turned else work.graph.put(Turn(number, rows, rows * columns))
-
-
-def contract(left: int, right: int, rows: int, inner: int, columns: int, work: Work) -> int:
-    """The product of two matrices. One that is a transpose is taken as what it is the transpose of stands."""
-    (left, left_turned), (right, right_turned) = _unturned(left, work), _unturned(right, work)
-    return work.graph.put(Contract(left, right, rows, inner, columns, left_turned, right_turned))
-
-
-def _unturned(number: int, work: Work) -> tuple[int, bool]:
-    node = work.graph.nodes[number]
-    return (node.arg, True) if isinstance(node, Turn) else (number, False)
 
 
 # --- products with weights -----------------------------------------------------------------------
