@@ -81,12 +81,13 @@ class DeltaRule(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
+        self.keys = KEYS  # TorchScript knows no numbers of the page
         self.k, self.v, self.q, self.b = (nn.Linear(inputs, n) for n in (KEYS, width, KEYS, 1))
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor) -> State:
         k, q, b = torch.tanh(self.k(x)), torch.tanh(self.q(x)), torch.sigmoid(self.b(x))
         error = self.v(x) - torch.bmm(c, k[..., None])[..., 0]
-        c = c + (b / KEYS)[..., None] * error[..., None] * k[..., None, :]
+        c = c + (b / self.keys)[..., None] * error[..., None] * k[..., None, :]
         return torch.bmm(c, q[..., None])[..., 0], c
 
 

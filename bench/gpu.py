@@ -8,7 +8,7 @@ other's time by ours: above 1 ours is the faster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 from statistics import median
 from time import perf_counter
@@ -17,16 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.cells import CELLS, random_cell
+from bench.kernels import TURN, Run, Shape, pass_of
 from sqmagic.nets import compile as compiled
 from sqmagic.runtime import generated
-
-Shape = tuple[int, int, int, int]
-
-Run = Callable[[Tensor, Tensor | None], None]
-"""One pass over an input; with a gradient of the result, there and back."""
-
-_TURN = 0.02
-"""Seconds for which one is called again and again before it is the next one's turn."""
 
 MODES = {"training dx": (True, True), "training": (True, False), "inference": (False, False)}
 """Whether there is a way back, and whether the input's gradient is taken too."""
@@ -39,10 +32,10 @@ def lines(name: str, shape: Shape, device: str, seconds: float) -> Iterator[str]
     net = compiled(text, width=width).settle().to(device)
     plain = generated.build(net.source, "plain", {}).to(device)
     plain.load_state_dict(net.state_dict())
-    runs = {"ours": _run(net, lambda x: net(x=x).h), "launched": _run(plain, lambda x: plain.forward(x)["h"][1:])}
+    runs = {"ours": pass_of(net, lambda x: net(x=x).h), "launched": pass_of(plain, lambda x: plain.forward(x)["h"][1:])}
     if name in ("lstm", "gru"):
         library = (nn.LSTM if name == "lstm" else nn.GRU)(inputs, width).to(device)
-        runs["nn.LSTM" if name == "lstm" else "nn.GRU"] = _run(library, lambda x: library(x)[0])
+        runs["nn.LSTM" if name == "lstm" else "nn.GRU"] = pass_of(library, lambda x: library(x)[0])
     for mode, (training, dx) in MODES.items():
         x = torch.randn(steps, batch, inputs, device=device, requires_grad=dx)
         given = torch.randn(steps, batch, width, device=device) if training else None
@@ -54,27 +47,11 @@ def lines(name: str, shape: Shape, device: str, seconds: float) -> Iterator[str]
         yield f"{label:<52}{median(r['ours'] for r in times) * 1e3:>9.3f} ms   {'   '.join(others)}   {ran}"
 
 
-def _run(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Run:
-    """In training gradients are made anew, as they are after `zero_grad`."""
-    parameters = list(module.parameters())
-
-    def run(x: Tensor, given: Tensor | None) -> None:
-        if given is None:
-            with torch.no_grad():
-                forward(x)
-            return
-        for each in (x, *parameters):
-            each.grad = None
-        torch.autograd.backward(forward(x), given)
-
-    return run
-
-
 def rounds(runs: dict[str, Run], x: Tensor, given: Tensor | None, seconds: float) -> list[dict[str, float]]:
     """Seconds of a call, by name, for each round; in a round each has its turn, in an order drawn by lot."""
     for run in runs.values():
         _took(run, x, given, 5)  # sizes are recorded
-    calls = {name: max(1, min(50, int(_TURN / _took(run, x, given, 1)))) for name, run in runs.items()}
+    calls = {name: max(1, min(50, int(TURN / _took(run, x, given, 1)))) for name, run in runs.items()}
     end = perf_counter() + seconds
     lots, times = Random(0), list[dict[str, float]]()
     while len(times) < 3 or perf_counter() < end:

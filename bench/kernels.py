@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench import gpu
 from bench.aims import aim
 from bench.cells import CELLS, RANDOM, Loop, random_cell, scripted
 from bench.peak import peak
@@ -36,7 +35,7 @@ Shape = tuple[int, int, int, int]
 SHAPES: tuple[Shape, ...] = ((64, 32, 64, 64), (128, 64, 128, 256), (256, 16, 128, 512), (512, 1, 32, 128))
 """Steps, examples, inputs, width."""
 
-_TURN = 0.02
+TURN = 0.02
 """Seconds for which one is called again and again before it is the next one's turn, as a loop of training calls it: a
 first call finds the caches full of another's data and the other threads asleep."""
 
@@ -67,17 +66,17 @@ def contest(name: str, shape: Shape, full: bool) -> Contest:
     steps, batch, inputs, width = shape
     text = _text(name, shape)
     net = compiled(text, width=width).settle()
-    runs: dict[str, Run] = {"ours": _torch(net, lambda x: net(x=x).h)}
+    runs: dict[str, Run] = {"ours": pass_of(net, lambda x: net(x=x).h)}
     if name in CELLS:
         if "lstm" in name or "gru" in name:
             library = nn.LSTM(inputs, width) if "lstm" in name else nn.GRU(inputs, width)
-            runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = _torch(library, lambda x: library(x)[0])
+            runs["nn.LSTM" if "lstm" in name else "nn.GRU"] = pass_of(library, lambda x: library(x)[0])
         cell = CELLS[name].module(inputs, width)
-        runs["naive"] = _torch(cell, Loop(cell, width, *CELLS[name].memory(width)))
+        runs["naive"] = pass_of(cell, Loop(cell, width, *CELLS[name].memory(width)))
         if full:
-            runs["script"] = _torch(cell, scripted(cell, width, *CELLS[name].memory(width)))
+            runs["script"] = pass_of(cell, scripted(cell, width, *CELLS[name].memory(width)))
     else:
-        runs["naive"] = _torch(net, _as_written(net))
+        runs["naive"] = pass_of(net, _as_written(net))
     if full and name in ("lstm", "gru"):
         runs |= _jax(name, shape)
     few, more = (_weights(_text(name, (steps, batch, wide, width)), width) for wide in (1, 2))
@@ -101,7 +100,7 @@ def _weights(text: str, width: int) -> int:
     return sum(p.numel() for p in compiled(text, width=width).settle().parameters() if p.dim() == 2)
 
 
-def _torch(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Run:
+def pass_of(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Run:
     """In training gradients are made anew, as they are after `zero_grad`."""
     parameters = list(module.parameters())
 
@@ -139,7 +138,7 @@ def rounds(contest: Contest, training: bool, dx: bool, seconds: float) -> dict[s
     names, runs = list(contest.runs), list(contest.runs.values())
     for run in runs:
         once(run)
-    calls = [max(1, min(20, int(_TURN / once(run)))) for run in runs]
+    calls = [max(1, min(20, int(TURN / once(run)))) for run in runs]
     end = perf_counter() + seconds
     lots, times = Random(0), list[list[float]]()
     while len(times) < 3 or perf_counter() < end:
@@ -173,6 +172,8 @@ def lines(name: str, shape: Shape, full: bool, seconds: float, keeping: bool) ->
 
 def _on_gpu(cells: list[str], options: argparse.Namespace) -> None:
     """Exits with status 2 where there is no GPU."""
+    from bench import gpu  # which takes from here what is the same
+
     if not torch.cuda.is_available():
         print(f"torch {torch.__version__} finds no GPU here: nothing was measured", file=sys.stderr)
         sys.exit(2)

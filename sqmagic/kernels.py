@@ -144,8 +144,8 @@ def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
         back, scan = (way, apart, *write_c(way.backward, way)), way.forward
     except NotForKernels as reason:
         back = str(reason)
-    matrices = {state: shapes.states[state] for state, _ in method.places if len(shapes.states.get(state, ())) > 1}
-    matrices |= {state: shapes.states[state] for state in method.states if len(shapes.states[state]) > 1}
+    states = {*method.states, *(state for state, _ in method.places)}
+    matrices = {state: shapes.states[state] for state in states if len(shapes.states[state]) > 1}
     return ScanPage(scan, method, outside, *write_c(scan), back, tuple(ready or ()), tuple(given), matrices)
 
 

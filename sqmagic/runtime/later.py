@@ -39,7 +39,12 @@ class LeftOut(NamedTuple):
 
     def now(self) -> Tensor:
         found, (_, _, *own) = self.later.now(self.state), self.shape
-        return found.reshape((*found.shape[:-1], *own)) if found.dim() < len(self.shape) else found
+        return as_matrix(found, own) if found.dim() < len(self.shape) else found
+
+
+def as_matrix(rows: Tensor, shape: Sequence[int]) -> Tensor:
+    """Of each matrix its rows one after the other, as the matrix."""
+    return rows.reshape((*rows.shape[:-1], *shape))
 
 
 def versions(tensors: Sequence[Tensor]) -> list[int]:

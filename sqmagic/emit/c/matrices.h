@@ -1,4 +1,4 @@
-/* matrices.h: matrices that a scan makes, an example's as its rows, one after the other. Each function gives a vector of
+/* matrices.h: matrices of a scan, an example's as its rows, one after the other. Each function gives a vector of
    n units from the unit `from` on. */
 #ifndef SQ_MATRICES_H
 #define SQ_MATRICES_H

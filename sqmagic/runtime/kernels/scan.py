@@ -24,7 +24,7 @@ from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready
 from sqmagic.runtime.kernels.program import ScanProgram
-from sqmagic.runtime.later import Later, LeftOut
+from sqmagic.runtime.later import Later, LeftOut, as_matrix
 
 Method = Callable[..., Any]
 
@@ -80,7 +80,7 @@ class Bound:
             outside = forward(setting, tensors, found.outside).outputs(found.own)
         if found.matrices:
             shapes = dict(found.matrices)
-            outside = tuple(_as_matrix(t, shapes[n]) if n in shapes else t for n, t in enumerate(outside))
+            outside = tuple(as_matrix(t, shapes[n]) if n in shapes else t for n, t in enumerate(outside))
         states.update(zip(found.outside, outside, strict=False))
         for name, rows in zip(found.beside, outside[len(found.outside) :], strict=True):
             with_steps(states[name], OwnSteps(found.own[name].before, found.own[name].ends, rows))
@@ -142,11 +142,6 @@ def _in_rows(program: ScanProgram, args: Sequence[Any]) -> list[Any]:
     """The arguments, of matrices the rows one after the other."""
     shapes = dict(program.matrices)
     return [a.flatten(-len(shapes[n])) if n in shapes else a for n, a in enumerate(args)]
-
-
-def _as_matrix(rows: Tensor, shape: Sequence[int]) -> Tensor:
-    """Of each matrix its rows one after the other, as the matrix."""
-    return rows.reshape((*rows.shape[:-1], *shape))
 
 
 def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
@@ -256,7 +251,7 @@ def _again(
     has them."""
     shapes = dict(bound.program.matrices)
     rows = dict(zip(places, tensors, strict=False))
-    given = [_as_matrix(t, shapes[n]) if n in shapes else t for n, t in rows.items()]
+    given = [as_matrix(t, shapes[n]) if n in shapes else t for n, t in rows.items()]
     call = Call(bound.method, module, _weights(module, bound.layers), args, {}).on([*given, *tensors[len(places) :]])
     own = {o.state: len(o.shape) for o in bound.program.own}
     found = _by_torch(bound, call.module, call.places)

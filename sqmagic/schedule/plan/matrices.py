@@ -1,4 +1,4 @@
-"""Matrices that a scan makes, as values made from values: an example's is its rows, one after the other.
+"""Matrices of a scan, as values made from values: an example's is its rows, one after the other.
 
 What costs nothing is done at once: the transpose of a transpose is what that is of, and a product takes a transpose as
 what it is of stands.

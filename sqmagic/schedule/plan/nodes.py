@@ -140,8 +140,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The product of a matrix of `rows` by `inner` and one of `inner` by `columns`, both made in the scan; one that is
-    `turned` stands in memory as its transpose."""
+    """The product of a matrix of `rows` by `inner` and one of `inner` by `columns`; one that is turned stands in memory
+    as its transpose."""
 
     left: int
     right: int
@@ -173,10 +173,10 @@ class Cut:
     width: int
 
 
-Computed: TypeAlias = Product | Map | Fold | Spread | Turn | Contract
+Operation: TypeAlias = Product | Map | Fold | Spread | Turn | Contract
 """What a step computes, of one width."""
 
-Node: TypeAlias = Number | Step | Length | Share | Places | Row | Still | Vector | Computed | Join | Cut
+Node: TypeAlias = Number | Step | Length | Share | Places | Row | Still | Vector | Operation | Join | Cut
 
 
 @dataclass(slots=True)

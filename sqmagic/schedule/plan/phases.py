@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqmagic.schedule.plan.nodes import (
-    Computed,
     Cut,
     Graph,
     Join,
@@ -20,6 +19,7 @@ from sqmagic.schedule.plan.nodes import (
     Map,
     Node,
     Number,
+    Operation,
     Places,
     Product,
     Row,
@@ -151,7 +151,7 @@ def _level(graph: Graph, number: int, found: _Levels) -> int:
 
 def _when(graph: Graph, number: int, wide: int, found: _Levels) -> int:
     """From which phase a line of a width can take a value: at once in a register, else from memory."""
-    register = isinstance(graph.nodes[number], Computed) and graph.width(number) == wide
+    register = isinstance(graph.nodes[number], Operation) and graph.width(number) == wide
     return found.level[number] if register or found.inline[number] else found.ready[number]
 
 
@@ -221,7 +221,7 @@ class _Work:
         if self.levels.inline[number]:
             return True
         node = self.graph.nodes[number]
-        if not isinstance(node, Computed) or self.graph.width(number) != wide:
+        if not isinstance(node, Operation) or self.graph.width(number) != wide:
             return False
         return self.levels.level[number] == level or (isinstance(node, Map) and node.op in CHEAP)
 
