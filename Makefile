@@ -107,6 +107,7 @@ bench-solving: $(READY) $(CORE) ## whether programs solve CartPole, over fresh s
 bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.kernels
+	$(BIN)/python -m bench.attention
 
 bench-full: $(READY) $(CORE) ## all recurrences at all sizes, beside TorchScript and JAX (installs it) too: minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt jax

@@ -452,3 +452,128 @@ h_{t+2}*h_{t+1} -> k_t
 """,
 }
 """Recurrences that look ahead: with no end case, and with such as are learned, or computed, and read from outside."""
+
+RANGES: dict[str, str] = {
+    "attention in one line": """
+x_t : 3
+softmax(K(x_{1:t}) @ Q(x_t) / 2) @ tanh(V(x_{1:t})) -> a_t
+""",
+    "what comes before": """
+x_t : 3
+w : param(3)
+softmax(x_{1:t-1} @ w) @ x_{1:t-1} -> a_t
+""",
+    "what comes after": """
+x_t : 3
+softmax(x_{t+1:T} @ x_t) @ x_{t+1:T} -> a_t
+""",
+    "shifted": """
+x_t : 3
+0.5 -> u_0
+x_t -> u_t
+x_t --[V]-> v_t
+softmax(u_{0:t-1} @ x_t) @ v_{1:t} -> a_t
+""",
+    "turned": """
+x_t : 3
+y_t : 3
+transpose(x_{1:t}) @ (y_t @ transpose(x_{1:t})) -> a_t
+""",
+    "scores alone": """
+x_t : 3
+sum(x_{1:t} @ x_t) -> a_t
+max(x_{1:t} @ x_t) -> b_t
+min(x_{1:t} @ x_t) -> c_t
+norm(x_{1:t} @ x_t) -> d_t
+mean(x_{t:T} @ x_t) -> e_t
+mean(x_{1:t} @ x_t) * t -> f_t
+""",
+    "a bare query": """
+x_t : 3
+z : 3
+softmax(x_{1:t} @ z) @ x_{1:t} -> a_t
+""",
+    "a mask of its own": """
+x_t : 3
+m_t : 1
+softmax(x_{1:t} @ x_t - 3*m_{1:t} + m_t) @ x_{1:t} -> a_t
+""",
+    "weights by hand": """
+x_t : 3
+exp(x_{1:t} @ x_t) @ x_{1:t} / sum(exp(x_{1:t} @ x_t)) -> a_t
+""",
+    "two softmaxes": """
+x_t : 3
+sum(softmax(x_{1:t} @ x_t) * log_softmax(x_{1:t} @ x_t)) -> a_t
+softmax(x_{1:t} @ x_t) @ softmax(sigmoid(x_{1:t} @ x_t)) -> b_t
+""",
+    "what is done to rows": """
+x_t : 3
+y_t : 3
+0.5 -> g
+norm(g*x_{1:t} - M(y_{1:t})) @ max(layer_norm_N(x_{1:t})) -> a_t
+sum(softmax(x_{1:t} * y_{1:t}) @ x_t) -> b_t
+""",
+    "both directions": """
+x_t : 3
+(x_{1:t} @ x_t) @ x_{1:t} + (x_{t:T} @ x_t) @ x_{t:T} -> a_t
+""",
+    "held fixed": """
+x_t : 3
+w : param(3)
+softmax(stop(x_{1:t}) @ (w*x_t)) @ stop(x_{1:t}) + stop(x_{1:t} @ x_t) @ x_{1:t} -> a_t
+""",
+    "sums of scalars": """
+r_t : 1
+sum(r_{1:t}) -> a_t
+sum(r_{t:T}) / 2 + r_t -> b_t
+sum(r_{1:t-1}) - sum(r_{t+1:T}) -> c_t
+sum(r_{2:t}) -> d_t
+sum(r_{t:T-1}) -> e_t
+""",
+    "means of scalars": """
+r_t : 1
+mean(r_{1:t}) -> a_t
+r_t - mean(r_{1:t-1}) -> b_t
+mean(r_{t:T}) * mean(r_{t+1:T}) -> c_t
+""",
+    "scalars that meet": """
+r_t : 1
+sum(r_{1:t} * r_t) -> a_t
+max(r_{t:T}) - min(r_{1:t}) -> b_t
+r_{1:t} @ r_{1:t} -> c_t
+sum(max(r_{1:t}, 0.5)) -> d_t
+""",
+    "goals": """
+x_t : 3
+r_t : 1
+x_t --[V]-> V_t
+V_t => sum(r_{t:T})
+V_t => max(r_{1:t})
+mean(V_{1:t}) -> m_t
+m_t => mean(r_{t:T}) - sum(V_{1:t} * r_{1:t})
+""",
+}
+"""Ranges that grow or shrink with t, and need no loop over the steps."""
+
+STEP_BY_STEP: dict[str, str] = {
+    "a matrix": """
+x_t : 3
+A : param(3, 2)
+sum(sum(x_{1:t} @ A)) -> a_t
+""",
+    "a row by number": """
+x_t : 3
+x_{1:t}[0] + x_t -> a_t
+""",
+    "one after the other": """
+x_t : 3
+r_t : 1
+sum(r_{1:t}|r_t) -> a_t
+""",
+    "the largest of all": """
+r_t : 1
+argmax(r_{1:t}) + r_t -> a_t
+""",
+}
+"""Ranges that grow, in what is computed step by step."""

@@ -18,7 +18,7 @@ import torch
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import given as for_all
 from mutants import SEED, program
-from programs import ENDS, IN_LOOPS, PROGRAMS
+from programs import ENDS, IN_LOOPS, PROGRAMS, RANGES
 from systems import Example, examples
 from test_kernels import CELLS
 from torch import Tensor
@@ -29,7 +29,14 @@ from sqmagic.equations.ops import OPS
 GOLDEN = (*SEED, "gru_inline", "gru_macro", "rnn_feedforward", "a2c", "a2c_gae")
 """The programs of the seed that are right."""
 
-CASES = [*(f"seed {name}" for name in GOLDEN), *(f"cell {name}" for name in CELLS), *PROGRAMS, *IN_LOOPS, *ENDS]
+CASES = [
+    *(f"seed {name}" for name in GOLDEN),
+    *(f"cell {name}" for name in CELLS),
+    *PROGRAMS,
+    *IN_LOOPS,
+    *ENDS,
+    *RANGES,
+]
 NOT_FINITE = (torch.nan, torch.inf, -torch.inf)
 ROUNDING = 2.0**-21
 """Four roundings in single precision: what chance may add to an error."""
@@ -37,10 +44,11 @@ ROUNDING = 2.0**-21
 
 @cache
 def subject(case: str) -> Subject:
-    kind, _, name = case.rpartition(" ")
+    kind, _, name = case.partition(" ")
     if kind == "seed":
         return of_system(program(name)).single()
-    text = CELLS[name].format(inputs=3, width=7) if kind else {**PROGRAMS, **IN_LOOPS, **ENDS}[name]
+    known = {**PROGRAMS, **IN_LOOPS, **ENDS, **RANGES}
+    text = known[case] if case in known else CELLS[name].format(inputs=3, width=7)
     return of_text(text, seed=1).single()
 
 

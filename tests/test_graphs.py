@@ -52,10 +52,8 @@ matmul(C_t, Q(x_t)) -> h_t
 """
 GROWING = """
 x_t : 3
-x_t --[Q]-> q_t
-x_t --[K]-> k_t
-x_t --[V]-> v_t
-softmax(k_{1:t} @ q_t) @ v_{1:t} -> h_t
+0 -> h_0
+tanh(M(x_t) + softmax(h_{0:t-1} @ Q(x_t)) @ h_{0:t-1}) -> h_t
 h_t : 4
 """
 DROPOUT = "x_t : 3\n0 -> h_0\nh_{t-1}|x_t --[M|tanh|dropout(0.4)]-> h_t\nh_t : 4"
@@ -164,7 +162,7 @@ def test_without_gradients(tapes: Tapes, name: str) -> None:
 
 
 def test_a_recurrence_is_part_of_what_is_recorded_around_it(tapes: Tapes) -> None:
-    module, plain = made(GROWING + "0 -> s_0\ntanh(M(s_{t-1}|h_t)) -> s_t\ns_t : 4")
+    module, plain = made(GROWING + "0 -> s_0\ntanh(N(s_{t-1}|h_t)) -> s_t\ns_t : 4")
     for call in range(5):
         x = data()
         assert same(gradients(module, x, state="s"), gradients(plain, x, state="s"))
@@ -534,7 +532,7 @@ def test_layers_of_ones_own_are_called(tapes: Tapes) -> None:
             return x.tanh()
 
     own = Own()
-    text = GROWING.replace("x_t --[Q]", "own(x_t) --[Q]")
+    text = GROWING.replace("Q(x_t)", "Q(own(x_t))")
     module, _ = made(text, namespace={"own": own})
     for _ in range(4):
         module(x=data())

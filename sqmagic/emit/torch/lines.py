@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 WIDE = 108
@@ -48,7 +49,7 @@ def broken(line: str) -> list[str]:
 def _groups(code: str) -> list[tuple[int, int]]:
     """The outermost brackets: where each opens and closes."""
     found, depth, start = [], 0, 0
-    for place, letter in enumerate(code):
+    for place, letter in enumerate(_without_strings(code)):
         if letter in _OPENING:
             start = place if depth == 0 else start
             depth += 1
@@ -59,10 +60,15 @@ def _groups(code: str) -> list[tuple[int, int]]:
     return found
 
 
+def _without_strings(code: str) -> str:
+    """The same with nothing but blanks in strings."""
+    return re.sub(r'"[^"]*"', lambda string: " " * len(string[0]), code)
+
+
 def _members(inner: str) -> list[str]:
     """What stands between commas, those within brackets apart."""
     members, depth, last = [], 0, 0
-    for place, letter in enumerate(inner):
+    for place, letter in enumerate(_without_strings(inner)):
         depth += (letter in _OPENING) - (letter in _CLOSING)
         if letter == "," and depth == 0:
             members.append(inner[last:place].strip())

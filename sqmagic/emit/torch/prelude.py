@@ -61,6 +61,26 @@ def one_by_one(factor, term, start):
     for a, b in zip(factor, term):
         rows.append(a * rows[-1] + b)
     return torch.stack(rows)[1:]''',
+    "spans": '''def spans(first, last, *read):
+    """The steps first .. last in spans (start, stop): of 128, or of one where something that is read is not finite.
+    What is outside of a step's range counts nought times there, and nought times infinity is not nought.
+    """
+    try:
+        size = 128 if all(x.detach().sum().isfinite() for x in read) else 1
+    except RuntimeError:  # nobody can look under torch.vmap
+        size = 1
+    return [(start, min(start + size, last + 1)) for start in range(first, last + 1, size)]''',
+    "later": '''def later(start, stop, like):
+    """Which of the rows 1 .. stop - 1 are later than each of the steps from start on: [time, 1, rows]."""
+    return torch.ones(stop - start, stop - 1, dtype=torch.bool, device=like.device).triu(start)[:, None]''',
+    "earlier": '''def earlier(start, stop, last, like):
+    """Which of the rows start .. last are earlier than each of the steps up to stop: [time, 1, rows]."""
+    return torch.ones(stop - start, last + 1 - start, dtype=torch.bool, device=like.device).tril(-1)[:, None]''',
+    "as_one_inside": '''def as_one_inside(x, outside, own):
+    """Numbers outside of a step's range replaced by one in it, so that no function of them has a gradient that is not
+    finite: nought times that is not nought.
+    """
+    return torch.where(outside, x[..., own, None], x)''',
     "row": '''def row(rows, place):
     """The row at a place, or of each example that at its own place."""
     return rows[place] if isinstance(place, int) else rows[place, torch.arange(len(place), device=place.device)]''',

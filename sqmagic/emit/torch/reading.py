@@ -1,7 +1,8 @@
 """How states are read in generated code: once, at all steps of a window at a time, or at one step of a loop.
 
 Rows of a state over time are one tensor; `h_{t-1}` over a window is a slice of it. In a loop, what the loop itself
-computes is held by index, `h[t - 1]`, and what was computed before it comes row by row from the loop's header.
+computes is held by index, `h[t - 1]`, and what was computed before it comes row by row from the loop's header. In a
+span of a few steps, `start` up to, and without, `stop`, a range that grows has all rows that one of them has.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def window(facts: Facts, steps: Interval) -> Place:
     def position(p: Point) -> Code:
         if not isinstance(p, Running):
             return _position(facts, p)
-        first, last = steps.first + p.offset, steps.last + p.offset
-        text = f"torch.arange({first}, {end(last + 1)}, dtype={facts.like}.dtype, device={facts.like}.device)"
-        return Code(f"{text}[:, None, None].expand(-1, batch, 1)", 2, SCALAR)
+        return _numbers(facts, str(steps.first + p.offset), end(steps.last + p.offset + 1))
 
     own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)" if facts.masked else None
     if steps.first < 1:
@@ -87,6 +86,32 @@ def step(facts: Facts, held: frozenset[str], rows: Mapping[Read, str], steps: In
 
     own = f"None if lengths is None else t <= lengths{signed(steps.last)}" if facts.masked else None
     return _place(facts, ("batch",), read, position, own)
+
+
+def span(facts: Facts) -> Place:
+    """The steps from `start` up to, and without, `stop`. A range of vectors has its rows first, [rows, batch, width],
+    one of scalars a number for each row, [batch, rows]."""
+
+    def read(r: Read) -> Code:
+        match r.context:
+            case (Running(_, offset),):
+                return _value(facts, r.state, rows_between(facts, r.state, ("start", offset), ("stop", offset)), 2)
+            case (Range(Running(_, first), Running(_, last)),):
+                slices = [rows_between(facts, r.state, ("start", k), ("stop", k)) for k in range(first, last + 1)]
+                return _stack(facts, r.state, f"[{', '.join(slices)}]", last - first + 1, 2)
+            case (Range(Fixed(first), Running(_, last)),):
+                return _rows_first(facts, r.state, rows_between(facts, r.state, ("", first), ("stop", last)))
+            case (Range(Running(_, first), Last(_, last)),):
+                return _rows_first(facts, r.state, rows_between(facts, r.state, ("start", first), ("T", last + 1)))
+            case _:
+                return still(facts, r)
+
+    def position(p: Point) -> Code:
+        if not isinstance(p, Running):
+            return _position(facts, p)
+        return _numbers(facts, moved("start", p.offset), moved("stop", p.offset))
+
+    return _place(facts, ("stop - start", "batch"), read, position)
 
 
 def _place(
@@ -141,6 +166,12 @@ def _position(facts: Facts, p: Point) -> Code:
             assert_never(p)
 
 
+def _numbers(facts: Facts, start: str, stop: str) -> Code:
+    """The number of each step."""
+    text = f"torch.arange({start}, {stop}, dtype={facts.like}.dtype, device={facts.like}.device)"
+    return Code(f"{text}[:, None, None].expand(-1, batch, 1)", 2, SCALAR)
+
+
 def _value(facts: Facts, state: str, text: str, lead: int) -> Code:
     return Code(text, lead, facts.shapes[state], "integer" if state in facts.integers else "real")
 
@@ -154,6 +185,22 @@ def _slice(facts: Facts, state: str, steps: Interval, first: int, last: int) -> 
     start, stop = steps.first + first - stored.first, steps.last + last - stored.last
     assert start >= 0 >= stop, f"{state} is read outside of its rows"
     return name if start == stop == 0 else f"{name}[{start or ''}:{stop or ''}]"
+
+
+def rows_between(facts: Facts, state: str, start: tuple[str, int], stop: tuple[str, int]) -> str:
+    """The rows from one point up to, and without, another, each a number from where a variable stands (or none)."""
+    stored, name = facts.stored[state], facts.name(state)
+    (low, first), (high, past) = start, stop
+    before = moved(low, first - stored.first) if low else str(first - stored.first or "")
+    after = "" if (high, past) == ("T", stored.last + 1) else moved(high, past - stored.first)
+    return f"{name}[{before}:{after}]"
+
+
+def _rows_first(facts: Facts, state: str, rows: str) -> Code:
+    shape = facts.shapes[state]
+    if shape == SCALAR:
+        return Code(f"{rows}.squeeze(-1).T", 1, (-1,))
+    return Code(rows, 1, (-1, *shape))
 
 
 def _stacked_slices(facts: Facts, state: str, steps: Interval, first: int, last: int) -> Code:

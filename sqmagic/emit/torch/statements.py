@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqmagic.emit.torch.code import SCALAR, Code, ranked, spread
+from sqmagic.emit.torch.code import SCALAR, Code, Shape, ranked, spread
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, filled, real, translate
+from sqmagic.emit.torch.ranges import running, spans, with_names
 from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, moved, signed, step, window
 from sqmagic.equations.show import show_equation, show_target
 from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads, shift
 from sqmagic.schedule.affine import Affine, affine
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
+from sqmagic.schedule.ranges import at_once, meets
 
 
 def statements(facts: Facts, component: Component) -> list[str]:
@@ -30,6 +32,8 @@ def statements(facts: Facts, component: Component) -> list[str]:
             return once(facts, equations[0])
         case "parallel" if not component.growing:
             return _at_once(facts, equations[0])
+        case "parallel" if at_once(equations[0].value, facts.shapes, facts.parameters):
+            return _over_ranges(facts, equations[0])
         case "forward scan" | "reverse scan" if (form := _affine(facts, component)) is not None:
             return _in_blocks(facts, equations[0], form)
         case "parallel" | "forward scan" | "reverse scan":
@@ -53,6 +57,25 @@ def _at_once(facts: Facts, equation: Equation) -> list[str]:
     states = [t.state for t in equation.targets]
     lines = assigned(facts, equation, window(facts, facts.computed[states[0]]), [facts.name(s) for s in states])
     return lines + [line for s in states for line in _with_cases(facts, s)]
+
+
+def _over_ranges(facts: Facts, equation: Equation) -> list[str]:
+    """Ranges that grow, for all steps at once or for many of them."""
+    state = equation.targets[0].state
+    name, steps = facts.name(state), facts.computed[state]
+    if not meets(equation.value, facts.shapes):
+        return assigned(facts, equation, running(facts, steps), [name]) + _with_cases(facts, state)
+    named = with_names(facts, state, steps, equation.value, RULES)
+    header, place = spans(named.facts, named.value, steps)
+    value = _state_value(named.facts, state, named.value, place)
+    body = beside(f"{name}.append({value.text})", show_equation(equation))
+    first = "" if may_be_filled(steps) else _no_rows(facts, facts.shapes[state])
+    lines = [f"{name} = [{first}]", f"{header}:", *(f"    {line}" for line in body), f"{name} = torch.cat({name})"]
+    return [*named.lines, *lines, *_with_cases(facts, state)]
+
+
+def _no_rows(facts: Facts, shape: Shape) -> str:
+    return f"{facts.like}.new_empty({', '.join(['0', 'batch', *map(str, shape)])})"
 
 
 def _with_cases(facts: Facts, state: str) -> list[str]:
@@ -276,8 +299,22 @@ def _handed_out(facts: Facts, loop: _Loop) -> tuple[list[str], list[str]]:
     return ["t", *loop.rows.values()], [indices, *tensors]
 
 
-def over_steps(facts: Facts, value: Expr, steps: Interval) -> str:
-    """`… for t in range(1, T + 1)`: a scalar that stacks a range whose length changes with t, step by step."""
+def over_steps(facts: Facts, value: Expr, steps: Interval) -> Code:
+    """A scalar at each step that is made of a range whose length changes with t."""
+    whole = at_once(value, facts.shapes, facts.parameters)
+    if not whole or with_names(facts, "goal", steps, value, RULES).lines:
+        return Code(f"torch.stack([{_one_by_one(facts, value, steps)}])", 2, SCALAR)
+    if not meets(value, facts.shapes):
+        place = running(facts, steps)
+        return filled(translate(value, place, RULES), place, SCALAR)
+    header, place = spans(facts, value, steps)
+    each = filled(translate(value, place, RULES), place, SCALAR).text
+    rows = f"{each} {header}" if may_be_filled(steps) else f"{_no_rows(facts, SCALAR)}, *({each} {header})"
+    return Code(f"torch.cat([{rows}])", 2, SCALAR)
+
+
+def _one_by_one(facts: Facts, value: Expr, steps: Interval) -> str:
+    """`… for t in range(1, T + 1)`"""
     found = dict.fromkeys(reads(value))
     rows = {r: facts.name(r.state, r.context) for r in found if _in_every_step(facts, r, steps)}
     names, sources = _handed_out(facts, _Loop((), (), steps, rows, False))
@@ -388,5 +425,4 @@ def _collected(facts: Facts, state: str) -> list[str]:
     if may_be_filled(stored):
         first = f"{stored.first}, " if stored.first else ""
         return [f"{name} = torch.stack([{name}[t] for t in range({first}{end(stored.last + 1)})])"]
-    empty = ", ".join(["0", "batch", *map(str, facts.shapes[state])])
-    return [f"{name} = stacked({name}, {stored.first}, {end(stored.last)}, {facts.like}.new_empty({empty}))"]
+    return [f"{name} = stacked({name}, {stored.first}, {end(stored.last)}, {_no_rows(facts, facts.shapes[state])})"]

@@ -375,10 +375,7 @@ def _is_of(equation: Equation, states: frozenset[str]) -> bool:
 def _goal(facts: Facts, goal: Goal, steps: Interval | None) -> str:
     if steps is None:
         return f"{within(_scalar(goal, bare(facts)), ATOM)}.mean()"
-    if grows(goal.value):
-        value = Code(f"torch.stack([{over_steps(facts, goal.value, steps)}])", 2, SCALAR)
-    else:
-        value = _scalar(goal, window(facts, steps))
+    value = over_steps(facts, goal.value, steps) if grows(goal.value) else _scalar(goal, window(facts, steps))
     if not facts.masked:
         return f"{within(value, ATOM)}.mean()"
     return f"average({value.text}, own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths))"

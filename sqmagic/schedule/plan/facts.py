@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqmagic.equations.shapes import Shape, Shapes
 from sqmagic.equations.show import show_equation, show_state
 from sqmagic.equations.system import Apply, Equation, Read, Running, System, Target, Weight, reads, walk
+from sqmagic.schedule import ranges
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains
 from sqmagic.schedule.plan.nodes import needed, width
@@ -85,11 +86,13 @@ def plan(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Pl
 
 def _part(number: int, component: Component, system: System, shapes: Shapes, scan: Scan | str | None) -> Part:
     equations = tuple(system.equations[n] for n in component.equations)
+    at_once = all(ranges.at_once(e.value, shapes.states, shapes.parameters) for e in equations)
+    growing = component.growing and not (component.kind == "parallel" and at_once)
     return Part(
         number=number,
         states=tuple(dict.fromkeys(_named(t) for e in equations for t in e.targets)) or component.states,
-        kind="growing" if component.growing else component.kind,
-        how="all steps, one after the other" if component.growing else KINDS.get(component.kind, component.kind),
+        kind="growing" if growing else component.kind,
+        how="all steps, one after the other" if growing else KINDS.get(component.kind, component.kind),
         equations=tuple(map(show_equation, equations)),
         flops=sum(_flops(e, shapes.parameters) for e in equations),
         numbers=sum(map(_size, _touched(equations, shapes.states))),
