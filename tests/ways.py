@@ -78,6 +78,19 @@ class Subject:
         except CannotInterpret:
             return False
 
+    def moved(self, seed: int) -> Subject:
+        """With values close by."""
+        random = torch.Generator().manual_seed(seed)
+
+        def near(value: Tensor) -> Tensor:
+            if not value.is_floating_point():
+                return value
+            return value * (1 + 1e-6 * torch.randn(value.shape, generator=random, dtype=value.dtype))
+
+        parts = ({n: near(v) for n, v in part.items()} for part in (self.parameters, self.inputs))
+        parameters, inputs = parts
+        return replace(self, parameters=parameters, inputs=inputs)
+
     def single(self) -> Subject:
         """With values that are of single precision too."""
         parts = ({n: v.float().double() for n, v in part.items()} for part in (self.parameters, self.inputs))

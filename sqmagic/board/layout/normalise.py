@@ -17,7 +17,21 @@ from sqmagic.board.names import MINUS, index_text, name, state_name
 from sqmagic.board.operators import formula
 from sqmagic.board.plain import write
 from sqmagic.equations.ops import OPS
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Layer, Position, Read, Weight, reads
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Goal,
+    Index,
+    Layer,
+    Position,
+    Range,
+    Read,
+    Running,
+    Weight,
+    reads,
+)
 from sqmagic.notation.source import Placed, Span
 
 
@@ -33,8 +47,10 @@ def nodes(
 
     `titles` are the lines of the user's text, `faults` the places in it of what is wrong and to be marked.
     """
-    bench = _Bench(known, {layer.name: layer for layer in layers}, frozenset(faults))
-    for equation in equations:
+    defined = tuple(equations)
+    made = frozenset(t.state for e in defined for t in e.targets)
+    bench = _Bench(known, {layer.name: layer for layer in layers}, frozenset(faults), made)
+    for equation in defined:
         bench.begin(equation, equation.group, titles)
         _define(equation, bench)
     for goal in goals:
@@ -60,11 +76,12 @@ def layer_label(layer: str, slow: bool = False) -> Label:
 
 @dataclass(slots=True)
 class _Bench:
-    """What is being built, and the statement that it is built from."""
+    """What is being built, of what is `made` here, and the statement that it is built from."""
 
     known: Notes
     layers: Mapping[str, Layer]
     faults: frozenset[Span]
+    made: frozenset[str]
     nodes: list[Node] = field(default_factory=list)
     merged: dict[tuple[tuple[str, ...], Expr], Value] = field(default_factory=dict)
     group: tuple[str, ...] = ()
@@ -108,6 +125,8 @@ def _alias(value: Expr, out: Value, bench: _Bench) -> None:
 def _use(expr: Expr, bench: _Bench) -> Use:
     """The wire on which an expression arrives."""
     match expr:
+        case Read(state, (Range() as index,)) if parts := _parts(index):
+            return Use(_joined(expr, [Value(state, (part,)) for part in parts], bench))
         case Read(state, context):
             return Use(Value(state, context), faulty=expr.span in bench.faults)
         case Apply("stop", (inner,)):
@@ -158,6 +177,29 @@ def _merge(expr: Apply, bench: _Bench) -> Value:
         uses = tuple(_use(a, bench) for a in expr.args)
         bench.merged[key] = bench.fresh()
         bench.add(expr, Node("merge", NOTHING, uses, (bench.merged[key],)))
+    return bench.merged[key]
+
+
+def _parts(index: Range) -> tuple[Index, ...]:
+    """A range up to a step, or from it on: what other steps have of it, and the step's own."""
+    match index:
+        case Range(first, Running(name, 0) as own) if first != own:
+            before = Running(name, -1)
+            return (before if first == before else Range(first, before), own)
+        case Range(Running(name, 0) as own, last) if last != own:
+            after = Running(name, 1)
+            return (own, after if last == after else Range(after, last))
+        case _:
+            return ()
+
+
+def _joined(read: Read, parts: Sequence[Value], bench: _Bench) -> Value:
+    """A range with the step's own joined to it, once within one instance of a macro."""
+    key = (bench.group, read)
+    if key not in bench.merged:
+        bench.merged[key] = bench.fresh()
+        uses = tuple(Use(part, faulty=read.span in bench.faults) for part in parts)
+        bench.add(read, Node("merge", NOTHING, uses, (bench.merged[key],)))
     return bench.merged[key]
 
 

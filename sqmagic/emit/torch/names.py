@@ -16,8 +16,8 @@ from sqmagic.equations.system import Context, Fixed, Last, Point, Range, Read, R
 _WORDS = """
     BatchNorm T as_one_inside average batch dict earlier end enumerate eps_greedy first float held horizon int later
     layer_norm_input len lengths list loss math max memory min nn one_by_one own_steps padded past range recorded
-    recurrence reversed row rows self spans stacked start states step still stop t torch total window_steps world
-    zip
+    recurrence reversed row rows running_mean self spans stacked start states step still stop t torch total
+    window_steps world zip
 """
 TAKEN = frozenset(_WORDS.split())
 """What generated code uses itself."""

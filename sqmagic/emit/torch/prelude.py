@@ -61,6 +61,9 @@ def one_by_one(factor, term, start):
     for a, b in zip(factor, term):
         rows.append(a * rows[-1] + b)
     return torch.stack(rows)[1:]''',
+    "running_mean": '''def running_mean(x):
+    """The mean of the rows up to each."""
+    return x.cumsum(0) / torch.arange(1, len(x) + 1, dtype=x.dtype, device=x.device)[:, None, None]''',
     "spans": '''def spans(first, last, *read):
     """The steps first .. last in spans (start, stop): of 128, or of one where something that is read is not finite.
     What is outside of a step's range counts nought times there, and nought times infinity is not nought.

@@ -52,9 +52,8 @@ def _running(facts: Facts, read: Read, steps: Interval, *, mean: bool) -> Code:
             own = f"[:-{more}]" if more else ""
         case _:
             raise AssertionError("a range that grows has one end that moves")
-    if mean:
-        return Code(f"({rows}{turned}.cumsum(0) / torch.ones_like({rows}).cumsum(0)){turned}{own}", 2, SCALAR)
-    return Code(f"{rows}{turned}.cumsum(0){turned}{own}", 2, SCALAR)
+    found = f"running_mean({rows}{turned})" if mean else f"{rows}{turned}.cumsum(0)"
+    return Code(f"{found}{turned}{own}", 2, SCALAR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ def _read(
     match d.sizes:
         case (Call(Name("param"), arguments),):
             return Weights(name, (), _sizes(arguments), d.span)
+        case (Name(("param" | "class" | "action") as kind, span=span),) if kind not in kernel.integers:
+            raise Fault(_without_brackets(kind, span))
         case (Call(Name("buffer"), (capacity, *_), keywords),):
             settings = tuple(sorted((k.name, setting(k.value, kernel)) for k in keywords))
             return Buffer(name, _size(capacity), settings, span=d.span)
@@ -101,6 +103,13 @@ def _read(
             return _state(d, "class" if kind == "class" else "action", _sizes(arguments), names)
         case sizes:
             return _state(d, "real", _sizes(sizes), names)
+
+
+def _without_brackets(kind: str, span: Span) -> Problem:
+    if kind == "param":
+        message = "`param` is written with brackets: `param(3)` says its sizes, `param()` that its use tells them"
+        return Problem("SQ232", message, span, instead="param()")
+    return Problem("SQ232", f"`{kind}` is written with how many there are to choose from: `{kind}(10)`", span)
 
 
 def _state(
