@@ -16,6 +16,7 @@ from pathlib import Path
 from emitted import emitted
 from programs import ENDS, PROGRAMS
 from test_kernels import CELLS
+from uneven import unevenly
 
 from sqmagic.emit.c import engine
 from sqmagic.emit.c.write import Interface
@@ -36,6 +37,8 @@ SHAPES = [(1, 1, 1), (2, 3, 2), (3, 5, 1), (4, 13, 2), (2, 32, 2), (3, 33, 2), (
 SINGLE = ()
 FREELY = ("-DSQ_DOUBLE", "-DFAR=0", "-DENOUGH=0")
 """Numbers of double precision, and work that threads share freely however little there is."""
+UNEVENLY = ("-DUNEVENLY",)
+"""The first thread has all examples, and hands them over to others that have none."""
 ENDS_OF_EXAMPLES = [
     "static long *ends(long batch, long most)",
     "{",
@@ -163,15 +166,15 @@ def check(
     folder: Path,
     which: str,
     machine: str,
-    kinds: Sequence[tuple[str, ...]] = (SINGLE, FREELY),
+    kinds: Sequence[tuple[str, ...]] = (SINGLE, FREELY, UNEVENLY),
     optimised: str = "-O1",
 ) -> int:
     """How many scans were run; ends where a sanitizer tells something."""
     count = 0
-    for name, header in engine():
-        (folder / name).write_text(header)
     for scan, way, page, interface in pages(text):
         for kind in kinds:
+            for name, header in unevenly(engine()) if kind == UNEVENLY else engine():
+                (folder / name).write_text(header)
             source, made = folder / "scan.c", folder / "scan"
             source.write_text(page + driver(scan, way, interface))
             strict = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")

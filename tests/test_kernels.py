@@ -22,8 +22,10 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 from programs import IN_LOOPS, PROGRAMS
 from systems import Example, examples
+from uneven import unevenly
 
 from sqmagic import kernels
+from sqmagic.emit.c import engine
 from sqmagic.emit.torch.write import emit
 from sqmagic.equations.interpret import interpret
 from sqmagic.equations.shapes import Shapes
@@ -268,6 +270,25 @@ def test_units_and_sums_that_threads_share_freely_are_the_same_to_the_bit() -> N
         torch.set_num_threads(before)
     by_c(module)
     assert all(torch.equal(own[key], found[0][key]) for own in found for key in found[0])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_what_a_thread_hands_over_is_the_same_to_the_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = cell_inputs(name, 30, 40, 5, 19)
+    text = CELLS[name].format(inputs=5, width=19)
+    module, _ = pair(text, given, width=19)
+    monkeypatch.setattr(kernels, "engine", lambda: unevenly(engine()))
+    other, _ = pair(text, given, width=19)
+    other.load_state_dict(module.state_dict())
+    before = torch.get_num_threads()
+    try:
+        for threads in (2, 3, 4):
+            torch.set_num_threads(threads)
+            found, want = (gradients(each, given, outside(each)) for each in (other, module))
+            assert all(torch.equal(found[key], value) for key, value in want.items())
+    finally:
+        torch.set_num_threads(before)
+    by_c(other)
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import sanitize
 
-SINGLE, FREELY = sanitize.SINGLE, sanitize.FREELY
+SINGLE, FREELY, UNEVENLY = sanitize.SINGLE, sanitize.FREELY, sanitize.UNEVENLY
 
 
 @cache
@@ -39,6 +39,9 @@ def _needs(which: str) -> None:
         ("thread", "gru", FREELY),
         ("thread", "second_order", SINGLE),
         ("thread", "learned_end", FREELY),
+        ("thread", "gru", UNEVENLY),
+        ("thread", "cell memory", UNEVENLY),
+        ("address", "two_ends", UNEVENLY),
     ],
 )
 def test_scans_forward_and_back_are_clean(which: str, name: str, kind: tuple[str, ...], tmp_path: Path) -> None:
@@ -52,8 +55,15 @@ FAULTS = {
     "known operands not waited for": (
         "thread",
         FREELY,
-        "        meet(me);\n    }\n    for",
-        "    }\n    for",
+        "        meet(me);\n    }\n    share",
+        "    }\n    share",
+        "data race",
+    ),
+    "examples that two threads have": (
+        "thread",
+        UNEVENLY,
+        "hand_over(&those, t, ROWS)",
+        "share other = those; hand_over(&other, t, ROWS)",
         "data race",
     ),
 }

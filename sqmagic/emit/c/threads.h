@@ -34,7 +34,18 @@ typedef struct barrier {
     int waiting __attribute__((aligned(64)));
     int round __attribute__((aligned(64)));
     long taken[FREE_GROUPS] __attribute__((aligned(64))); /* of each group's last blocks, since the threads met */
+    int idle __attribute__((aligned(64))); /* threads that have no examples left */
+    int working; /* threads that have some, and what is handed over and not taken yet */
+    int offer; /* NONE, or how far it is */
+    long row, row_end, t; /* what is offered: examples, and the step that comes next */
 } barrier;
+
+enum { NONE, MADE, THERE, TAKEN };
+
+INLINE barrier barrier_of(int threads)
+{
+    return (barrier){.threads = threads, .working = threads};
+}
 
 INLINE void relax(void)
 {
@@ -49,7 +60,17 @@ INLINE void relax(void)
 #define sched_yield() ((void)0)
 #endif
 
-/* Waits until all threads have come; gives way to others where it takes long. */
+/* While a thread waits: to others on the same core, and where it takes long to other programs. */
+INLINE void give_way(int *turns)
+{
+    relax();
+    if (*turns > 1000) {
+        sched_yield();
+        *turns = 0;
+    }
+}
+
+/* Waits until all threads have come. */
 UNUSED static void meet(const share *s)
 {
     if (s->threads == 1)
@@ -63,13 +84,8 @@ UNUSED static void meet(const share *s)
         __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
         return;
     }
-    for (int turns = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; turns++) {
-        relax();
-        if (turns > 1000) {
-            sched_yield();
-            turns = 0;
-        }
-    }
+    for (int turns = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; turns++)
+        give_way(&turns);
 }
 
 /* The first of the blocks of a thread; the next thread's first is its end. */
@@ -102,6 +118,47 @@ INLINE share with_rows(share s, long row, long row_end)
     s.each = blocks ? held_rows(&s) / blocks : 0;
     s.fuller = held_rows(&s) - blocks * s.each;
     return s;
+}
+
+/* Before step t: half of a thread's examples for one that has none left, if there is one; as few as these stay together.
+   What else a core has to do differs, so that some threads are done long before others. */
+INLINE void hand_over(share *mine, long t, long few)
+{
+    barrier *b = mine->barrier;
+    int none = NONE;
+    if (mine->threads == 1 || mine->by_units || held_rows(mine) < 2 * few
+        || !__atomic_load_n(&b->idle, __ATOMIC_RELAXED)
+        || !__atomic_compare_exchange_n(&b->offer, &none, MADE, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    b->row = mine->row_end - held_rows(mine) / 2, b->row_end = mine->row_end, b->t = t;
+    *mine = with_rows(*mine, mine->row, b->row);
+    __atomic_add_fetch(&b->working, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&b->offer, THERE, __ATOMIC_RELEASE);
+}
+
+/* For a thread that has no examples left: some of another's, and the step that comes next; 0 when all are done. */
+UNUSED static int take_over(share *mine, long *t)
+{
+    barrier *b = mine->barrier;
+    if (mine->threads == 1 || mine->by_units)
+        return 0;
+    __atomic_sub_fetch(&b->working, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&b->idle, 1, __ATOMIC_RELAXED);
+    int taken = 0;
+    for (int turns = 0; __atomic_load_n(&b->working, __ATOMIC_RELAXED); turns++) {
+        int there = THERE;
+        taken = __atomic_load_n(&b->offer, __ATOMIC_RELAXED) == THERE
+            && __atomic_compare_exchange_n(&b->offer, &there, TAKEN, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+        if (taken)
+            break;
+        give_way(&turns);
+    }
+    __atomic_sub_fetch(&b->idle, 1, __ATOMIC_RELAXED);
+    if (taken) {
+        *mine = with_rows(*mine, b->row, b->row_end), *t = b->t;
+        __atomic_store_n(&b->offer, NONE, __ATOMIC_RELEASE);
+    }
+    return taken;
 }
 
 /* All that one thread computes alone. */
@@ -176,7 +233,7 @@ typedef struct {
 
 /* How many there must be for each thread. */
 #ifndef ENOUGH
-#define ENOUGH 8
+#define ENOUGH 4
 #endif
 
 INLINE pieces pieces_of(const share *me, long count)
@@ -255,7 +312,7 @@ typedef void work(void *task, const share *s);
 #include <omp.h>
 UNUSED static void together(work *each, void *task, int threads, long batch, long weights)
 {
-    barrier b = {threads, 0, 0, {0}};
+    barrier b = barrier_of(threads);
     if (threads <= 1) {
         const share s = share_of(0, 1, batch, weights, &b);
         each(task, &s);
@@ -266,7 +323,7 @@ UNUSED static void together(work *each, void *task, int threads, long batch, lon
         /* there may be fewer than were asked for */
         const int there = omp_get_num_threads();
 #pragma omp single
-        b.threads = there;
+        b = barrier_of(there);
         const share s = share_of(omp_get_thread_num(), there, batch, weights, &b);
         each(task, &s);
     }
@@ -286,11 +343,11 @@ static void *thread_runs(void *given)
 }
 UNUSED static void together(work *each, void *task, int threads, long batch, long weights)
 {
-    barrier b = {1, 0, 0, {0}};
+    barrier b = barrier_of(1);
     pthread_t ids[64];
     thread_work works[64];
     threads = threads > 64 ? 64 : threads < 1 ? 1 : threads;
-    b.threads = threads;
+    b = barrier_of(threads);
     for (int i = 0; i < threads; i++)
         works[i] = (thread_work){each, task, share_of(i, threads, batch, weights, &b)};
     int started = 1;
@@ -306,7 +363,7 @@ UNUSED static void together(work *each, void *task, int threads, long batch, lon
 UNUSED static void together(work *each, void *task, int threads, long batch, long weights)
 {
     (void)threads;
-    barrier b = {1, 0, 0, {0}};
+    barrier b = barrier_of(1);
     const share s = share_of(0, 1, batch, weights, &b);
     each(task, &s);
 }

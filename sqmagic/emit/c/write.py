@@ -202,19 +202,16 @@ def _begin(writing: Writing) -> list[str]:
 
 
 def _steps(writings: Sequence[Writing]) -> list[str]:
-    scan = writings[0].scan
-    first = scan.steps.first
-    own_ends, kept = _own_ends(writings)
-    order = (
-        f"for (long t = s->steps + {first - 1}; t >= {first}; t--) {{"
-        if scan.backward
-        else f"for (long t = {first}; t < s->steps + {first}; t++) {{"
-    ).replace("+ -", "- ")
-    loop, few, function = _loop(writings[0], order, own_ends), _together(writings), list[str]()
-    if few:
-        function, loop = _by_few(few, loop)
+    few = _together(writings)
+    whose = "const share *me" if few else "share those, long t"
+    told = "All steps of a few examples" if few else "The steps from t on; some of the examples may be handed over"
     lines = [
-        *function,
+        f"/* {told}. */",
+        f"static void steps(const scan *s, {whose}, real *own, real *tile)",
+        "{",
+        *(INDENT + line for line in _loop(writings, few)),
+        "}",
+        "",
         "static long thread_memory(long batch, int threads)",
         "{",
         f"{INDENT}return (PACKED * (most_rows(batch, threads) + ROWS) + TILE + 2 * LANES) / LANES * LANES;",
@@ -232,46 +229,73 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
         f"{INDENT}begin(s, me);",
         f"{INDENT}meet(me);",
         *_known_calls(writings[0]),
-        *(INDENT + line for line in loop),
+        *(INDENT + line for line in (_by_few(few) if few else _handed_on(_order(writings[0].scan)[0]))),
     ]
-    for writing in writings[1:]:
-        past = str(first - 1) if scan.backward else f"s->steps + {first}"
-        lines += [
-            f"{INDENT}if ({asked_for(writing)}) {{",
-            *(INDENT * 2 + c for c in [*_calls(writing, past), *kept]),
-            f"{INDENT}}}",
-        ]
     if writings[0].way is not None:
         calls = ["meet(me);", "parameters(s, me);", "meet(me);", "inputs(s, me);"]
         lines += [INDENT + call for call in calls]
     return [*lines, "}"]
 
 
-def _loop(writing: Writing, order: str, own_ends: Sequence[str]) -> list[str]:
-    """The loop over the steps."""
-    body = [*own_ends, *_calls(writing, "t"), *(after_step() if has_ends(writing) else [])]
-    return [order, *(INDENT + line for line in body), "}"]
+def _order(scan: Scan) -> tuple[str, str, str]:
+    """The first step of the loop, which steps there are, and how it goes on."""
+    first = scan.steps.first
+    if scan.backward:
+        return f"s->steps + {first - 1}".replace("+ -", "- "), f"t >= {first}", "t--"
+    return str(first), f"t < s->steps + {first}".replace("+ -", "- "), "t++"
 
 
-def _by_few(few: int, loop: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The function with the loop for a few examples, and the lines that call it for these and then for the next: what
-    a step leaves for the one after it is then still near."""
-    taken = "const scan *s, const share *me, real *own, real *tile"
-    function = [
-        "/* All steps of a few examples. */",
-        f"static void steps({taken})",
-        "{",
-        *(INDENT + line for line in loop),
-        "}",
-        "",
+def _loop(writings: Sequence[Writing], few: int) -> list[str]:
+    """The loop over the steps, and the step past the others if there is one."""
+    scan = writings[0].scan
+    own_ends, kept = _own_ends(writings)
+    first, there, on = _order(scan)
+    body = [*own_ends, *_calls(writings[0], "t"), *(after_step() if has_ends(writings[0]) else [])]
+    lines = [f"for (long t = {first}; {there}; {on}) {{", *(INDENT + line for line in body), "}"]
+    if not few:
+        lines = [
+            "const share *me = &those;",
+            f"for (; {there}; {on}) {{",
+            *(INDENT + line for line in ["hand_over(&those, t, ROWS);", *body]),
+            "}",
+        ]
+    for writing in writings[1:]:
+        past = str(scan.steps.first - 1) if scan.backward else f"s->steps + {scan.steps.first}"
+        lines += [
+            f"if ({asked_for(writing)}) {{",
+            *(INDENT + c for c in [*_calls(writing, past), *kept]),
+            "}",
+        ]
+    return lines
+
+
+def _handed_on(first: str) -> list[str]:
+    """The lines that call it for a thread's examples, and then for what others hand over."""
+    return [
+        "share those = *me;",
+        f"long t = {first};",
+        "do",
+        f"{INDENT}steps(s, those, t, own, tile);",
+        "while (take_over(&those, &t));",
     ]
-    calls = [
-        f"for (long row = me->row; row < me->row_end; row += {few}) {{",
-        f"{INDENT}const share those = with_rows(*me, row, least(row + {few}, me->row_end));",
-        f"{INDENT}steps(s, &those, own, tile);",
-        "}",
+
+
+def _by_few(few: int) -> list[str]:
+    """The lines that call it for a few examples and then for the next: what a step leaves for the one after it is then
+    still near."""
+    return [
+        "share those = *me;",
+        "long t = 0;",
+        "do",
+        f"{INDENT}while (held_rows(&those)) {{",
+        f"{INDENT * 2}hand_over(&those, t, {few});",
+        f"{INDENT * 2}const long next = least(those.row + {few}, those.row_end);",
+        f"{INDENT * 2}const share some = with_rows(those, those.row, next);",
+        f"{INDENT * 2}steps(s, &some, own, tile);",
+        f"{INDENT * 2}those = with_rows(those, next, those.row_end);",
+        f"{INDENT}}}",
+        "while (take_over(&those, &t));",
     ]
-    return function, calls
 
 
 def _together(writings: Sequence[Writing]) -> int:
