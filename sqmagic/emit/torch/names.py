@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain, count
 from typing import assert_never
 
 from sqmagic.equations.system import Context, Fixed, Last, Point, Range, Read, Running, System, points, reads
@@ -30,6 +31,11 @@ def python_name(state: str) -> str:
     name = re.sub(r"\W", "_", state.replace("'", "_prime"))
     name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number that makes it another than those taken."""
+    return next(n for n in chain([name], (f"{name}_{k}" for k in count(2))) if n not in taken)
 
 
 def class_name(name: str) -> str:

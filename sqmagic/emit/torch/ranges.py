@@ -6,13 +6,12 @@ all rows that one of its steps has, and what is there for each of them is [time,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, count
 
 from sqmagic.emit.torch.code import ATOM, PRODUCT, SCALAR, SIGN, Code, within
 from sqmagic.emit.torch.facts import Facts
-from sqmagic.emit.torch.names import python_name
+from sqmagic.emit.torch.names import free, python_name
 from sqmagic.emit.torch.place import Place, Rule, filled, tensor, translate
 from sqmagic.emit.torch.reading import end, moved, rows_between, span, window
 from sqmagic.equations.shapes.forward import shape_of
@@ -105,7 +104,7 @@ def _named(facts: Facts, state: str, own: Interval, value: Apply, rules: Rules) 
             case _:
                 return expr
 
-    name, variable = _free(f"{state}.rows", facts.shapes), _free(f"{python_name(state)}_rows", facts.variables.values())
+    name, variable = free(f"{state}.rows", facts.shapes), free(f"{python_name(state)}_rows", facts.variables.values())
     shape = shape_of(value, facts.shapes, facts.parameters)[1:] or SCALAR
     place = window(facts, steps)
     rows = filled(translate(at_row(value), place, rules), place, shape)
@@ -127,10 +126,6 @@ def _begins(read: Read) -> int | None:
             return first
         case _:
             return None
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    return next(n for n in chain([name], (f"{name}_{k}" for k in count(2))) if n not in taken)
 
 
 def spans(facts: Facts, value: Expr, steps: Interval) -> tuple[str, Place]:

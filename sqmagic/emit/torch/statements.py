@@ -6,18 +6,20 @@ rows; base cases before and end cases after the rows that its equation gives are
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqmagic.emit.torch.code import SCALAR, Code, Shape, ranked, spread
+from sqmagic.emit.torch.code import ATOM, SCALAR, Code, Shape, ranked, spread
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
+from sqmagic.emit.torch.names import free
 from sqmagic.emit.torch.place import Place, filled, real, translate
 from sqmagic.emit.torch.ranges import running, spans, with_names
 from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, moved, signed, step, window
 from sqmagic.equations.show import show_equation, show_target
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads, shift
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Range, Read, Running, Target, reads, shift
 from sqmagic.schedule.affine import Affine, affine
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
@@ -162,7 +164,7 @@ def _in_blocks(facts: Facts, equation: Equation, form: Affine) -> list[str]:
     if form.ahead and facts.masked:
         axes = ", None" * len(shape)
         own = f"own_steps({steps.first}, {steps.last}, {steps.last}, T, lengths)[...{axes}]"
-        names = [_free_name(facts, f"{name}_{word}") for word in ("factor", "term")]
+        names = [free(f"{name}_{word}", facts.variables.values()) for word in ("factor", "term")]
         lines += [f"{names[0]} = {a.text}", f"{names[1]} = {b.text}", "if lengths is not None:"]
         lines += [f"    {names[0]} = torch.where({own}, {names[0]}, 1)"]
         lines += [f"    {names[1]} = torch.where({own}, {names[1]}, 0)"]
@@ -182,10 +184,6 @@ def _start_row(facts: Facts, form: Affine, steps: Interval) -> tuple[list[str], 
     row = f"{facts.name(form.state)}_end"
     sizes = ", ".join(["batch", *map(str, facts.shapes[form.state])])
     return beside(f"{row} = {facts.like}.new_zeros({sizes})", f"{form.state} is 0 past its last step"), row
-
-
-def _free_name(facts: Facts, name: str) -> str:
-    return name if name not in facts.variables.values() else _free_name(facts, f"{name}_")
 
 
 # --- loops ---------------------------------------------------------------------------------------
@@ -228,7 +226,7 @@ def _row_name(facts: Facts, read: Read) -> str:
     known = facts.variables.get((read.state, read.context))
     offset = next(i.offset for i in read.context if isinstance(i, Running))
     own = f"{facts.name(read.state)}_t{'p' if offset > 0 else 'm'}{abs(offset)}"
-    return known if known is not None else _free_name(facts, own)
+    return known if known is not None else free(own, facts.variables.values())
 
 
 def _passing(facts: Facts, equations: tuple[Equation, ...]) -> dict[Read, str]:
@@ -362,13 +360,30 @@ def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
     own, at = _moved(own, -by), moved("t", by)
     place = step(facts, frozenset(loop.held), {**loop.rows, **loop.passing}, own)
     names = [facts.name(t.state) + f"[{at}]" * (t.state in loop.held) for t in equation.targets]
-    lines = assigned(facts, replace(equation, value=shift(equation.value, by)), place, names, show_equation(equation))
+    value = shift(equation.value, by)
+    stacked, place = _stacked_once(facts, loop, value, place)
+    lines = [*stacked, *assigned(facts, replace(equation, value=value), place, names, show_equation(equation))]
     if loop.backward and facts.masked:
         held = [t.state for t in equation.targets if t.state in loop.held]
         lines += [line for state in held for line in _past_own_end(facts, loop, state, at)]
     guards = [f"t >= {own.first}"] * (own.first > loop.steps.first)
     guards += [f"t <= {end(own.last)}"] * (own.last < loop.steps.last)
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
+
+
+def _stacked_once(facts: Facts, loop: _Loop, value: Expr, place: Place) -> tuple[list[str], Place]:
+    """The lines that stack ranges of the loop's own states that an equation reads several times, and the place that has
+    them: `h_rows = torch.stack([h[step] for step in range(0, t)], dim=1)`."""
+    often = (r for r, count in Counter(reads(value)).items() if count > 1 and r.state in loop.held)
+    ranges = [r for r in often if any(isinstance(i, Range) for i in r.context)]
+    taken = {*facts.variables.values()}
+    names: dict[Read, str] = {}
+    for read in ranges:
+        names[read] = free(f"{facts.name(read.state)}_rows", taken)
+        taken.add(names[read])
+    found = {read: replace(place.read(read), text=name, tight=ATOM) for read, name in names.items()}
+    lines = [f"{name} = {place.read(read).text}" for read, name in names.items()]
+    return lines, replace(place, read=lambda read: found.get(read) or place.read(read))
 
 
 def _parts(facts: Facts, loop: _Loop, equation: Equation) -> list[Equation]:
