@@ -544,6 +544,16 @@ max(r_{t:T}) - min(r_{1:t}) -> b_t
 r_{1:t} @ r_{1:t} -> c_t
 sum(max(r_{1:t}, 0.5)) -> d_t
 """,
+    "whole numbers": """
+x_t : class(5)
+e_t : 4
+x_t --[embed_E]-> e_t
+softmax(e_{1:t} @ e_t) @ e_{1:t} -> a_t
+sum(x_{1:t}) -> b_t
+mean(x_{t:T}) -> c_t
+sum(x_{1:t} * b_t) -> d_t
+max(x_{1:t}) - min(x_{t:T}) -> f_t
+""",
     "goals": """
 x_t : 3
 r_t : 1

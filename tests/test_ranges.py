@@ -109,7 +109,7 @@ def test_what_is_not_finite_comes_out_where_single_steps_have_it(name: str, valu
     for which in given:
         for step in (0, 3, 6):
             there = {n: v.clone() for n, v in given.items()}
-            if there[which].dim() < 3:
+            if there[which].dim() < 3 or not there[which].is_floating_point():
                 continue
             there[which][step, 1, -1] = value
             found = derived(module, there)

@@ -69,7 +69,7 @@ def one_by_one(factor, term, start):
     What is outside of a step's range counts nought times there, and nought times infinity is not nought.
     """
     try:
-        size = 128 if all(x.detach().sum().isfinite() for x in read) else 1
+        size = 128 if all(x.detach().sum(dtype=torch.float32).isfinite() for x in read) else 1
     except RuntimeError:  # nobody can look under torch.vmap
         size = 1
     return [(start, min(start + size, last + 1)) for start in range(first, last + 1, size)]''',

@@ -51,6 +51,7 @@ def _running(facts: Facts, read: Read, steps: Interval, *, mean: bool) -> Code:
             own = f"[:-{more}]" if more else ""
         case _:
             raise AssertionError("a range that grows has one end that moves")
+    rows += f".to({facts.like}.dtype)" * (read.state in facts.integers)
     found = f"running_mean({rows}{turned})" if mean else f"{rows}{turned}.cumsum(0)"
     return Code(f"{found}{turned}{own}", 2, SCALAR)
 

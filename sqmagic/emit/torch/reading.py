@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import assert_never
+from typing import Literal, assert_never
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, SUM, Code
 from sqmagic.emit.torch.facts import Facts
@@ -173,7 +173,11 @@ def _numbers(facts: Facts, start: str, stop: str) -> Code:
 
 
 def _value(facts: Facts, state: str, text: str, lead: int) -> Code:
-    return Code(text, lead, facts.shapes[state], "integer" if state in facts.integers else "real")
+    return Code(text, lead, facts.shapes[state], _kind(facts, state))
+
+
+def _kind(facts: Facts, state: str) -> Literal["real", "integer"]:
+    return "integer" if state in facts.integers else "real"
 
 
 # --- slices and ranges ---------------------------------------------------------------------------
@@ -193,14 +197,14 @@ def rows_between(facts: Facts, state: str, start: tuple[str, int], stop: tuple[s
     (low, first), (high, past) = start, stop
     before = moved(low, first - stored.first) if low else str(first - stored.first or "")
     after = "" if (high, past) == ("T", stored.last + 1) else moved(high, past - stored.first)
-    return f"{name}[{before}:{after}]"
+    return f"{name}[{before}:{after}]" if before or after else name
 
 
 def _rows_first(facts: Facts, state: str, rows: str) -> Code:
     shape = facts.shapes[state]
     if shape == SCALAR:
-        return Code(f"{rows}.squeeze(-1).T", 1, (-1,))
-    return Code(rows, 1, (-1, *shape))
+        return Code(f"{rows}.squeeze(-1).T", 1, (-1,), _kind(facts, state))
+    return Code(rows, 1, (-1, *shape), _kind(facts, state))
 
 
 def _stacked_slices(facts: Facts, state: str, steps: Interval, first: int, last: int) -> Code:
@@ -214,16 +218,16 @@ def _stack(facts: Facts, state: str, rows: str, length: int, lead: int) -> Code:
     """Scalars make a vector, others get an axis before their own."""
     shape = facts.shapes[state]
     if shape == SCALAR:
-        return Code(f"torch.cat({rows}, dim=-1)", lead, (length,))
-    return Code(f"torch.stack({rows}, dim={lead})", lead, (length, *shape))
+        return Code(f"torch.cat({rows}, dim=-1)", lead, (length,), _kind(facts, state))
+    return Code(f"torch.stack({rows}, dim={lead})", lead, (length, *shape), _kind(facts, state))
 
 
 def _moved(facts: Facts, state: str, rows: str, length: int) -> Code:
     """Rows of a tensor [time, batch, *shape] as one value [batch, length, *shape] for each example."""
     shape = facts.shapes[state]
     if shape == SCALAR:
-        return Code(f"{rows}.squeeze(-1).transpose(0, 1)", 1, (length,))
-    return Code(f"{rows}.transpose(0, 1)", 1, (length, *shape))
+        return Code(f"{rows}.squeeze(-1).transpose(0, 1)", 1, (length,), _kind(facts, state))
+    return Code(f"{rows}.transpose(0, 1)", 1, (length, *shape), _kind(facts, state))
 
 
 def _length(first: Index, last: Index) -> int:
