@@ -511,8 +511,11 @@ softmax(x_{1:t} @ x_t) @ softmax(sigmoid(x_{1:t} @ x_t)) -> b_t
 x_t : 3
 y_t : 3
 0.5 -> g
+0 -> u_0
+y_t -> u_t
 norm(g*x_{1:t} - M(y_{1:t})) @ max(layer_norm_N(x_{1:t})) -> a_t
-sum(softmax(x_{1:t} * y_{1:t}) @ x_t) -> b_t
+sum(softmax(x_{1:t} * u_{0:t-1}) @ x_t) -> b_t
+tanh(u_{t-1:T-1} - x_{t:T}) @ x_t @ x_{t:T} -> c_t
 """,
     "both directions": """
 x_t : 3

@@ -124,6 +124,7 @@ def test_what_is_not_finite_comes_out_where_single_steps_have_it(name: str, valu
 STEEP = {
     "a logarithm": "log(r_t - r_{1:t-1})",
     "a root": "sqrt(r_t - r_{1:t-1})",
+    "a root of what is to come": "sqrt(r_{t+1:T} - r_t)",
     "a quotient": "1 / max(r_t - r_{1:t-1}, 0)",
     "the exponential function": "exp(1000 * r_{1:t-1} - 1000 * r_t)",
     "the logarithm of a softmax": "log(softmax(r_{1:t-1}))",
