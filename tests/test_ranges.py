@@ -175,6 +175,6 @@ def test_attention_takes_a_second_derivative() -> None:
     assert torch.autograd.gradgradcheck(lambda x: module.code.forward(x=x)["a"], (x,))
 
 
-@pytest.mark.parametrize("name", ["attention", "a mask of its own", "what is done to rows"])
+@pytest.mark.parametrize("name", ["attention", "a mask of its own", "attention in one line", "shifted"])
 def test_lengths_are_kept_to(name: str) -> None:
     agree(AT_ONCE[name], steps=6, batch=3, lengths=[6, 2, 4])
