@@ -8,6 +8,7 @@ from test_board_programs import sound, straight
 from sqmagic.board.diagram import picture
 from sqmagic.board.layout.graph import Kind, Node
 from sqmagic.board.layout.scene import Part
+from sqmagic.board.names import MINUS, index_text
 from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.notation.parse import parse
 from sqmagic.notation.source import Source
@@ -184,6 +185,30 @@ def test_what_is_joined_twice_is_drawn_joined_once() -> None:
     assert len(of(part, "merge")) == 1
     other = drawn("0 -> h_0\nh_{t-1}|x_t --[F|sigmoid]-> f_t\nx_t|h_{t-1} --[C|tanh]-> l_t\nf_t * l_t -> h_t")
     assert len(of(other, "merge")) == 2, "the order matters"
+
+
+@pytest.mark.parametrize(
+    ("whole", "others", "side"),
+    [
+        ("k_{1:t}", "1:t-1", "left"),
+        ("k_{t-3:t}", "t-3:t-1", "left"),
+        ("k_{t-1:t}", "t-1", "left"),
+        ("k_{t:T}", "t+1:T", "right"),
+    ],
+)
+def test_a_range_is_what_other_steps_have_of_it_and_the_own(whole: str, others: str, side: str) -> None:
+    part = drawn(f"x_t : 3\nx_t --[K]-> k_t\nsoftmax({whole} @ k_t) @ {whole} -> a_t")
+    (joined,) = of(part, "merge")
+    uses = {index_text(use.value.context[0]): use.value.side for use in joined.ins}
+    assert uses == {others.replace("-", MINUS): side, "t": None}
+    sums = [node for node in of(part, "pointwise") if node.label.base == "@"]
+    assert all(joined.outs[0] in [use.value for use in node.ins] for node in sums)
+
+
+def test_a_range_of_an_input_is_given_as_it_is() -> None:
+    part = drawn("x_t : 3\nsoftmax(x_{1:t} @ x_t) @ x_{1:t} -> a_t")
+    assert not of(part, "merge")
+    assert named(of(part, "input")) == ["x1:t", "xt"]
 
 
 @pytest.mark.parametrize(

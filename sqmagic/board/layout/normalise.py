@@ -47,10 +47,10 @@ def nodes(
 
     `titles` are the lines of the user's text, `faults` the places in it of what is wrong and to be marked.
     """
-    defined = tuple(equations)
-    made = frozenset(t.state for e in defined for t in e.targets)
+    drawn = tuple(equations)
+    made = frozenset(t.state for e in drawn for t in e.targets)
     bench = _Bench(known, {layer.name: layer for layer in layers}, frozenset(faults), made)
-    for equation in defined:
+    for equation in drawn:
         bench.begin(equation, equation.group, titles)
         _define(equation, bench)
     for goal in goals:
@@ -76,7 +76,7 @@ def layer_label(layer: str, slow: bool = False) -> Label:
 
 @dataclass(slots=True)
 class _Bench:
-    """What is being built, of what is `made` here, and the statement that it is built from."""
+    """What is being built, the states that are made in it, and the statement that it is built from."""
 
     known: Notes
     layers: Mapping[str, Layer]
@@ -125,7 +125,7 @@ def _alias(value: Expr, out: Value, bench: _Bench) -> None:
 def _use(expr: Expr, bench: _Bench) -> Use:
     """The wire on which an expression arrives."""
     match expr:
-        case Read(state, (Range() as index,)) if parts := _parts(index):
+        case Read(state, (Range() as index,)) if state in bench.made and (parts := _parts(index)):
             return Use(_joined(expr, [Value(state, (part,)) for part in parts], bench))
         case Read(state, context):
             return Use(Value(state, context), faulty=expr.span in bench.faults)
@@ -181,7 +181,8 @@ def _merge(expr: Apply, bench: _Bench) -> Value:
 
 
 def _parts(index: Range) -> tuple[Index, ...]:
-    """A range up to a step, or from it on: what other steps have of it, and the step's own."""
+    """A range up to a step, or from it on: what other steps have of it, and the step's own. (A range of an input is
+    given as it is.)"""
     match index:
         case Range(first, Running(name, 0) as own) if first != own:
             before = Running(name, -1)
