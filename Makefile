@@ -104,7 +104,7 @@ bench-solving: $(READY) $(CORE) ## whether programs solve CartPole, over fresh s
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt stable-baselines3
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.solving
 
-bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and compiled recurrences beside torch's
+bench: $(READY) $(CORE) ## print how long compiling, importing and loading take, and recurrences and attention beside torch's
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.kernels
 	$(BIN)/python -m bench.attention

@@ -17,6 +17,7 @@ from torch import Tensor
 from sqmagic.runtime.net import Net
 
 AT_ONCE = {"attention": PROGRAMS["attention"], **RANGES}
+IN_SPANS = [name for name, text in AT_ONCE.items() if "spans(" in emitted(text).source]
 TEXTS = {**AT_ONCE, **STEP_BY_STEP}
 
 
@@ -88,11 +89,13 @@ def test_the_plan_says_what_goes_step_by_step(name: str) -> None:
     assert "one after the other" in str(net(STEP_BY_STEP[name]).plan)
 
 
-@pytest.mark.parametrize("name", AT_ONCE)
+def test_all_but_running_sums_go_in_spans() -> None:
+    assert set(AT_ONCE) - set(IN_SPANS) == {"sums of scalars", "means of scalars"}
+
+
+@pytest.mark.parametrize("name", IN_SPANS)
 def test_spans_of_any_size_give_the_same_with_the_same_gradients(name: str) -> None:
     module, given = made(AT_ONCE[name], 10)
-    if "spans" not in _page(module):
-        return
     with spans_of(module, 1):
         expected = derived(module, given)
     assert all(v.isfinite().all() for v in expected.values())
@@ -103,7 +106,7 @@ def test_spans_of_any_size_give_the_same_with_the_same_gradients(name: str) -> N
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", AT_ONCE)
+@pytest.mark.parametrize("name", IN_SPANS)
 def test_what_is_not_finite_comes_out_where_single_steps_have_it(name: str, value: float) -> None:
     module, given = made(AT_ONCE[name], 7)
     for which in given:
@@ -113,12 +116,21 @@ def test_what_is_not_finite_comes_out_where_single_steps_have_it(name: str, valu
                 continue
             there[which][step, 1, -1] = value
             found = derived(module, there)
-            if "spans" in _page(module):
-                with spans_of(module, 1):
-                    assert_alike(found, derived(module, there))
+            with spans_of(module, 1):
+                assert_alike(found, derived(module, there))
             for rows in found.values():
                 if rows.dim() == 3 and rows.shape[1] == 2:
                     assert rows[:, 0].isfinite().all(), "another example is not touched"
+
+
+@pytest.mark.parametrize("function", ["sum", "mean"])
+def test_a_running_sum_is_not_finite_from_where_a_number_is_not(function: str) -> None:
+    module = net(f"r_t : 1\n{function}(r_{{1:t}}) -> a_t\n{function}(r_{{t:T}}) -> b_t")
+    r = torch.ones(7, 1, 1)
+    r[3] = math.nan
+    found = module(r=r)
+    assert found.a.isnan().flatten().tolist() == [False] * 3 + [True] * 4
+    assert found.b.isnan().flatten().tolist() == [True] * 4 + [False] * 3
 
 
 STEEP = {

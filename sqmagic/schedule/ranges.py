@@ -15,7 +15,20 @@ from typing import TypeAlias, assert_never
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.shapes.forward import SCALAR, shape_of
-from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, Range, Read, Running, Weight, runs
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Expr,
+    Fixed,
+    Last,
+    Position,
+    Range,
+    Read,
+    Running,
+    Weight,
+    reads,
+    runs,
+)
 
 APART = frozenset(("during", "window_sum", "batch_mean", "batch_norm", "dropout", "module", "split"))
 """Operators that are more than a function of their arguments at one step."""
@@ -73,9 +86,8 @@ def form(expr: Expr, states: Mapping[str, Shape], parameters: Mapping[str, Shape
                     return Rows(axis)
                 case _:
                     return None
-        case Read(_, context):
-            moving = any(isinstance(i, Range) and _moves(i) and axis_of(i) is None for i in context)
-            return None if moving else Plain()
+        case Read():
+            return None if grows(expr) else Plain()
         case Apply(op, args):
             forms = tuple(form(a, states, parameters) for a in args)
             if op in APART or ALL_OPS[op].effect or None in forms:
@@ -144,8 +156,13 @@ def axis_of(index: Range) -> Axis | None:
             return None
 
 
-def _moves(index: Range) -> bool:
-    return isinstance(index.first, Running) != isinstance(index.last, Running)
+def grows(expr: Expr) -> bool:
+    """Whether an expression reads a range whose length changes with t (`k_{1:t}`, `r_{t:T}`)."""
+    return any(
+        isinstance(i, Range) and isinstance(i.first, Running) != isinstance(i.last, Running)
+        for r in reads(expr)
+        for i in r.context
+    )
 
 
 def running_sum(expr: Expr, states: Mapping[str, Shape]) -> Read | None:
@@ -162,8 +179,8 @@ def meets(expr: Expr, states: Mapping[str, Shape]) -> bool:
     if running_sum(expr, states) is not None:
         return False
     match expr:
-        case Read(_, context):
-            return any(isinstance(i, Range) and _moves(i) for i in context)
+        case Read():
+            return grows(expr)
         case Apply(_, args):
             return any(meets(a, states) for a in args)
         case Const() | Weight() | Position():

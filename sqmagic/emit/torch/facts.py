@@ -24,7 +24,6 @@ from sqmagic.equations.system import (
     Last,
     Range,
     Read,
-    Running,
     System,
     children,
     points,
@@ -111,15 +110,6 @@ def _weights(system: System, made: frozenset[str]) -> set[str]:
 def fixed(context: Context) -> bool:
     """Whether a context is a point of a sequence: `h_0`, `G_T`."""
     return bool(context) and all(isinstance(i, Fixed | Last) for i in context)
-
-
-def grows(expr: Expr) -> bool:
-    """Whether an expression reads a range whose length changes with t (`k_{1:t}`)."""
-    return any(
-        isinstance(i, Range) and isinstance(i.first, Running) != isinstance(i.last, Running)
-        for r in reads(expr)
-        for i in r.context
-    )
 
 
 def to_the_end(system: System) -> bool:

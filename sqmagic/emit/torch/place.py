@@ -1,7 +1,8 @@
 """Where an expression is computed, and the table that turns an expression at a place into Python.
 
-There are three places: `bare` (once for an example), a `window` (all steps of an interval at once) and a `step` (one
-step of a loop). They differ only in how a state is read, which `Place.read` knows, and in the leading axes of values.
+There are four places: `bare` (once for an example), a `window` (all steps of an interval at once), a `step` (one step
+of a loop) and a `span` (a few steps, with ranges that grow). They differ in how a state is read, which `Place.read`
+knows, in the leading axes of values and, in a span, in the scopes of what runs along a range.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 from sqmagic.emit.torch.acting import copying
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, within
-from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, grows, least_steps
+from sqmagic.emit.torch.facts import SAMPLE, Facts, closure, fixed, gather, least_steps
 from sqmagic.emit.torch.layers import argument, making
 from sqmagic.emit.torch.lines import broken, dictionary
 from sqmagic.emit.torch.losses import REFUSED, RULES
@@ -30,6 +30,7 @@ from sqmagic.equations.system import Apply, Equation, Expr, Goal, Input, System,
 from sqmagic.notation.problems import Problem
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
+from sqmagic.schedule.ranges import grows
 
 INDENT = "    "
 

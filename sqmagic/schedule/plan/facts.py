@@ -86,8 +86,10 @@ def plan(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Pl
 
 def _part(number: int, component: Component, system: System, shapes: Shapes, scan: Scan | str | None) -> Part:
     equations = tuple(system.equations[n] for n in component.equations)
-    at_once = all(ranges.at_once(e.value, shapes.states, shapes.parameters) for e in equations)
-    growing = component.growing and not (component.kind == "parallel" and at_once)
+    growing = component.growing and not (
+        component.kind == "parallel"
+        and all(ranges.at_once(e.value, shapes.states, shapes.parameters) for e in equations)
+    )
     return Part(
         number=number,
         states=tuple(dict.fromkeys(_named(t) for e in equations for t in e.targets)) or component.states,
