@@ -27,7 +27,7 @@ from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.equations.shapes import Shape, infer
 from sqmagic.equations.show import show_state
 from sqmagic.equations.system import Running, System
-from sqmagic.notation.problems import Problem
+from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.salvage import salvage
 from sqmagic.notation.show import show
 from sqmagic.notation.source import Source
@@ -88,20 +88,16 @@ def derived(
 ) -> Sheet:
     """The derivation; `shapes` are those to be shown, as far as they are known.
 
-    Raises WrongForm, an internal error, if a form is not what torch.autograd computes: such a form is never shown.
+    Raises NotationError of a program whose shapes contradict one another, and WrongForm, an internal error, if a form
+    is not what torch.autograd computes: such a form is never shown.
     """
-    from sqmagic.checking.bench import CannotCheck
-    from sqmagic.checking.check import check, unchecked
+    from sqmagic.checking.check import CannotTell, sheet
 
-    checked: tuple[int, float] | str = ""
     try:
-        if page.check:
-            derivation, found = check(known.system, integers=integers)
-            checked = (found.forms, found.worst)
-        else:
-            derivation = unchecked(known.system, integers=integers)
-    except CannotCheck as why:
-        derivation, checked = unchecked(known.system, integers=integers), str(why)
+        derivation, found = sheet(known.system, integers=integers, checking=page.check)
+    except CannotTell as wrong:
+        raise NotationError(wrong.problems, known.source) from None
+    checked = found if isinstance(found, str) else (found.forms, found.worst)
     return Sheet(derivation, known.system, name, rows(known.source), checked, shapes)
 
 

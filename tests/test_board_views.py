@@ -264,6 +264,14 @@ def test_rails_go_from_cell_to_cell_with_their_names(program: str) -> None:
         assert ("back" in rail.looks) == p.back
 
 
+def test_a_long_name_stands_on_its_rail_once() -> None:
+    """It reaches into the cell, where it was said once more."""
+    text = "0 -> hidden_0\nhidden_{t-1}|word_t --[Cell|tanh]-> hidden_t\nhidden_t --[Out]-> next_word_t => y_t"
+    found = marks(understand(text).system, "chain", legend=False)
+    names = [told(m) for m in of(Words, found, "value")]
+    assert names.count("hiddent−1") == 1 and names.count("hiddent") == 2  # the second stands where the state is made
+
+
 def test_rails_from_the_future_run_to_the_left_and_say_so() -> None:
     found = marks(both_ways(), "chain", legend=True)
     back = [line for line in lines(found, "back") if line.key.startswith("r-")]

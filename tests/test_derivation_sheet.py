@@ -56,6 +56,31 @@ def shown(name: str) -> Sheet:
     return found
 
 
+MEMORY = """\
+0 -> S_0
+x_t --[K]-> k_t
+x_t --[V]-> v_t
+x_t --[Beta|sigmoid]-> beta_t
+S_{t-1} + beta_t * outer(v_t - S_{t-1} @ k_t, k_t) -> S_t
+S_t @ x_t --[P]-> p_t => y_t
+beta_t : 1
+"""
+
+
+def test_what_a_matrix_does_to_a_vector_on_its_left_is_written_from_the_right() -> None:
+    """Vectors are columns on every line, as they are in `Aᵀ δ`."""
+    told = made(MEMORY).text
+    assert "βₜ)ᵀ (vₜ − Sₜ₋₁ kₜ) + Sₜ₋₁ᵀ (−" in told  # of k_t
+    assert "(vₜ − Sₜ₋₁ kₜ)ᵀ " in told and "flatten" not in told  # of beta_t
+    told = made("A : param(5, 5)\n1 -> a_0\n(a_{t-1} @ A) * e_t -> a_t\na_t => y_t").text
+    assert "aₜ = Aᵀ aₜ₋₁ ⊙ eₜ" in told and " + A (" in told
+
+
+def test_a_number_beside_a_vector_is_not_copied() -> None:
+    told = made("x_t --[K]-> a_t\na_t / norm(a_t) -> k_t => y_t").text
+    assert "(aₜ / ‖aₜ‖ ⊙ [‖aₜ‖ ≠ 0])" in told and "𝟏 ⊙" not in told
+
+
 def elements(source: str) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(source).iter())
 

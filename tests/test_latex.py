@@ -221,6 +221,9 @@ def test_names_are_set_as_on_a_board() -> None:
     assert name("gamma") == Name("γ")
     assert name("r_bar") == Name("r", ("bar",))
     assert name("Enc_1.h_gamma") == Name("h", ("γ",), ("Enc_1",))
+    assert name("next_word") == Name("next_word") and name("hidden_10") == Name("hidden", ("10",))
+    assert state_name("long_term_memory", (Running("t", -1),)) == Name("long_term_memory", ("t−1",))
+    assert tex(Read("next_word", (Running("t"),))) == r"\mathrm{next\_word}_{t}"
     assert state_name("h_1", (Running("t"),)) == Name("h", ("1", "t"))
     assert tex(Read("gamma")) == r"\gamma"
     assert tex(Read("TD", (Running("t"),))) == r"\mathrm{TD}_{t}"

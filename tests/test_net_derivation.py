@@ -11,6 +11,7 @@ import sqmagic
 from sqmagic.checking import check as checking
 from sqmagic.checking.check import WrongForm
 from sqmagic.nets import build, compile, kernel_of
+from sqmagic.notation.problems import NotationError
 from sqmagic.pipeline import understand
 from sqmagic.showing import Page, show_as
 
@@ -46,6 +47,37 @@ def test_a_net_whose_shapes_wait_for_data_has_a_derivation_too() -> None:
 def test_what_calls_a_module_is_shown_and_said_not_to_be_checked() -> None:
     net = compile("x : 3\nx --[lin]-> h --[M]-> p => y\ny : 2", namespace={"lin": torch.nn.Linear(3, 3)})
     assert "not checked against torch.autograd: `lin` is a torch module" in net.derivation.text
+
+
+VAE = """\
+X : 784
+X --[E|relu]-> h
+h --[Mu]-> mu
+h --[S]-> s
+gauss() -> eps
+mu + exp(0.5*s)*eps -> z
+z --[D_1|relu|D_2|sigmoid]-> r => X
+s $ 0.5*sum(s - exp(s))
+mu $ -0.5*sum(square(mu))
+"""
+
+
+def test_layers_of_many_inputs_are_checked_where_nothing_is_saturated() -> None:
+    foot = compile(VAE).derivation.foot
+    assert "forms checked against torch.autograd" in foot and "not checked" not in foot
+
+
+def test_what_the_sizes_of_the_check_do_not_fit_is_shown_and_said_not_to_be_checked() -> None:
+    """How many probabilities there are the window decides, and the check chose as many labels before."""
+    net = compile("0 -> h_0\nh_{t-1}|x_t --[H|tanh]-> h_t\nsoftmax(h_{1:T} @ h_t) -> p_t => y_t")
+    assert "`h_{1:T} @ h_t` is T, but must be" in net.derivation.foot
+
+
+def test_shapes_that_contradict_one_another_are_told_instead_of_a_sheet() -> None:
+    net = compile("0 -> s_0\nW(s_{t-1}) + U(x_{1:T}) -> m_t\ntanh(m_t) @ x_{1:T} -> c_t\nc_t --[S]-> s_t")
+    for show in (lambda: net.derivation, lambda: net.latex):
+        with pytest.raises(NotationError, match="SQ303: `m_t` would have shape Tx"):
+            show()
 
 
 def test_a_form_that_fails_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,10 +25,12 @@ from sqmagic.board.formula import (
 )
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes.dimension import Shape
+from sqmagic.equations.shapes.forward import shape_of
 from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Value, Weight
 
-LOOSE, SUM, SERIES, PRODUCT, TIGHT, ATOM = range(6)
-"""A series, such as Σ_t x_t y_t, takes in the products at its right and leaves what is added to it."""
+LOOSE, SUM, SERIES, PRODUCT, BESIDE, TIGHT, ATOM = range(7)
+"""A series, such as Σ_t x_t y_t, takes in the products at its right and leaves what is added to it. What stands side by
+side, `A x`, binds tighter than `⊙`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What the printer knows of a system: bare numbers and other scalars, which states carry gradient (see `facts`),
-    who owns parameters, each state's colour. `linear` writes quotients and roots on one line; `fractional` is what
+    who owns parameters, each state's colour, and in `sizes` the shapes of states and parameters, as far as they are
+    known, or any that have as many axes. `linear` writes quotients and roots on one line; `fractional` is what
     stands in a fraction, where a quotient is written on one line too, since a fraction in one is too small to read.
 
     For a derivation also: which layer's delta or activation a state is, the parameters, and in `shapes` those of all
@@ -54,6 +57,7 @@ class Notes:
     carrying: frozenset[str] = frozenset()
     layers: frozenset[str] = frozenset()
     colours: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, Shape] = field(default_factory=dict)
     linear: bool = False
     fractional: bool = False
     deltas: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +93,23 @@ def is_scalar(expr: Expr, known: Notes) -> bool:
             assert_never(expr)
 
 
+def uncopied(expr: Expr, known: Notes, beside: Expr) -> Expr:
+    """The number itself, where `beside` what it is computed with its copies say nothing: `c x` for `c 𝟏 ⊙ x`."""
+    match expr:
+        case Apply("expand_as", (number, _)) if is_scalar(number, known) and not is_scalar(beside, known):
+            return number
+        case _:
+            return expr
+
+
+def rank(expr: Expr, known: Notes) -> int | None:
+    """How many axes a value has, if that is known."""
+    try:
+        return len(shape_of(expr, known.sizes, known.sizes))
+    except KeyError:
+        return None
+
+
 def settings(expr: Apply) -> Formula | None:
     own = ALL_OPS[expr.op].settings
     chosen = [(k, v) for k, v in expr.attributes if k in dict(own)]
@@ -115,6 +136,17 @@ def raised(base: Formula, above: Formula) -> Formula:
 
 
 TRANSPOSED = mark("⊤")
+
+
+def transposed(formula: Formula) -> Formula:
+    """A matrix with its sign of transposition straight above its index."""
+    match formula:
+        case Script(base, below, None):
+            return Script(base, below, TRANSPOSED)
+        case _:
+            return raised(formula, TRANSPOSED)
+
+
 SQUARED = Atom("2", "number")
 
 

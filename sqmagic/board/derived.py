@@ -11,6 +11,7 @@ from functools import partial
 
 from sqmagic.board.binding import (
     ATOM,
+    BESIDE,
     LOOSE,
     PRODUCT,
     SERIES,
@@ -23,6 +24,8 @@ from sqmagic.board.binding import (
     Write,
     is_scalar,
     raised,
+    transposed,
+    uncopied,
 )
 from sqmagic.board.formula import (
     SPACE,
@@ -100,13 +103,17 @@ def _window_sum(write: Write, expr: Apply, known: Notes) -> Bound:
 
 
 def total(write: Write, otherwise: Rule) -> Rule:
-    """`sum(x)`; where all shapes are known and x is a vector, the product `aᵀ b`, `1ᵀ x` or `‖x‖²`."""
+    """`sum(x)`; where all shapes are known and x is a vector, the product `aᵀ b`, `1ᵀ x` or `‖x‖²`; `xᵀ A y` for what
+    a matrix has in common with an outer product."""
 
     def rule(expr: Apply, known: Notes) -> Bound:
         (body,) = expr.args
         match body:
             case Apply("square", (Apply("flatten", (inner,)),)) if known.shapes:
                 return _squares(write(inner, known, LOOSE))
+            case Apply("flatten", (Apply("mul", (matrix_, Apply("outer", (left, right)))),)) if known.shapes:
+                first, last = transposed(write(left, known, ATOM)), write(right, known, TIGHT)
+                return Bound(row(first, SPACE, write(matrix_, known, BESIDE), SPACE, last), BESIDE)
         if not all(_is_vector(read, known) for read in walk(body) if isinstance(read, Read)) or not known.shapes:
             return otherwise(expr, known)
         match body:
@@ -191,7 +198,9 @@ def chosen(write: Write, otherwise: Rule) -> Rule:
     def rule(expr: Apply, known: Notes) -> Bound:
         match expr.args:
             case (condition, value, Const(0.0)) if known.shapes:
-                holds = row(write(condition, known, SUM), Atom("≠", "infix"), Atom("0", "number"))
+                holds = row(
+                    write(uncopied(condition, known, value), known, SUM), Atom("≠", "infix"), Atom("0", "number")
+                )
                 return Bound(row(write(value, known, PRODUCT), Atom("⊙", "infix"), fence(holds, "[", "]")), PRODUCT)
             case _:
                 return otherwise(expr, known)
@@ -205,15 +214,6 @@ def chosen(write: Write, otherwise: Rule) -> Rule:
 def _dense_input(write: Write, expr: Apply, known: Notes) -> Bound:
     slow = bool(expr.attribute("target", False))
     return Bound(row(transposed(matrix(expr.layer or "W", slow)), SPACE, write(expr.args[0], known, TIGHT)), PRODUCT)
-
-
-def transposed(formula: Formula) -> Formula:
-    """A matrix with its sign of transposition straight above its index."""
-    match formula:
-        case Script(base, below, None):
-            return Script(base, below, TRANSPOSED)
-        case _:
-            return raised(formula, TRANSPOSED)
 
 
 def _star(write: Write, text: str, of: str = "") -> Rule:

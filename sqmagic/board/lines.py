@@ -101,4 +101,10 @@ def notes(system: System, shapes: Mapping[str, tuple[int, ...]], *, linear: bool
     scalars = plain | {state for state, shape in shapes.items() if shape == (1,)}
     owners = frozenset(layer.name for layer in system.layers)
     colours = {state: STATES[number][0] for state, number in state_colours(coloured(system)).items()}
-    return Notes(plain, scalars, carrying(system), owners, colours, linear)
+    return Notes(plain, scalars, carrying(system), owners, colours, {**_axes(system), **shapes}, linear)
+
+
+def _axes(system: System) -> dict[str, tuple[int, ...]]:
+    """Shapes of parameters that have as many axes as theirs have."""
+    free = {layer.name: (0,) * len(layer.sizes_out or ()) for layer in system.layers if layer.function == "param"}
+    return free | {f"{layer.name}.weight": (0, 0) for layer in system.layers if layer.function == "dense"}

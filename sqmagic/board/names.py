@@ -1,4 +1,5 @@
-"""How a name of the notation is set: `h_1` is h with a small 1, `gamma` is γ, `Enc_1.r` is r with Enc₁ above it."""
+"""How a name of the notation is set: `h_1` is h with a small 1, `gamma` is γ, `Enc_1.r` is r with Enc₁ above it; a name
+of several words, `next_word`, stays as it is."""
 
 from __future__ import annotations
 
@@ -40,9 +41,14 @@ def name(key: str) -> Name:
         number = word.removeprefix(function).removeprefix("_")
         return Name(FUNCTIONS[function], (number,) if number else (), tuple(path))
     base, _, below = word.replace("'", "").partition("_")
-    if not base:
-        return Name(word, (), tuple(path))
+    if not base or (_is_a_word(base) and any(map(_is_a_word, below.split("_")))):
+        return Name(word.replace("'", "") + primes, (), tuple(path))
     return Name(greek(base) + primes, (greek(below),) if below else (), tuple(path))
+
+
+def _is_a_word(part: str) -> bool:
+    """`next` is one, `h`, `lambda` and `10` are none."""
+    return len(part) > 1 and part.isalpha() and part not in GREEK
 
 
 def greek(word: str) -> str:

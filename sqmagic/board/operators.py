@@ -13,6 +13,7 @@ from typing import assert_never
 from sqmagic.board import derived, losses
 from sqmagic.board.binding import (
     ATOM,
+    BESIDE,
     LOOSE,
     PRODUCT,
     SERIES,
@@ -26,8 +27,11 @@ from sqmagic.board.binding import (
     is_scalar,
     log,
     raised,
+    rank,
     setting,
     settings,
+    transposed,
+    uncopied,
 )
 from sqmagic.board.facts import carries
 from sqmagic.board.formula import (
@@ -93,15 +97,16 @@ _SIGNS = {"add": "+", "sub": MINUS}
 
 
 def _product(expr: Apply, known: Notes) -> Bound:
-    left, right = expr.args
-    sign = Atom("⊙", "infix")
+    left, right = (uncopied(a, known, b) for a, b in (expr.args, expr.args[::-1]))
+    sign, first = Atom("⊙", "infix"), _bound(left, known)
     if is_scalar(left, known) or is_scalar(right, known):
         sign = Atom("·", "infix") if isinstance(right, Const | Position) else SPACE
-    return Bound(row(formula(left, known, PRODUCT), sign, formula(right, known, TIGHT)), PRODUCT)
+    level = BESIDE if sign == SPACE and first.level >= BESIDE else PRODUCT
+    return Bound(row(formula(left, known, PRODUCT), sign, formula(right, known, TIGHT)), level)
 
 
 def _quotient(expr: Apply, known: Notes) -> Bound:
-    left, right = expr.args
+    left, right = expr.args[0], uncopied(expr.args[1], known, expr.args[0])
     counted = _is_count(left) and _is_count(right)
     if known.linear or (known.fractional and not counted):
         sign = mark("/") if counted else Atom("/", "infix")
@@ -127,8 +132,13 @@ def _negative(expr: Apply, known: Notes) -> Bound:
 
 
 def _matrix_product(expr: Apply, known: Notes) -> Bound:
+    """`A x`; a vector from the left is written from the right, `Aᵀ x`, and two vectors are `xᵀ y`."""
     left, right = expr.args
-    return Bound(row(formula(left, known, PRODUCT), SPACE, formula(right, known, TIGHT)), PRODUCT)
+    ranks = rank(left, known), rank(right, known)
+    if ranks == (1, 2):
+        return Bound(row(transposed(formula(right, known, ATOM)), SPACE, formula(left, known, TIGHT)), BESIDE)
+    first = transposed(formula(left, known, ATOM)) if ranks == (1, 1) else formula(left, known, BESIDE)
+    return Bound(row(first, SPACE, formula(right, known, TIGHT)), BESIDE)
 
 
 def _call(text: str, role: Role = "function") -> Rule:

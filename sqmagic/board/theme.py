@@ -197,7 +197,7 @@ def state_colours(states: tuple[str, ...]) -> dict[str, int]:
 
 _NARROW = "il.,'|()[]:;jft \u2032"
 _WIDE = "mwMW×÷@—−+="
-_SANS_WIDTH, _SERIF_WIDTH = 0.62, 0.52
+_SANS_WIDTH, _SERIF_WIDTH = 0.62, 0.58
 
 
 def text_width(text: str, size: float, *, serif: bool = False) -> float:

@@ -7,7 +7,7 @@ near a kink is not used, and what is not finite is wrong. A form that fails is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqmagic.calculus.derivation.forms import Derivation
@@ -19,6 +19,7 @@ from sqmagic.checking.subject import sheet_of, with_points
 from sqmagic.equations.shapes import Shapes, settle
 from sqmagic.equations.show import show
 from sqmagic.equations.system import System
+from sqmagic.notation.problems import Problem
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import domains
 
@@ -28,6 +29,14 @@ WORST = 1e-9
 
 class WrongForm(AssertionError):
     """A form of a sheet is not what torch computes: an error of sqmagic, and not of the program."""
+
+
+class CannotTell(ValueError):
+    """There is no sheet of a program whose shapes are wrong; `problems` say what is."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +73,29 @@ def prepared(system: System, *, integers: Mapping[str, int] | None = None) -> tu
     if modules:
         raise CannotCheck(f"`{modules[0]}` is a torch module, and what it computes is its own")
     shapes = primes(system, integers)
+    if shapes.problems:
+        raise CannotCheck(f"of the sizes that the check chose, {shapes.problems[0].message}")
     return sheet_and_bench(settle(system, shapes), shapes)
 
 
 def unchecked(system: System, *, integers: Mapping[str, int] | None = None) -> Derivation:
-    """The sheet alone."""
+    """The sheet alone. Raises CannotTell where the shapes of some states contradict one another."""
     shapes = primes(system, integers)
+    if any(t.state not in shapes.states for e in system.equations for t in e.targets):
+        raise CannotTell(shapes.problems)
     return sheet_of(settle(system, shapes), shapes)[0]
+
+
+def sheet(
+    system: System, *, integers: Mapping[str, int] | None = None, checking: bool = True
+) -> tuple[Derivation, Checked | str]:
+    """The sheet, and what the check found: why it cannot be checked, and nothing where it need not be."""
+    if not checking:
+        return unchecked(system, integers=integers), ""
+    try:
+        return check(system, integers=integers)
+    except CannotCheck as why:
+        return unchecked(system, integers=integers), str(why)
 
 
 def sheet_and_bench(system: System, shapes: Shapes) -> tuple[Derivation, Bench]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,11 @@ Arrays = dict[str, NDArray[np.float64]]
 def drawn(system: System, shapes: Shapes, horizon: int, batch: int, seed: int) -> tuple[Arrays, Arrays]:
     """Parameters and inputs. Every other draw is positive, since a program may take logarithms."""
     random = np.random.default_rng(seed)
-    parameters = {name: random.normal(size=shape) * 0.6 for name, shape in shapes.parameters.items()}
-    if seed % 2:
-        parameters = {name: np.abs(value) for name, value in parameters.items()}
+    positive = bool(seed % 2)
+    parameters = {}
+    for name, shape in shapes.parameters.items():
+        value = random.normal(size=shape) * 0.6 * _share(shape, positive)
+        parameters[name] = np.abs(value) if positive else value
     inputs: Arrays = {}
     for item in system.inputs:
         shape = (*_rows(item, horizon), batch, *shapes.states[item.state])
@@ -27,6 +30,17 @@ def drawn(system: System, shapes: Shapes, horizon: int, batch: int, seed: int) -
         else:
             inputs[item.state] = random.uniform(0.25, 1.25, shape) if seed % 2 else random.normal(size=shape)
     return parameters, inputs
+
+
+FEW = 8
+"""So many weights make a sum whose size is about theirs."""
+
+
+def _share(shape: tuple[int, ...], positive: bool) -> float:
+    """Weights of wide layers are smaller, so that sums of many do not saturate what comes after: where a sigmoid is 1
+    but for rounding, 1 - sigmoid has no digits that could be checked."""
+    few = min(1.0, FEW / max(1, prod(shape[1:])))
+    return few if positive else sqrt(few)
 
 
 def _rows(item: Input, horizon: int) -> tuple[int, ...]:

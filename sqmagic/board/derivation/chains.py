@@ -111,6 +111,7 @@ def known_of(derivation: Derivation, system: System, *, colours: bool = True, li
         deltas=derivation.deltas,
         activations=derivation.activations,
         parameters=frozenset(derivation.parameters),
+        sizes={**derivation.shapes, **derivation.parameters},
         shapes=derivation.shapes,
     )
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from sqmagic.board.layout.columns import columns, gathered
+from sqmagic.board.layout.columns import columns, gathered, permuted
 from sqmagic.board.layout.excess import Found, dear, found
-from sqmagic.board.layout.grid import Plan
+from sqmagic.board.layout.grid import COLUMN, Plan
 from sqmagic.board.layout.laid import climbed, legal, tried, under
 from sqmagic.board.layout.route import Routes, route
 from sqmagic.board.layout.rows import rows
@@ -47,6 +47,7 @@ def best(plan: Plan) -> tuple[Plan, Routes]:
     last = climbed(own, chosen, budget - share * len(starts))
     best = found(own, last, _final(own, last))
     best = best if not wires or wires > _LARGE else untangled(own, polished(own, _stood_under(own, best)))
+    best = _set_aside(own, best)
     return best.plan, best.routes
 
 
@@ -68,6 +69,29 @@ def _stood_under(own: Wiring, best: Found) -> Found:
     moved = (plan for n in inputs for plan in under(own, best.plan, n))
     worth = (plan for plan in moved if tried(own, plan, most) < most)
     return min([best, *(found(own, plan, _final(own, plan)) for plan in islice(worth, _AGAIN))], key=dear)
+
+
+def _set_aside(own: Wiring, best: Found) -> Found:
+    """With targets, and what is done to them alone, to the right of all that stands in the cell, where that costs no
+    more than the columns by which the cell is narrower."""
+    plan = best.plan
+    aside = [c for c in range(plan.columns.count) if _is_aside(plan, c)]
+    inside = [c for c in range(plan.columns.count) if c not in aside]
+    if not plan.graph.timed or not inside or all(c > inside[-1] for c in aside):
+        return best
+    moved = replace(plan, columns=permuted(plan.columns, [*inside, *reversed(aside)]))
+    if not legal(own, moved):
+        return best
+    other = found(own, moved, _final(own, moved))
+    narrower = COLUMN * sum(c < inside[-1] for c in aside)
+    (wrong, excess, cost), (wrong_, excess_, cost_) = dear(best), dear(other)
+    return other if (wrong_, excess_, cost_) <= (wrong, excess, cost + narrower) else best
+
+
+def _is_aside(plan: Plan, column: int) -> bool:
+    """Whether what stands in a column stands beside a loss, above the cell."""
+    own = [node.kind for node, of in zip(plan.graph.nodes, plan.columns.of, strict=True) if column in of]
+    return all(kind in {"target", "aside"} for kind in own)
 
 
 def _final(own: Wiring, plan: Plan) -> Routes:

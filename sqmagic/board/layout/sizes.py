@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqmagic.board.layout.graph import Label, Node
 from sqmagic.board.theme import text_width
 
-CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE = 20.0, 14.0, 14.0, 17.0, 13.0, 16.0, 14.0, 14.0
+CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE = 18.0, 14.0, 14.0, 17.0, 13.0, 16.0, 14.0, 14.0
 """Sizes of letters: in circles, layers, their tabs, signs, words in ellipses, functions, goals, on wires."""
 
 ROUND = 44.0

@@ -62,8 +62,9 @@ def _tags(name: str, part: Part, colours: Mapping[str, int]) -> Iterator[Mark]:
 
 
 def _outside(part: Part, box: Box) -> bool:
-    cell = part.placed.cell
-    return cell is not None and (box.right <= cell.left or box.left >= cell.right)
+    """Whether a name stands outside of the cell for the most part, where the rail has its name from the view."""
+    cell, middle = part.placed.cell, (box.left + box.right) / 2
+    return cell is not None and not cell.left < middle < cell.right
 
 
 # --- wires -------------------------------------------------------------------------------------------
