@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from sqmagic.calculus.adjoint import adjoint
@@ -38,7 +39,7 @@ from sqmagic.schedule.plan.values import NotForKernels
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram
+    from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class ScanPage:
     """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes; the same
     of its way back, or why there is none. `outside` are the states that others read. `ready` is a method that
     computes what the scan is given besides, `made`, if there is any: the method's places go on with its results.
-    `matrices` are the shapes of states that are no vectors.
+    `matrices` are the shapes of states that are no vectors, `widths` how many components each state has.
     """
 
     scan: Scan
@@ -58,6 +59,7 @@ class ScanPage:
     ready: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
     matrices: Mapping[str, Shape] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -146,7 +148,8 @@ def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
         back = str(reason)
     states = {*method.states, *(state for state, _ in method.places)}
     matrices = {state: shapes.states[state] for state in states if len(shapes.states[state]) > 1}
-    return ScanPage(scan, method, outside, *write_c(scan), back, tuple(ready or ()), tuple(given), matrices)
+    widths = {state: prod(shapes.states[state]) for state in states}
+    return ScanPage(scan, method, outside, *write_c(scan), back, tuple(ready or ()), tuple(given), matrices, widths)
 
 
 def _draws(whole: _Whole) -> bool:
@@ -205,6 +208,7 @@ def program_of(page: ScanPage) -> ScanProgram:
         kernel.Given(interface.stills[s.state, point(s.context)], method.places[s.state, s.context], False)
         for s in scan.stills
     ]
+    taken = {base.argument for base in bases} | {own.argument for own in given}
     return kernel.ScanProgram(
         method=method.name,
         page=kernel.Page(page.page, engine(), interface.declaration),
@@ -218,13 +222,20 @@ def program_of(page: ScanPage) -> ScanProgram:
         more=scan.steps.last - scan.steps.first + 1,
         between=tuple(interface.between.items()),
         given=tuple(given),
-        weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
+        weights=_weights(scan, interface),
         backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
         ready=f"{method.name}_ready" if page.ready else "",
         matrices=tuple(
             (at, page.matrices[state]) for (state, _), at in method.places.items() if state in page.matrices
         ),
+        widths=tuple((at, page.widths[state]) for (state, _), at in method.places.items() if at in taken),
     )
+
+
+def _weights(scan: Scan, interface: Interface) -> tuple[Weights, ...]:
+    from sqmagic.runtime.kernels.program import Weights
+
+    return tuple(Weights(member, name, scan.parameters[name]) for name, member in interface.parameters.items())
 
 
 def _beyond(scan: Scan, method: ScanMethod) -> Iterator[tuple[int, str]]:
@@ -293,7 +304,7 @@ def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: 
         full=way.full,
         between=tuple(interface.between.items()),
         taken=tuple(taken),
-        weights=tuple(kernel.Weights(member, name) for name, member in interface.parameters.items()),
+        weights=_weights(scan, interface),
         parameters=tuple(
             (name, interface.gradients[name] if g.outers or g.sums else "") for name, g in way.parameters.items()
         ),

@@ -171,7 +171,7 @@ def _acting_program(plan: Acting, page: WindowPage, parts: Phases, integers: Col
     from sqmagic.runtime.windows.program import ActingProgram
 
     return ActingProgram(
-        window=_window(page, plan.planes, header("acting.h")),
+        window=_window(page, plan, header("acting.h")),
         past=plan.past,
         recorded={s: rows for s, rows in parts.recorded.items() if s != plan.outside},
         carried=parts.carried,
@@ -198,7 +198,7 @@ def _learning_program(plan: Learning, page: WindowPage, made: Compiled, parts: P
 
     acting = 0 if isinstance(made.acting, str) else flops(made.acting[0].regions)
     return LearningProgram(
-        window=_window(page, plan.planes, header("training.h")),
+        window=_window(page, plan, header("training.h")),
         inputs=plan.inputs,
         bases=plan.bases,
         numbers=plan.numbers,
@@ -221,15 +221,15 @@ def _followers(system: System, plan: Learning) -> Iterator[tuple[str, str, float
                     yield name, source + name.removeprefix(layer.name), tau
 
 
-def _window(page: WindowPage, planes: Mapping[str, Held], top: tuple[str, str]) -> WindowProgram:
-    from sqmagic.runtime.kernels.program import Page
+def _window(page: WindowPage, plan: Acting | Learning, top: tuple[str, str]) -> WindowProgram:
+    from sqmagic.runtime.kernels.program import Page, Weights
     from sqmagic.runtime.windows.program import Plane, WindowProgram
 
     return WindowProgram(
         page=Page(page.text, (*engine(), top), ""),
         members=page.members,
-        planes=tuple(Plane(s, page.states[s], h.first, h.after, h.width) for s, h in planes.items()),
+        planes=tuple(Plane(s, page.states[s], h.first, h.after, h.width) for s, h in plan.planes.items()),
         between=tuple(page.between.items()),
-        parameters=tuple((member, name) for name, member in page.parameters.items()),
+        parameters=tuple(Weights(member, name, plan.parameters[name]) for name, member in page.parameters.items()),
         gradients=tuple((member, name) for name, member in page.gradients.items()),
     )

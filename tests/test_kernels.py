@@ -465,6 +465,25 @@ def test_states_that_were_left_out_are_there_when_asked_for() -> None:
         _ = late.o
 
 
+def test_states_that_were_left_out_are_of_the_weights_of_their_call() -> None:
+    module, x = small()
+    weights = {n: (2 * p.detach()).requires_grad_() for n, p in module.named_parameters()}
+    out = torch.func.functional_call(module, weights, (), {"x": x})
+    torch.testing.assert_close(out.h, out.o * torch.tanh(out.c))
+    out.f.sum().backward()
+    assert weights["F.weight"].grad is not None and module.get_parameter("F.weight").grad is None
+    out = module(x=x)
+    module.load_state_dict({n: torch.randn_like(p) for n, p in module.named_parameters()}, assign=True)
+    torch.testing.assert_close(out.h, out.o * torch.tanh(out.c))
+    with torch.no_grad():
+        out = module(x=x)
+    torch.nn.utils.vector_to_parameters(
+        torch.randn(sum(p.numel() for p in weights.values())).double(), module.parameters()
+    )
+    with pytest.raises(RuntimeError, match="`o` was not asked for, and the weights or inputs have changed since"):
+        _ = out.o
+
+
 def test_the_plan_says_what_runs_where() -> None:
     module, x = small()
     assert str(module.plan).endswith(": not run yet")
@@ -508,6 +527,30 @@ def test_other_dtypes_devices_and_hooks_go_by_torch_and_say_why() -> None:
     other, _ = small()
     other.to("meta")(x=x.to("meta"))
     assert path(other) == "torch, because the data are not on the CPU"
+
+
+def test_weights_of_other_shapes_are_left_to_torch() -> None:
+    """C reads as much as the program says, whatever there is."""
+    module, x = small()
+    whole = module.get_submodule("F")
+    module.F = torch.nn.Linear(whole.in_features, 2, dtype=x.dtype)
+    with pytest.raises(RuntimeError, match=r"size|shape"):
+        module(x=x)
+    assert path(module) == "torch, because `F.weight` is 2 x 9 and not 6 x 9"
+    module.F = whole
+    assert module(x=x).h is not None and path(module) == "C"
+    before = net("x_t : 3\n0 -> h_0\nx_t --[E]-> e_t\nh_{t-1}|e_t --[A|tanh]-> h_t\ne_t : 4").settle().double()
+    before.E = torch.nn.Linear(3, 2, dtype=x.dtype)
+    with pytest.raises(RuntimeError, match=r"size|shape"):
+        before(x=x)
+    assert path(before) == "torch, because a layer before it gives 2 components and not 4"
+
+
+def test_torch_compile_traces_the_code_of_torch() -> None:
+    module, x = small()
+    want = module(x=x)
+    found = torch.compile(module, backend="eager")(x=x)
+    torch.testing.assert_close(found.h, want.h)
 
 
 def test_functions_of_torch_that_trace_go_by_torch() -> None:

@@ -607,6 +607,16 @@ def test_a_layer_of_a_recurrence_may_be_replaced() -> None:
     assert parametrized.get_parameter("A.parametrizations.weight.original0").grad is not None
 
 
+def test_a_gate_may_lose_its_bias() -> None:
+    gates = "x_t : 3\n0 -> h_0\nh_{t-1}|x_t --[A|sigmoid]-> a_t\nh_{t-1}|x_t --[B|tanh]-> b_t\na_t*b_t -> h_t"
+    module, x = compiled(gates).to(torch.bfloat16), torch.randn(4, 2, 3, dtype=torch.bfloat16)
+    module(x=x)
+    width = module.get_submodule("A").out_features
+    module.A = nn.Linear(width + 3, width, bias=False, dtype=torch.bfloat16)
+    module(x=x).h.sum().backward()
+    assert module.get_parameter("A.weight").grad is not None and "`A` has been changed" in str(module.plan)
+
+
 def test_code_without_rewrites_draws_no_numbers() -> None:
     torch.manual_seed(0)
     compiled(RECURRENT)

@@ -350,6 +350,13 @@ def test_what_cannot_be_in_c_is_done_by_torch_and_said(env: str, more: dict[str,
     assert f"because {why}" in "\n".join(told(net.windows, net.run.engine))
 
 
+def test_a_layer_of_another_size_is_left_to_torch() -> None:
+    net = net_of("a2c", torch.float32)
+    net.V_2 = torch.nn.Linear(net.get_submodule("V_2").in_features, 3)
+    with pytest.raises(RuntimeError, match=r"size|shape"):
+        net.train_on("CartPole", steps=64, batch=4, horizon=8, seed=1, progress=False)
+
+
 def test_weights_that_are_not_numbers_any_more_are_taken_back() -> None:
     net = net_of("a2c")
     with torch.no_grad():

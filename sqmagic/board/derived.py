@@ -111,9 +111,9 @@ def total(write: Write, otherwise: Rule) -> Rule:
         match body:
             case Apply("square", (Apply("flatten", (inner,)),)) if known.shapes:
                 return _squares(write(inner, known, LOOSE))
-            case Apply("flatten", (Apply("mul", (matrix_, Apply("outer", (left, right)))),)) if known.shapes:
-                first, last = transposed(write(left, known, ATOM)), write(right, known, TIGHT)
-                return Bound(row(first, SPACE, write(matrix_, known, BESIDE), SPACE, last), BESIDE)
+            case Apply("flatten", (Apply("mul", (inner, Apply("outer", (column, last)))),)) if known.shapes:
+                before, after = transposed(write(column, known, ATOM)), write(last, known, TIGHT)
+                return Bound(row(before, SPACE, write(inner, known, BESIDE), SPACE, after), BESIDE)
         if not all(_is_vector(read, known) for read in walk(body) if isinstance(read, Read)) or not known.shapes:
             return otherwise(expr, known)
         match body:

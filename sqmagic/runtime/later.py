@@ -48,8 +48,9 @@ def as_matrix(rows: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def versions(tensors: Sequence[Tensor]) -> list[int]:
-    """How often each has been changed."""
+    """How often each has been changed, and where it lies: `.data` may have been given another tensor's memory."""
     try:
-        return [t._version for t in tensors]
+        told = [t._version for t in tensors]
     except RuntimeError:  # tensors of inference mode do not tell
-        return [t._version for t in tensors if not t.is_inference()]
+        told = [t._version for t in tensors if not t.is_inference()]
+    return told + [t.data_ptr() for t in tensors]

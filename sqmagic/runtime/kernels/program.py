@@ -55,10 +55,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A member that takes a parameter, by its name in `state_dict()`."""
+    """A member that takes a parameter, by its name in `state_dict()`, of this shape."""
 
     member: str
     parameter: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class ScanProgram:
     none; what is `beyond` C are arguments by which examples end at steps of their own, each with the reason. There are
     T + `more` steps. `backward` is the way back, or why there is none. `ready` is a method that takes the same
     arguments and gives those that C takes besides; "" where it takes no more. `matrices` are the places of arguments
-    that are no vectors, with their shapes.
+    that are no vectors, with their shapes; `widths` how many components an example has of each argument that C
+    takes, at a step of what runs over time.
     """
 
     method: str
@@ -89,6 +91,7 @@ class ScanProgram:
     backward: Backward | str
     ready: str = ""
     matrices: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    widths: tuple[tuple[int, int], ...] = ()
 
     @property
     def pages(self) -> tuple[Page, ...]:

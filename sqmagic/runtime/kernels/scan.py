@@ -23,7 +23,7 @@ from sqmagic.runtime.graphs.recording import Call
 from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready
-from sqmagic.runtime.kernels.program import ScanProgram
+from sqmagic.runtime.kernels.program import ScanProgram, Weights
 from sqmagic.runtime.later import Later, LeftOut, as_matrix
 
 Method = Callable[..., Any]
@@ -70,10 +70,14 @@ class Bound:
             return self.recorded(module, args, {}, str(reason))
         self.report.path = "C"
         found = setting.ready
-        by_torch = partial(_by_torch, self, module, args)
-        if differentiated and not self.program.ready:
-            setting = setting._replace(by_torch=partial(_again, self, module, args, setting.places))
-        states = _left_out(setting, Later(by_torch if differentiated else partial(_all, setting, tensors), tensors))
+        by_torch = None if self.program.ready else partial(_again, self, module, args, setting.places)
+        if not differentiated:
+            later = partial(_all, setting, tensors)
+        elif by_torch is not None:
+            setting, later = setting._replace(by_torch=by_torch), partial(by_torch, tensors)
+        else:
+            later = partial(_by_torch, self, module, args)
+        states = _left_out(setting, Later(later, tensors))
         if differentiated:
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
         else:
@@ -128,14 +132,31 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     if program.matrices:
         args = _in_rows(program, args)
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
-    tensors = [*arguments.values(), *_weights(module, bound.layers)]
+    weights = _weights(module, bound.layers)
+    tensors = [*arguments.values(), *weights]
     dtype = _dtype(tensors)
+    _fits(program, args, weights)
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
     found = bound.ready(dtype, differentiated)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
     return Setting(found, size, tuple(arguments)), tensors, differentiated
+
+
+def _fits(program: ScanProgram, args: Sequence[Any], weights: Sequence[Tensor]) -> None:
+    """C reads as much as the program says, whatever there is. Raises CannotCompile."""
+    for own, weight in zip(program.weights, weights, strict=True):
+        _fit(own, weight)
+    for place, width in program.widths:
+        if args[place].shape[-1] != width:
+            raise CannotCompile(f"a layer before it gives {args[place].shape[-1]} components and not {width}")
+
+
+def _fit(own: Weights, weight: Tensor) -> None:
+    if weight.shape != own.shape:
+        shapes = " and not ".join(" x ".join(map(str, shape)) for shape in (weight.shape, own.shape))
+        raise CannotCompile(f"`{own.parameter}` is {shapes}")
 
 
 def _in_rows(program: ScanProgram, args: Sequence[Any]) -> list[Any]:
@@ -153,9 +174,12 @@ def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
     raise CannotCompile("nothing tells how many examples there are")
 
 
-def weight_of(module: nn.Module, parameter: str) -> Tensor:
-    """A parameter as a call of its layer would use it. Raises CannotCompile where the layer is no plain one."""
-    return _weights(module, list(_layers([parameter])))[0]
+def weight_of(module: nn.Module, own: Weights) -> Tensor:
+    """A parameter as a call of its layer would use it. Raises CannotCompile where the layer is no plain one, or of
+    another size."""
+    (weight,) = _weights(module, list(_layers([own.parameter])))
+    _fit(own, weight)
+    return weight
 
 
 def _layers(parameters: Sequence[str]) -> Iterator[Layer]:

@@ -113,9 +113,9 @@ def frame(
     room = torch.zeros(page.memory(batch) + _ALIGNED, dtype=dtype)
     made.keep.append(room)
     made.set("memory", (room.data_ptr() + _ALIGNED - 1) // _ALIGNED * _ALIGNED)
-    for member, name in program.parameters:
-        value = weight_of(module, name)
+    for each in program.parameters:
+        value = weight_of(module, each)
         if value.dtype != dtype or not value.is_contiguous() or value.device.type != "cpu":
-            raise CannotCompile(f"`{name}` does not lie on the CPU in one piece")
-        made.set(member, value.data_ptr())
+            raise CannotCompile(f"`{each.parameter}` does not lie on the CPU in one piece")
+        made.set(each.member, value.data_ptr())
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqmagic.runtime.kernels.program import Page
+from sqmagic.runtime.kernels.program import Page, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,14 @@ class Plane:
 @dataclass(frozen=True, slots=True)
 class WindowProgram:
     """A page with the members of its struct in order, `*` before pointers; `between` are members of values in between
-    with their widths, `parameters` and `gradients` members by the parameter's name in `state_dict()`."""
+    with their widths, `parameters` the members that take one, `gradients` those that take its gradient by the
+    parameter's name in `state_dict()`."""
 
     page: Page
     members: tuple[str, ...]
     planes: tuple[Plane, ...]
     between: tuple[tuple[str, int], ...]
-    parameters: tuple[tuple[str, str], ...]
+    parameters: tuple[Weights, ...]
     gradients: tuple[tuple[str, str], ...] = ()
 
 
