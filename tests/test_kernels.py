@@ -7,8 +7,9 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -482,6 +483,34 @@ def test_states_that_were_left_out_are_of_the_weights_of_their_call() -> None:
     )
     with pytest.raises(RuntimeError, match="`o` was not asked for, and the weights or inputs have changed since"):
         _ = out.o
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_what_was_left_out_is_not_of_what_has_been_written_over_since(
+    mode: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Nobody tells of a write to `.data`, or to a tensor of inference mode."""
+    module, x = small()
+    weight = module.get_parameter("F.weight")
+    with mode():
+        given = x.clone()
+        out, kept = module(x=given), module(x=given)
+        torch.testing.assert_close(kept.h, kept.o * torch.tanh(kept.c))
+        if mode is torch.inference_mode:
+            given.copy_(2 * x)
+    if mode is torch.no_grad:
+        weight.data.copy_(2 * weight)
+    with pytest.raises(RuntimeError, match="`o` was not asked for, and the weights or inputs have changed since"):
+        _ = out.o
+
+
+def test_a_result_that_is_changed_says_nothing_of_what_was_left_out() -> None:
+    module, x = small()
+    with torch.no_grad():
+        out = module(x=x)
+        want = module(x=x).o.clone()
+        out.h.zero_()
+        torch.testing.assert_close(out.o, want)
 
 
 def test_the_plan_says_what_runs_where() -> None:

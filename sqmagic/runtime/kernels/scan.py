@@ -77,11 +77,13 @@ class Bound:
             setting, later = setting._replace(by_torch=by_torch), partial(by_torch, tensors)
         else:
             later = partial(_by_torch, self, module, args)
-        states = _left_out(setting, Later(later, tensors))
+        every = Later(later, tensors)
+        states = _left_out(setting, every)
         if differentiated:
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
         else:
             outside = forward(setting, tensors, found.outside).outputs(found.own)
+            every.gave(dict(zip(found.outside, outside, strict=False)), outside)
         if found.matrices:
             shapes = dict(found.matrices)
             outside = tuple(as_matrix(t, shapes[n]) if n in shapes else t for n, t in enumerate(outside))
