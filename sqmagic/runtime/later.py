@@ -13,12 +13,14 @@ from torch import Tensor
 class Later:
     """All states of a scan, computed when one that was left out is asked for, from what the scan was given then.
 
-    Memory may have been written without torch knowing (`.data`, inference mode): what the scan `gave` tells.
+    Memory may have been written, or exchanged, without torch knowing (`.data`, inference mode): what the scan `gave`
+    tells, or at least where the `tensors` lie.
     """
 
-    def __init__(self, every: Callable[[], Mapping[str, Tensor]], tensors: Sequence[Tensor]) -> None:
+    def __init__(self, every: Callable[[], Mapping[str, Tensor]], tensors: Sequence[Tensor], places: bool = True) -> None:
         self._every, self._tensors = every, tensors
         self._versions = versions(tensors)
+        self._places = list(map(Tensor.data_ptr, tensors)) if places else None
         self._found: Mapping[str, Tensor] | None = None
         self._lock = Lock()
         self._gave: tuple[Mapping[str, Tensor], Sequence[Tensor], list[int]] = ({}, (), [])
@@ -31,13 +33,17 @@ class Later:
         """Raises RuntimeError where what it is computed from has been changed since."""
         with self._lock:
             if self._found is None:
-                found = self._every() if self._versions == versions(self._tensors) else None
+                found = None if self._changed() else self._every()
                 if found is None or not self._gives_the_same(found):
                     raise RuntimeError(
                         f"`{state}` was not asked for, and the weights or inputs have changed since: call the net again"
                     )
                 self._found = found
         return self._found[state]
+
+    def _changed(self) -> bool:
+        moved = self._places is not None and self._places != list(map(Tensor.data_ptr, self._tensors))
+        return moved or self._versions != versions(self._tensors)
 
     def _gives_the_same(self, found: Mapping[str, Tensor]) -> bool:
         """Whether the results have come out once more, unless somebody has changed them."""
@@ -75,9 +81,8 @@ def as_matrix(rows: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def versions(tensors: Sequence[Tensor]) -> list[int]:
-    """How often each has been changed, and where it lies: `.data` may have been given another tensor's memory."""
+    """How often each has been changed."""
     try:
-        told = [t._version for t in tensors]
+        return [t._version for t in tensors]
     except RuntimeError:  # tensors of inference mode do not tell
-        told = [t._version for t in tensors if not t.is_inference()]
-    return told + [t.data_ptr() for t in tensors]
+        return [t._version for t in tensors if not t.is_inference()]

@@ -46,11 +46,13 @@ class Layer(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A scan of one class: its program, the method written for torch as what records it has it, the layers with its
-    weights, and its pages as they are loaded, by the type of numbers and whether there is a way back."""
+    weights, the shapes of these, and its pages as they are loaded, by the type of numbers and whether there is a way
+    back."""
 
     program: ScanProgram
     recorded: Recorded
     layers: tuple[Layer, ...]
+    shapes: list[tuple[int, ...]]
     loaded: dict[tuple[torch.dtype, bool], Ready] = field(default_factory=dict)
 
     @property
@@ -77,7 +79,7 @@ class Bound:
             setting, later = setting._replace(by_torch=by_torch), partial(by_torch, tensors)
         else:
             later = partial(_by_torch, self, module, args)
-        every = Later(later, tensors)
+        every = Later(later, tensors, differentiated)
         states = _left_out(setting, every)
         if differentiated:
             outside = Scan.apply(setting, *tensors)  # type: ignore[no-untyped-call]
@@ -105,9 +107,10 @@ class Bound:
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
     """Puts the compiled scan in the place of a class's method."""
     layers = tuple(_layers([w.parameter for w in program.weights]))
+    shapes = [weights.shape for weights in program.weights]
     states = [own.state for own in program.own[: program.returned]]
     reads = whole if program.ready else partial(_read, layers)
-    bound = Bound(program, Recorded(vars(kind)[program.method], reads, states, program.outside), layers)
+    bound = Bound(program, Recorded(vars(kind)[program.method], reads, states, program.outside), layers, shapes)
 
     def method(self: nn.Module, *args: Any) -> Any:
         return bound(self, *args)
@@ -137,22 +140,18 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     weights = _weights(module, bound.layers)
     tensors = [*arguments.values(), *weights]
     dtype = _dtype(tensors)
-    _fits(program, args, weights)
+    if list(map(Tensor.size, weights)) != bound.shapes:  # C reads as much as the program says, whatever there is
+        for own, weight in zip(program.weights, weights, strict=True):
+            _fit(own, weight)
+    for place, width in program.widths:
+        if args[place].size(-1) != width:
+            raise CannotCompile(f"a layer before it gives {args[place].size(-1)} components and not {width}")
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
     found = bound.ready(dtype, differentiated)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
     return Setting(found, size, tuple(arguments)), tensors, differentiated
-
-
-def _fits(program: ScanProgram, args: Sequence[Any], weights: Sequence[Tensor]) -> None:
-    """C reads as much as the program says, whatever there is. Raises CannotCompile."""
-    for own, weight in zip(program.weights, weights, strict=True):
-        _fit(own, weight)
-    for place, width in program.widths:
-        if args[place].shape[-1] != width:
-            raise CannotCompile(f"a layer before it gives {args[place].shape[-1]} components and not {width}")
 
 
 def _fit(own: Weights, weight: Tensor) -> None:
