@@ -6,7 +6,8 @@ import copy
 import io
 import math
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from against import random_inputs
 from emitted import emitted, net, randomised
 from programs import PROGRAMS
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, prune
 from torch.utils.data import DataLoader, TensorDataset
 
 from sqmagic.nets import compile as compiled
@@ -221,6 +223,37 @@ def test_the_first_data_settle_the_shapes() -> None:
         module(x=x[..., :2])
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda parent: torch.optim.SGD(parent.parameters()),
+        lambda parent: parent.requires_grad_(False),
+        lambda parent: parent.apply(lambda module: None),
+        lambda parent: list(parent.modules()),
+        lambda parent: parent.load_state_dict({}, strict=False),
+        lambda parent: parent.state_dict(),
+    ],
+)
+def test_a_module_that_holds_a_net_without_parameters_says_so_too(ask: Callable[[nn.Module], object]) -> None:
+    parent = nn.Sequential(nn.Linear(2, 2), net(OPEN))
+    with pytest.raises(UnsettledError, match="the net has no parameters yet: the shape of `x`"):
+        ask(parent)
+    assert "parameters wait for `x`" in repr(parent)
+    other = restored(copy.deepcopy(parent).double().train().eval())[1]
+    assert other.settle(x=torch.rand(3, 4, 6), y=torch.tensor([0, 1, 2, 1])).Enc.weight.dtype == torch.float64
+    assert not other.training
+
+
+def test_what_is_put_on_a_net_before_its_shapes_are_known_stays() -> None:
+    module = net(OPEN)
+    module.register_buffer("mean", torch.ones(2))
+    module.extra, module.Gen, module.note = nn.Linear(2, 1).eval(), nn.Linear(5, 3, bias=False), "mine"
+    extra, layer = module.extra, module.Gen
+    module.settle(x=torch.rand(3, 4, 6), y=torch.tensor([0, 1, 2, 1]))
+    assert module.extra is extra and not extra.training and module.Gen is layer and module.note == "mine"
+    assert set(module.state_dict()) == {"mean", "Enc.weight", "Enc.bias", "Gen.weight", "extra.weight", "extra.bias"}
+
+
 def test_what_a_call_lacks_to_settle_the_shapes_is_named() -> None:
     module = net(OPEN)
     with pytest.raises(UnsettledError, match=r"the shape of `x`.* is not known"):
@@ -258,6 +291,97 @@ def test_copies_are_independent_and_weights_are_saved_by_name() -> None:
     fresh = net(RNN)
     fresh.load_state_dict(torch.load(file))
     assert torch.equal(fresh(x=x).p, before)
+
+
+def restored(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+def _unmoved(module: nn.Module, given: Any) -> None:
+    """A hook that changes nothing."""
+
+
+def test_pickled_together_parameters_are_the_ones_that_something_else_holds() -> None:
+    module = net(RNN)
+    module, optimizer = restored((module, torch.optim.SGD(module.parameters(), lr=0.1)))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    module.loss(x=torch.rand(4, 2, 3), y=torch.rand(4, 2, 2)).backward()
+    optimizer.step()
+    assert all(not torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    both = nn.ModuleDict({"a": net(RNN), "b": net(RNN)})
+    both["b"].Gen = both["a"].Gen
+    both["b"].Enc.weight = both["a"].Enc.weight
+    both = restored(both)
+    assert both["b"].Gen is both["a"].Gen and both["b"].Enc.weight is both["a"].Enc.weight
+    shared = net(RNN).share_memory()
+    other = pickle.loads(bytes(ForkingPickler.dumps(shared)))
+    nn.init.zeros_(other.Gen.weight)
+    assert not shared.Gen.weight.any()
+
+
+def test_what_was_added_to_a_net_is_in_its_copies() -> None:
+    module, x = net(RNN), torch.rand(4, 2, 3)
+    module.register_buffer("mean", torch.ones(2))
+    module.register_buffer("scratch", torch.ones(2), persistent=False)
+    module.extra, module.note = nn.Linear(2, 1), "mine"
+    module.Gen = nn.Sequential(nn.Linear(5, 2), nn.Flatten(2))
+    module.Gen.eval()
+    module.Enc.bias.requires_grad_(False)
+    module.register_forward_pre_hook(_unmoved)
+    for other in (copy.deepcopy(module), restored(module), restored(restored(module))):
+        assert torch.equal(other(x=x).p, module(x=x).p)
+        assert other.state_dict().keys() == module.state_dict().keys() and "scratch" in dict(other.named_buffers())
+        assert other.note == "mine" and not other.Gen.training and not other.Enc.bias.requires_grad
+        assert len(other._forward_pre_hooks) == 1
+
+
+@pytest.mark.parametrize("program", ["norms", "norm_of_state", "embed", "image"])
+def test_layers_of_any_kind_can_be_pickled_more_than_once(program: str) -> None:
+    module = net(PROGRAMS[program]).eval()
+    given = random_inputs(emitted(PROGRAMS[program]), 4, 2)
+    want = module(given)
+    for other in (copy.deepcopy(module), restored(module), copy.deepcopy(restored(restored(module)))):
+        found = other(given)
+        assert all(torch.equal(found[state], want[state]) for state in want)
+
+
+def test_parametrized_layers_are_refused_as_torch_does() -> None:
+    module = net(RNN)
+    nn.utils.parametrizations.weight_norm(module.Gen)
+    with pytest.raises(RuntimeError, match="parametrized modules is only supported through state_dict"):
+        pickle.dumps(module)
+
+
+def test_how_a_copy_ran_is_told_of_the_copy() -> None:
+    module, x = net(RNN), torch.rand(4, 2, 3)
+    module(x=x)
+    ran = module.ran
+    for other in (copy.deepcopy(module), restored(module)):
+        assert set(other.ran.values()) == {"not run yet"}
+        other.to(torch.bfloat16)(x=x)
+        assert other.ran != ran and module.ran == ran
+
+
+def test_a_parameter_of_no_layer_may_be_pruned_and_parametrized() -> None:
+    text = RNN.replace("--[Gen]", "-> m_t\nm_t*b --[Gen]") + "b : param(5)"
+    x, y = torch.rand(4, 2, 3), torch.rand(4, 2, 2)
+    module = net(text)
+    prune.l1_unstructured(module, "b", 0.4)
+    for _ in range(2):
+        module.loss(x=x, y=y).backward()
+        assert int((module(x=x).h * module.b == 0).all(0).all(0).sum()) == 2
+    assert int((module.get_parameter("b_orig").grad == 0).sum()) == 2
+    quiet(module, x=x, y=y, epochs=2)
+    prune.remove(module, "b")
+    assert module(x=x).p.isfinite().all()
+
+    class Nought(nn.Module):
+        def forward(self, value: Tensor) -> Tensor:
+            return value * 0
+
+    parametrize.register_parametrization(module, "b", Nought())
+    for other in (module, copy.deepcopy(module)):
+        torch.testing.assert_close(other(x=x).p, other.Gen.bias.expand(4, 2, 2))
 
 
 def test_moving_to_another_dtype_moves_what_is_computed() -> None:

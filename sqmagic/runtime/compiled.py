@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, telling
+from sqmagic.runtime import generated, inputs, pickled, telling
 from sqmagic.runtime.blueprint import Blueprint, InputSpec, Settled, World
 from sqmagic.runtime.errors import UnsettledError, UnsupportedError
 from sqmagic.runtime.graphs.recorded import Recorded
@@ -26,6 +26,12 @@ from sqmagic.runtime.windows.program import Windows
 
 _TABLES = ("_parameters", "_modules", "_buffers", "_non_persistent_buffers_set")
 
+_MADE = ("_code", "_as_written", "_scans", "_whole", "size")
+"""What a copy makes anew: generated code, and how it ran."""
+
+_LENT = ("_blueprint", "_settled", "_windows", "_windows_of", "env")
+"""What a net and its copies have in common."""
+
 
 class Compiled(nn.Module):
     """A program with its parameters. What calls it, trains it and tells about it are functions of other pages."""
@@ -36,6 +42,8 @@ class Compiled(nn.Module):
     _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _opened: tuple[tuple[str, ...], ...]  # layers whose weights the rewrites take, by the names on the way to each
+    _named: frozenset[str]  # what the program itself has in the tables
+    _free: tuple[str, ...]  # its parameters that are of no layer
     _kept: dict[str, Tensor]  # weights that wait for parameters
     _scans: tuple[Bound, ...]  # recurrences that may run as C
     _whole: Recorded | None  # `forward`, where there are recurrences that may not
@@ -106,7 +114,8 @@ class Compiled(nn.Module):
             for own in module._parameters.values() if module is not None else ():
                 if own is not None and own.is_floating_point():
                     return own
-        every = (own for module in self.modules() for own in module._parameters.values())
+        modules = self.modules() if self.is_settled else ()
+        every = (own for module in modules for own in module._parameters.values())
         return next((own for own in every if own is not None and own.is_floating_point()), self._like)
 
     # --- as shapes become known ------------------------------------------------------------------
@@ -144,12 +153,28 @@ class Compiled(nn.Module):
                 bound.report.path = f"torch, because `{layer}` has been changed"
             if self._whole is not None and self._whole.report.path:
                 self._whole.report.path = f"torch, because `{layer}` has been changed"
-            return self._as_written
-        return self._code
+            return self._as_net_has_them(self._as_written)
+        return self._as_net_has_them(self._code)
+
+    def _as_net_has_them(self, code: nn.Module) -> nn.Module:
+        """The code, where parameters have been pruned or parametrized on what they are now."""
+        changed = [name for name in self._free if name not in self._parameters]
+        if not changed:
+            return code
+        for (
+            hook
+        ) in self._forward_pre_hooks.values():  # a call of the net has them compute what is pruned; others do not
+            if getattr(hook, "_tensor_name", None) in changed:
+                hook(self, ())
+        other = type(code).__new__(type(code))
+        other.__dict__.update(code.__dict__)
+        other.__dict__["_parameters"] = {**self._parameters, **{name: getattr(self, name) for name in changed}}
+        return other
 
     def _begin(self, blueprint: Blueprint, like: Tensor) -> None:
         self._blueprint, self._like, self._kept = blueprint, like, {}
         self._code = self._as_written = None
+        self._named, self._free = frozenset(), ()
         self.env, self.run = None, None
 
     def _settle(self, settled: Settled) -> None:
@@ -158,16 +183,31 @@ class Compiled(nn.Module):
         if settled.source is None:
             return
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
-        self.__dict__["_scans"] = tuple(bind(type(code), program) for program in settled.scans)
-        left = any(part.recurs and not part.method for part in settled.plan)
-        self.__dict__["_whole"] = record(type(code), "forward") if left else None
-        code.to(device=self._like.device, dtype=self._like.dtype)
-        other = generated.twin(code, settled.as_written, self._blueprint.name) if settled.as_written else None
+        code.to(device=self._like.device, dtype=self._like.dtype).train(self.training)
+        named = frozenset(name for table in _TABLES for name in code.__dict__[table])
+        self._free = tuple(code._parameters)
         for table in _TABLES:
-            self.__dict__[table] = code.__dict__[table]
-        self.__dict__["_code"], self.__dict__["_as_written"] = code, other
-        self.train(self.training)
+            own, made = self.__dict__[table], code.__dict__[table]
+            added = [name for name in own if name not in self._named]
+            made.update({name: own[name] for name in added} if isinstance(own, dict) else added)
+            self.__dict__[table] = made
+        self._named = named
+        self._compute_by(code)
         self._take_kept()
+
+    def _compute_by(self, code: nn.Module) -> None:
+        """Generated code on the net's own tables; how it runs is not known yet."""
+        settled, name = self._settled, self._blueprint.name
+        assert settled.source is not None, "there is code"
+        code.__dict__.update({table: self.__dict__[table] for table in _TABLES}, training=self.training)
+        found = {
+            "_scans": tuple(bind(type(code), program) for program in settled.scans),
+            "_whole": record(type(code), "forward") if any(p.recurs and not p.method for p in settled.plan) else None,
+            "_code": code,
+            "_as_written": generated.twin(code, settled.as_written, name) if settled.as_written else None,
+        }
+        self.__dict__.update(found)
+        pickled.with_page(code, settled.source, name)
 
     # --- parameters ------------------------------------------------------------------------------
 
@@ -195,6 +235,18 @@ class Compiled(nn.Module):
         self._settled_code()
         return super().named_parameters(*args, **keywords)
 
+    def named_modules(self, *args: Any, **keywords: Any) -> Iterator[tuple[str, nn.Module]]:
+        """A module that holds the net looks for parameters here: there must be some to find. What compiles it may look
+        before the first call."""
+        if not torch.compiler.is_compiling():
+            self._settled_code()
+        found: Iterator[tuple[str, nn.Module]] = super().named_modules(*args, **keywords)
+        return found
+
+    def apply(self, *args: Any, **keywords: Any) -> Self:
+        self._settled_code()
+        return super().apply(*args, **keywords)
+
     def state_dict(self, *args: Any, **keywords: Any) -> Any:
         self._settled_code()
         return super().state_dict(*args, **keywords)
@@ -202,6 +254,11 @@ class Compiled(nn.Module):
     def load_state_dict(self, *args: Any, **keywords: Any) -> Any:
         self._settled_code()
         return super().load_state_dict(*args, **keywords)
+
+    def _load_from_state_dict(self, *args: Any, **keywords: Any) -> None:
+        """What a module that holds the net calls."""
+        self._settled_code()
+        super()._load_from_state_dict(*args, **keywords)
 
     # --- as a torch module -------------------------------------------------------------------------
 
@@ -222,34 +279,25 @@ class Compiled(nn.Module):
         other = type(self).__new__(type(self))
         memo[id(self)] = other
         for key, value in self.__dict__.items():
-            if key in ("_blueprint", "_settled", "_scans", "_whole", "_windows", "_windows_of", "env"):
-                other.__dict__[key] = value
-            else:
-                other.__dict__[key] = None if key == "run" else deepcopy(value, memo)
+            if key not in (*_MADE, "run"):
+                other.__dict__[key] = value if key in _LENT else deepcopy(value, memo)
+        other._begin_again()
         return other
 
-    def __reduce__(self) -> Any:
-        weights = dict(self.state_dict()) if self.is_settled else {}
-        frozen = [n for n, p in self.named_parameters() if not p.requires_grad] if self.is_settled else []
-        return _restored, (type(self), self._blueprint, self._settled, weights, frozen, self.training, self._like)
+    def __getstate__(self) -> dict[str, Any]:
+        """Parameters, layers and all that was added are the very objects, so that those that something else holds too
+        are the same afterwards; the generated code is made anew."""
+        state = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {k: v for k, v in state.items() if k not in (*_MADE, "run", "env", "_windows", "_windows_of")}
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.env = None
+        self._begin_again()
 
-def _restored(
-    kind: type[Compiled],
-    blueprint: Blueprint,
-    settled: Settled,
-    weights: Mapping[str, Tensor],
-    frozen: list[str],
-    training_mode: bool,
-    like: Tensor,
-) -> Compiled:
-    net = kind.__new__(kind)
-    nn.Module.__init__(net)
-    net._begin(blueprint, like)
-    net._settle(settled)
-    net.train(training_mode)
-    if weights:
-        net.load_state_dict(weights, assign=False)
-    for name, parameter in net.named_parameters() if weights else ():
-        parameter.requires_grad_(name not in frozen)
-    return net
+    def _begin_again(self) -> None:
+        """A copy has code of its own, which has not run."""
+        self._code = self._as_written = self._whole = self.run = None
+        self._scans = ()
+        if self._settled.source is not None:
+            self._compute_by(generated.twin(nn.Module(), self._settled.source, self._blueprint.name))
