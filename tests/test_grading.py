@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import sqmagic
 from sqmagic.grading.verdict import Verdict
@@ -38,6 +39,15 @@ def test_a_net_is_the_same_as_itself_and_is_left_as_it_was() -> None:
     assert found and found.remarks == ()
     assert all((value == before[name]).all() for name, value in module.state_dict().items())
     assert module.training
+
+
+def test_nothing_that_is_drawn_later_depends_on_a_check() -> None:
+    module = net(GRU)
+    torch.manual_seed(3)
+    want = torch.rand(2)
+    torch.manual_seed(3)
+    assert sqmagic.check(module, GRU) is not None
+    assert torch.equal(torch.rand(2), want)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,16 @@ def test_a_net_that_is_there_shows_itself_in_another_way() -> None:
     assert net.derivation.foot == "not checked against torch.autograd"
 
 
+def test_nothing_that_is_drawn_later_depends_on_what_was_looked_at() -> None:
+    net = compile(RNN)
+    torch.manual_seed(3)
+    want = torch.rand(2)
+    torch.manual_seed(3)
+    assert net.derivation.text and net.latex
+    pickle.loads(pickle.dumps(net))
+    assert torch.equal(torch.rand(2), want)
+
+
 def test_a_net_with_a_derivation_can_be_pickled() -> None:
     net = pickle.loads(pickle.dumps(compile(RNN)))
     assert "forms checked" in net.derivation.text

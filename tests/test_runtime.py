@@ -17,6 +17,7 @@ from against import random_inputs
 from emitted import emitted, net, randomised
 from programs import PROGRAMS
 from torch import Tensor, nn
+from torch.nn.parallel.distributed import _find_tensors
 from torch.nn.utils import parametrize, prune
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -97,6 +98,22 @@ def test_without_its_target_every_state_is_there_that_does_not_need_it() -> None
     assert set(module(x=x, y=torch.rand(4, 2, 2))) == {"x", "y", "h_0", "h", "p", "e"}
 
 
+def test_states_are_pickled_and_copied_with_those_that_nobody_has_asked_for() -> None:
+    module, x = net(RNN), torch.rand(4, 2, 3)
+    out = module(x=x, lengths=[4, 2])
+    for other in (pickle.loads(pickle.dumps(out)), copy.deepcopy(module(x=x, lengths=[4, 2]))):
+        assert set(other) == set(out) and other.domain("h") == out.domain("h") and not other.h.requires_grad
+        assert all(torch.equal(other[state].nan_to_num(7), out[state].nan_to_num(7)) for state in out)
+        assert torch.equal(other["h_0"], out["h_0"])
+
+
+@pytest.mark.parametrize("text", [RNN, "x_t : 3\n0 -> h_0\nx_t|h_{t-1} --[Enc|tanh]-> h_t"])
+def test_distributed_training_finds_the_tensors_of_a_call(text: str) -> None:
+    out = net(text)(x=torch.rand(4, 2, 3))
+    found = list(_find_tensors(out))
+    assert len(found) == len(out) and any(t.grad_fn is not None for t in found)
+
+
 # --- what may be given ---------------------------------------------------------------------------
 
 
@@ -160,6 +177,20 @@ def test_what_does_not_fit_is_said_in_words(case: str) -> None:
 def test_a_class_is_a_whole_number_among_its_values(y: Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         net(CLASSIFIER).loss(X=torch.rand(2, 4), y=y)
+
+
+def test_values_of_classes_are_not_looked_at_where_nobody_can() -> None:
+    module = net(CLASSIFIER)
+    X, y = torch.rand(6, 5, 4), torch.randint(3, (6, 5))
+    losses = torch.vmap(lambda X, y: module.loss(X=X, y=y))(X, y)
+    torch.testing.assert_close(losses, torch.stack([module.loss(X=a, y=b) for a, b in zip(X, y, strict=True)]))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_torch_script_cannot_do_is_said_in_words() -> None:
+    for module in (net(RNN), nn.Sequential(net(RNN))):
+        with pytest.raises(UnsupportedError, match="script cannot compile a net"):
+            torch.jit.script(module)
 
 
 def test_a_goal_that_counts_at_no_step_says_so() -> None:
@@ -449,6 +480,17 @@ def test_two_futures_go_on_from_one_memory() -> None:
         module.step(memory, x=torch.rand(2, 4))
 
 
+def test_the_memory_of_another_net_is_told_apart() -> None:
+    module = net(RNN)
+    memory, _ = module.step(None, x=torch.rand(2, 3))
+    assert copy.deepcopy(module).step(memory, x=torch.rand(2, 3))[1].h.shape == (2, 5)
+    wider = compiled(RNN, width=7)
+    with pytest.raises(InputError, match=r"the memory is of another net: `h` is \[5\] there, and \[7\] here"):
+        wider.step(memory, x=torch.rand(2, 3))
+    with pytest.raises(InputError, match="the memory is of another net: there is no `g` there"):
+        net(RNN.replace("h_", "g_")).step(memory, x=torch.rand(2, 3))
+
+
 @pytest.mark.parametrize(
     ("program", "why"),
     [
@@ -520,6 +562,27 @@ def test_loaders(kind: str) -> None:
     assert len(history.losses) == 4
     for a, b in zip(module.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_tensors_may_have_the_batch_first_too() -> None:
+    x, y = _sums(12)
+    start, lengths = net(RNN), [5, 3, 4] * 4
+    expected, module = copy.deepcopy(start), copy.deepcopy(start)
+    first = {"x": x.transpose(0, 1), "y": y.transpose(0, 1)}
+    want = quiet(expected, x=x, y=y, lengths=lengths, validation={"x": x, "y": y}, shuffle=False)
+    found = quiet(module, first, lengths=lengths, batch_first=True, validation=first, shuffle=False)
+    assert found.losses == want.losses and found.validation == want.validation
+    packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+    again = quiet(copy.deepcopy(start), x=packed, y=first["y"], batch_first=True, shuffle=False)
+    assert again.losses == want.losses
+
+
+def test_a_loader_that_can_be_gone_through_once_tells_shapes_and_loses_no_batch() -> None:
+    x, y = torch.rand(3, 40, 6), torch.arange(40) % 9
+    module = net(OPEN)
+    assert len(quiet(module, ((x, y) for _ in range(3)), epochs=1).losses) == 3
+    with pytest.raises(InputError, match="the loader gives no batch"):
+        quiet(net(OPEN), [])
 
 
 def test_a_loader_is_checked_like_a_call() -> None:
@@ -642,6 +705,40 @@ def test_an_optimizer_is_a_name_a_class_or_a_function() -> None:
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
     with pytest.raises(InputError, match='there is no optimizer "magic"'):
         quiet(start, x=x, y=y, optimizer="magic")
+
+
+def test_an_optimizer_that_is_made_moves_what_it_holds_at_its_own_rate() -> None:
+    x, y = _sums(8)
+    start = net(RNN)
+    module, expected = copy.deepcopy(start), copy.deepcopy(start)
+    quiet(module, x=x, y=y, epochs=1, optimizer=torch.optim.SGD(module.parameters(), lr=0.1), shuffle=False)
+    quiet(expected, x=x, y=y, epochs=1, optimizer="sgd", lr=0.1, shuffle=False)
+    assert torch.equal(module.Gen.weight, expected.Gen.weight)
+    own = net(RNN.replace("[Enc|", "[adam_opt(Enc)|"))
+    for optimizer, more, message in [
+        (torch.optim.SGD(own.parameters(), lr=0.1), {}, "holds `Enc.weight`, which the program has an optimiser for"),
+        (torch.optim.SGD(module.parameters(), lr=0.1), {}, "holds no parameter of this net"),
+        (torch.optim.SGD(own.Gen.parameters(), lr=0.1), {"lr": 1.0}, "has its own learning rate: leave `lr` out"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            quiet(own, x=x, y=y, optimizer=optimizer, **more)
+    assert quiet(own, x=x, y=y, optimizer=torch.optim.SGD(own.Gen.parameters(), lr=0.1)).losses
+
+
+def test_an_optimizer_may_ask_for_the_loss_again() -> None:
+    x, y = _sums()
+    module = net(RNN)
+    history = quiet(module, x=x, y=y, epochs=3, batch=60, lr=1.0, optimizer=torch.optim.LBFGS)
+    assert history.losses[-1] < 0.2 * history.losses[0]
+
+
+def test_where_nothing_can_be_learned_it_is_said_in_words() -> None:
+    x, y = _sums(4)
+    module = net(RNN)
+    with torch.no_grad(), pytest.raises(InputError, match="fit needs gradients"):
+        quiet(module, x=x, y=y)
+    with pytest.raises(InputError, match="no parameter that the loss depends on is trained"):
+        quiet(module.requires_grad_(False), x=x, y=y)
 
 
 def test_fit_settles_shapes_by_all_the_data() -> None:

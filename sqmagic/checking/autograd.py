@@ -49,7 +49,24 @@ def derivatives(
     batch: int,
     training: bool = False,
 ) -> Derivatives:
-    """By torch, in float64. `wanted` are the states to differentiate by; of inputs all that are real."""
+    """By torch, in float64. `wanted` are the states to differentiate by; of inputs all that are real.
+
+    What is drawn for it changes nothing that is drawn later.
+    """
+    with torch.random.fork_rng(devices=[]):
+        return _derivatives(system, shapes, wanted, parameters, inputs, horizon, batch, training)
+
+
+def _derivatives(
+    system: System,
+    shapes: Shapes,
+    wanted: frozenset[str],
+    parameters: Arrays,
+    inputs: Arrays,
+    horizon: int,
+    batch: int,
+    training: bool,
+) -> Derivatives:
     held = domains(system)
     probe = probed(system, held, wanted, dict(shapes.states))
     sizes = replace(shapes, states=probe.shapes)

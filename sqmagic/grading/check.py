@@ -47,14 +47,15 @@ def check(
     loss. `data` are inputs that tell shapes which neither text tells. Raises NotationError for a text that is no
     program.
     """
-    own, wanted = (_copy(net, data) for net in (student, reference))
-    return _checked(own, wanted, data, steps, torch.Generator().manual_seed(seed))
+    with torch.random.fork_rng(devices=[]):  # nothing that is drawn later depends on a check
+        own, wanted = (_copy(net, data) for net in (student, reference))
+        return _checked(own, wanted, data, steps, torch.Generator().manual_seed(seed))
 
 
 def _copy(net: Net | str, data: Mapping[str, Any] | None) -> Net:
-    """The net, or the text's, to change at will: in float64 and without chance."""
+    """The net, or the text's, to change at will: on the CPU, in float64 and without chance."""
     made = compiled(net, name="yours", check=False) if isinstance(net, str) else deepcopy(net)
-    return made.double().eval()
+    return made.cpu().double().eval()
 
 
 def _checked(own: Net, wanted: Net, data: Mapping[str, Any] | None, steps: int, chance: torch.Generator) -> Verdict:
@@ -165,7 +166,7 @@ def _numbers(own: Net, wanted: Net, given: Mapping[str, Tensor], chance: torch.G
 
 
 def _run(net: Net, given: Mapping[str, Tensor]) -> tuple[States, Tensor | None]:
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     with torch.no_grad():
         states = net({spec.state: given[spec.state] for spec in net.inputs})
         for _ in states.values():  # what is computed only when it is asked for needs the weights of this run

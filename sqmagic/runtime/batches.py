@@ -78,23 +78,18 @@ Batches = Held | Loaded
 def opened(item: Any, specs: Sequence[InputSpec], batch_first: bool) -> Data:
     """One batch of a loader, by state. A mapping may hold `lengths`."""
     if isinstance(item, Mapping):
-        data = named(item, specs)
-    else:
-        parts = list(item) if isinstance(item, list | tuple) else [item]
-        if len(parts) > len(specs):
-            names = ", ".join(s.name for s in specs)
-            raise InputError(f"the loader gives {len(parts)} tensors, but the program has {len(specs)} inputs: {names}")
-        data = inputs.read(specs, {s.state: part for s, part in zip(specs, parts, strict=False)})
-    if not batch_first:
-        return data
-    over_time = {s.state for s in specs if s.indexed}
-    moved = {k: v.transpose(0, 1) if k in over_time and v.dim() > 1 else v for k, v in data.tensors.items()}
-    return Data(moved, data.lengths)
+        return named(item, specs, batch_first)
+    parts = list(item) if isinstance(item, list | tuple) else [item]
+    if len(parts) > len(specs):
+        names = ", ".join(s.name for s in specs)
+        raise InputError(f"the loader gives {len(parts)} tensors, but the program has {len(specs)} inputs: {names}")
+    given = {s.state: part for s, part in zip(specs, parts, strict=False)}
+    return inputs.read(specs, given, batch_first=batch_first)
 
 
-def named(item: Mapping[str, Any], specs: Sequence[InputSpec]) -> Data:
+def named(item: Mapping[str, Any], specs: Sequence[InputSpec], batch_first: bool) -> Data:
     """Inputs by name; `lengths` among them unless a state is called so."""
     own = {s.state for s in specs} | {s.name for s in specs}
     lengths = item.get("lengths") if "lengths" not in own else None
     given = {k: v for k, v in item.items() if k in own or k != "lengths"}
-    return inputs.read(specs, given, lengths)
+    return inputs.read(specs, given, lengths, batch_first)

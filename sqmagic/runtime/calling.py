@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sqmagic.runtime import generated, inputs, looks, precision
-from sqmagic.runtime.blueprint import InputSpec
+from sqmagic.runtime.blueprint import InputSpec, Shape
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError, UnsupportedError
 from sqmagic.runtime.inputs import Data
@@ -120,17 +120,18 @@ def _batch(net: Compiled, ready: Data) -> int:
 
 
 class Memory(NamedTuple):
-    """What `step` remembers between steps, for `batch` examples."""
+    """What `step` remembers between steps, for `batch` examples, and of which shapes the states of its net are."""
 
     batch: int
     rows: Any
+    shapes: Mapping[str, Shape]
 
 
 def step(net: Compiled, memory: Memory | None, given: Mapping[str, Any]) -> tuple[Memory, States]:
     """The memory for the next step, and the states at this one."""
     data = inputs.read(_at_one_step(net), given)
     net.settle_by(_at_one_step(net), data)
-    code, like, specs = net.code, net.reference, net.inputs
+    code, like, specs, shapes = net.code, net.reference, net.inputs, net.settled.shapes
     why = generated.whole(code)
     if why is not None:
         raise UnsupportedError(f"this program cannot go step by step: {why}")
@@ -142,12 +143,23 @@ def step(net: Compiled, memory: Memory | None, given: Mapping[str, Any]) -> tupl
     if memory is None:
         bare = [ready.tensors[s.state] for s in specs if not s.indexed and s.state in needed]
         with precision.arithmetic(like):
-            memory = Memory(len((rows + bare or [torch.empty(1)])[0]), generated.call(code, "start", *rows, *bare))
+            batch = len((rows + bare or [torch.empty(1)])[0])
+            memory = Memory(batch, generated.call(code, "start", *rows, *bare), shapes)
+    if memory.shapes is not shapes:
+        _check_memory(memory.shapes, shapes)
     if rows and len(rows[0]) != memory.batch:
         raise InputError(f"{len(rows[0])} examples are given, but the memory is of {memory.batch}")
     with precision.arithmetic(like):
         after, found = generated.call(code, "step", memory.rows, *rows)
-    return Memory(memory.batch, after), States(precision.given_out(found, like), {}, net.blueprint.names)
+    return Memory(memory.batch, after, shapes), States(precision.given_out(found, like), {}, net.blueprint.names)
+
+
+def _check_memory(held: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
+    """Raises InputError for a memory of a net whose states are others."""
+    for state, shape in shapes.items():
+        if held.get(state) != shape:
+            there = f"`{state}` is {list(held[state])} there" if state in held else f"there is no `{state}` there"
+            raise InputError(f"the memory is of another net: {there}, and {list(shape)} here")
 
 
 def _at_one_step(net: Compiled) -> tuple[InputSpec, ...]:

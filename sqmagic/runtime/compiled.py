@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import torch
 from torch import Tensor, nn
@@ -161,9 +161,7 @@ class Compiled(nn.Module):
         changed = [name for name in self._free if name not in self._parameters]
         if not changed:
             return code
-        for (
-            hook
-        ) in self._forward_pre_hooks.values():  # a call of the net has them compute what is pruned; others do not
+        for hook in self._forward_pre_hooks.values():  # they compute what is pruned, before a call of the net alone
             if getattr(hook, "_tensor_name", None) in changed:
                 hook(self, ())
         other = type(code).__new__(type(code))
@@ -268,6 +266,10 @@ class Compiled(nn.Module):
             if code is not None:
                 code.training = mode
         return self
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        """What torch.jit.script asks first."""
+        raise UnsupportedError("torch.jit.script cannot compile a net; torch.compile can")
 
     def _apply(self, *args: Any, **keywords: Any) -> Self:
         """What `to`, `double`, `cuda` do; before there are parameters it is remembered for them."""

@@ -40,8 +40,9 @@ def together(data: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[s
     return {**(data or {}), **given}
 
 
-def read(specs: Sequence[InputSpec], given: Mapping[str, Any], lengths: Any = None) -> Data:
-    """Tensors by the states' names; `given` may use names of the notation or of Python. None is not given."""
+def read(specs: Sequence[InputSpec], given: Mapping[str, Any], lengths: Any = None, batch_first: bool = False) -> Data:
+    """Tensors by the states' names; `given` may use names of the notation or of Python. None is not given. With
+    `batch_first` what runs over time is given as [batch, time, *shape], unless it is packed."""
     by_name = {spec.name: spec for spec in specs} | {spec.state: spec for spec in specs}
     tensors: dict[str, Tensor] = {}
     found = None if lengths is None else _lengths(lengths)
@@ -57,8 +58,12 @@ def read(specs: Sequence[InputSpec], given: Mapping[str, Any], lengths: Any = No
             value, own = _unpacked(spec, value)
             if found is not None and not torch.equal(found, own):
                 raise InputError(f"the packed sequence of `{spec.label}` has other lengths than are given besides")
-            found = own
-        tensors[spec.state] = _tensor(spec, value)
+            found, tensor = own, value
+        else:
+            tensor = _tensor(spec, value)
+            if batch_first and spec.indexed and tensor.dim() > 1:
+                tensor = tensor.transpose(0, 1)
+        tensors[spec.state] = tensor
     return Data(tensors, found)
 
 
@@ -179,13 +184,18 @@ def _of_whole(spec: InputSpec, tensor: Tensor, like: Tensor) -> Tensor:
     if tensor.dtype not in _WHOLE:
         why = "\n".join(["", *(f"  {line}" for line in spec.why)]).rstrip()
         raise InputError(f"`{spec.label}` must be whole numbers, not {_kind(tensor)}: pass {spec.name}.long(){why}")
-    if spec.classes is not None:
+    if spec.classes is not None and _can_be_looked_at(tensor):
         least, most = int(tensor.min()), int(tensor.max())
         if least < 0 or most >= spec.classes:
             wrong = least if least < 0 else most
             ways = f"declare `{spec.label} : class({most + 1})` if there are more"
             raise InputError(f"`{spec.label}` is {wrong}, but its values are 0 to {spec.classes - 1}\n  {ways}")
     return tensor.to(device=like.device, dtype=torch.long)
+
+
+def _can_be_looked_at(tensor: Tensor) -> bool:
+    """Whether its numbers are there: not under torch.vmap, nor while torch compiles."""
+    return not torch.compiler.is_compiling() and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def _misshapen(spec: InputSpec, tensor: Tensor) -> str:

@@ -80,7 +80,7 @@ class Net(Compiled):
         *,
         epochs: int = 10,
         batch: int = 32,
-        lr: float = 1e-3,
+        lr: float | None = None,
         optimizer: Any = None,
         validation: Any = None,
         shuffle: bool = True,
@@ -93,9 +93,10 @@ class Net(Compiled):
     ) -> History:
         """Trains on tensors, arrays (as keywords, or one mapping) or on a loader of batches; returns how it went.
 
-        A loader gives mappings, or tuples in the order of the inputs, laid out as for a call ([time, batch, *shape]),
-        or with `batch_first` as loaders stack them. `optimizer` is "adam", "sgd", or a class or function called with
-        the parameters and `lr`; transforms in the program (`adam_opt`, `clip_grad`) go before. `validation` is a
+        A loader gives mappings, or tuples in the order of the inputs. All are laid out as for a call ([time, batch,
+        *shape]), or with `batch_first` as loaders stack them ([batch, time, *shape]). `optimizer` is "adam", "sgd", a
+        class or function called with the parameters and `lr` (0.001 by itself), or an optimiser that is made already,
+        which has a rate of its own; transforms in the program (`adam_opt`, `clip_grad`) go before. `validation` is a
         mapping or a loader. Ctrl-C, or the stop button, ends training and keeps the weights; so does the first loss
         that is not finite, which keeps the last good ones.
         """

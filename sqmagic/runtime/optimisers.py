@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sqmagic.runtime.blueprint import Transforms
 from sqmagic.runtime.errors import InputError
@@ -44,17 +46,35 @@ class Optimiser:
         """The learning rate that is shared."""
         return 0.0 if self.shared is None else float(self.shared.param_groups[0]["lr"])
 
-    def step(self) -> None:
+    def clip(self) -> None:
         for parameters, most in self.clipped:
             nn.utils.clip_grad_norm_(parameters, most)
+
+    def step(self, again: Callable[[], Tensor] | None = None) -> None:
+        """`again` computes the loss and its gradient anew, for those that ask more than once (LBFGS)."""
+        self.clip()
         for part in self.parts:
-            part.step()
+            kind: Any = type(part)
+            if not _asks(kind):
+                part.step()
+            elif again is not None:
+                part.step(again)  # type: ignore[arg-type]
+            else:
+                raise InputError(f"{type(part).__name__} asks for the loss several times in a step: only fit gives it")
+
+
+@cache
+def _asks(kind: Any) -> bool:
+    """Whether a step cannot be made without what computes the loss."""
+    closure = signature(kind.step).parameters.get("closure")
+    return closure is not None and closure.default is Parameter.empty
 
 
 def optimiser(
     parameters: Mapping[str, nn.Parameter], updates: Mapping[str, Transforms], chosen: Any, lr: float
 ) -> Optimiser:
-    """Each layer's own optimiser where the program names one, and `chosen` for all other parameters."""
+    """Each layer's own optimiser where the program names one, and `chosen` for all other parameters. Raises
+    InputError."""
     own: list[torch.optim.Optimizer] = []
     clipped: list[tuple[tuple[nn.Parameter, ...], float]] = []
     taken: set[str] = set()
@@ -68,8 +88,23 @@ def optimiser(
                 own.append(_OWN[transform](group, settings))
                 taken.update(names)
     rest = [p for n, p in parameters.items() if n not in taken and p.requires_grad]
+    if isinstance(chosen, torch.optim.Optimizer):
+        _check(chosen, parameters, taken)
     first = [_made(chosen, rest, lr)] if rest else []
     return Optimiser((*first, *own), tuple(clipped), first[0] if first else None)
+
+
+def _check(chosen: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], taken: set[str]) -> None:
+    """An optimiser that is made moves parameters of this net, and none that the program moves. Raises InputError."""
+    held = {id(p) for group in chosen.param_groups for p in group["params"]}
+    if not any(id(p) in held for p in parameters.values()):
+        raise InputError("`optimizer` holds no parameter of this net: make it of net.parameters(), or give its class")
+    twice = [name for name in parameters if name in taken and id(parameters[name]) in held]
+    if twice:
+        raise InputError(
+            f"`optimizer` holds `{twice[0]}`, which the program has an optimiser for: leave such parameters out of it, "
+            f"or give its class, optimizer=torch.optim.{type(chosen).__name__}"
+        )
 
 
 def _made(chosen: Any, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:

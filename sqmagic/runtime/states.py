@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +16,15 @@ from sqmagic.runtime.kernels.call import between
 _POINT = re.compile(r"(?P<state>.+)_(?:(?P<digits>\d+)|\{(?P<braced>-?\d+)\})")
 
 
-class States(Mapping[str, Tensor]):
+@dataclass(init=False, repr=False, eq=False)
+class _Found:
+    """Where DistributedDataParallel finds the tensors of what a call gives: it looks into no mappings but into the
+    fields of dataclasses."""
+
+    _tensors: Sequence[Tensor]
+
+
+class States(_Found, Mapping[str, Tensor]):
     """The states of one call.
 
     `out["h"]` (or `out.h`, where Python can say the name) is [batch, *shape], or [time, batch, *shape] with rows 1 to T
@@ -35,6 +45,16 @@ class States(Mapping[str, Tensor]):
         self._names = names
         self._horizon = horizon
         self._lengths = lengths
+
+    @property
+    def _tensors(self) -> Sequence[Tensor]:  # type: ignore[override]
+        return [self._values[state] for state in self._values]
+
+    def __reduce__(self) -> Any:
+        """What is pickled or copied are the values of all states, without the gradients that they carry."""
+        values = {state: self._values[state].detach().clone() for state in self._values}
+        lengths = None if self._lengths is None else self._lengths.clone()
+        return States, (values, dict(self._rows), dict(self._names), self._horizon, lengths)
 
     def domain(self, state: str) -> tuple[int, int] | None:
         """The first and the last step from 1 to T at which a state over time is defined; None for one that is not."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -25,12 +27,15 @@ from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser
 from sqmagic.runtime.weights import Weights
 
+RATE = 1e-3
+"""The learning rate where none is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     epochs: int
     batch: int
-    lr: float
+    lr: float | None
     optimizer: Any
     shuffle: bool
     seed: int | None
@@ -48,9 +53,14 @@ def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: S
     """Trains a net and puts it back into the mode in which it was."""
     if settings.epochs < 0 or settings.batch < 1:
         raise InputError("`epochs` must not be negative, and `batch` at least 1")
+    if not torch.is_grad_enabled():
+        raise InputError("fit needs gradients: call it outside of torch.no_grad() and torch.inference_mode()")
+    if settings.lr is not None and isinstance(settings.optimizer, torch.optim.Optimizer):
+        raise InputError("`optimizer` is made already and has its own learning rate: leave `lr` out, or give its class")
     data = _batches(net, source, lengths, settings)
     held_out = None if validation is None else _batches(net, validation, None, settings)
-    moves = optimiser(dict(net.named_parameters()), settings.updates, settings.optimizer, settings.lr)
+    rate = RATE if settings.lr is None else settings.lr
+    moves = optimiser(dict(net.named_parameters()), settings.updates, settings.optimizer, rate)
     history, was_training = History(), net.training
     total = None if data.count is None else data.count * settings.epochs
     with _own_chance(settings.seed), live(history, total, settings.progress) as shown:
@@ -72,7 +82,8 @@ def _batches(net: Compiled, source: Any, lengths: Any, settings: Settings) -> Ba
         return calling.fitted(net, data, "loss", "the loss")
 
     if isinstance(source, Mapping):
-        data = named(source, net.inputs) if lengths is None else named({**source, "lengths": lengths}, net.inputs)
+        given = source if lengths is None else {**source, "lengths": lengths}
+        data = named(given, net.inputs, settings.batch_first)
         if not data.tensors:
             raise InputError("there is no data to learn from: give the inputs by name")
         ready = fitted(data)
@@ -82,7 +93,12 @@ def _batches(net: Compiled, source: Any, lengths: Any, settings: Settings) -> Ba
     if isinstance(source, torch.Tensor) or not hasattr(source, "__iter__"):
         raise InputError(f"fit takes inputs by name, or a loader, not {type(source).__name__}")
     if not net.is_settled:
-        fitted(opened(next(iter(source)), net.inputs, settings.batch_first))
+        begun = iter(source)
+        first = next(begun, None)
+        if first is None:
+            raise InputError("the loader gives no batch")
+        fitted(opened(first, net.inputs, settings.batch_first))
+        source = chain([first], begun) if begun is source else source  # some can be gone through only once
     return Loaded(net.inputs, source, settings.batch_first, fitted)
 
 
@@ -128,6 +144,9 @@ def _step(net: Compiled, batch: Data, moves: Optimiser, good: Weights, number: i
     try:
         moves.zero_grad()
         loss = _loss(net, batch, settings)
+        if not loss.requires_grad:
+            ways = "net.requires_grad_() lets all of them be trained"
+            raise InputError(f"no parameter that the loss depends on is trained: they are frozen, or none\n  {ways}")
         value = float(loss.detach())
         if not torch.isfinite(loss):
             reason = f"the loss of step {number} is {value}: {_culprit(net, batch, before, settings)}"
@@ -139,11 +158,20 @@ def _step(net: Compiled, batch: Data, moves: Optimiser, good: Weights, number: i
             before.restore()
             raise _NotFinite(f"at step {number} the gradient of `{bad[0]}` is not finite; no step was made")
         good.take(before)
-        moves.step()
+        moves.step(partial(_again, net, batch, moves, settings))
     except KeyboardInterrupt:
         before.restore()
         raise
     return value
+
+
+def _again(net: Compiled, batch: Data, moves: Optimiser, settings: Settings) -> Tensor:
+    """The loss and its gradient, for optimisers that ask more than once in a step."""
+    moves.zero_grad()
+    loss = _loss(net, batch, settings)
+    loss.backward()  # type: ignore[no-untyped-call]
+    moves.clip()
+    return loss
 
 
 def _loss(net: Compiled, batch: Data, settings: Settings) -> Tensor:
