@@ -275,6 +275,22 @@ def test_a_module_that_holds_a_net_without_parameters_says_so_too(ask: Callable[
     assert not other.training
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_torch_compiles_may_hold_a_net_before_its_shapes_are_known() -> None:
+    class Parent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net(OPEN)
+
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            found: Tensor = self.net(x=x, y=y).p
+            return found
+
+    module, x, y = Parent(), torch.rand(3, 4, 6), torch.tensor([0, 1, 2, 1])
+    found = torch.compile(module, backend="eager")(x, y)
+    torch.testing.assert_close(found, module(x, y))
+
+
 def test_what_is_put_on_a_net_before_its_shapes_are_known_stays() -> None:
     module = net(OPEN)
     module.register_buffer("mean", torch.ones(2))
@@ -836,6 +852,8 @@ def test_a_gate_may_lose_its_bias() -> None:
     module.A = nn.Linear(width + 3, width, bias=False, dtype=torch.bfloat16)
     module(x=x).h.sum().backward()
     assert module.get_parameter("A.weight").grad is not None and "`A` has been changed" in str(module.plan)
+    for other in (copy.deepcopy(module), restored(module)):
+        assert other(x=x).h.shape == (4, 2, width) and "`A` has been changed" in str(other.plan)
 
 
 def test_code_without_rewrites_draws_no_numbers() -> None:

@@ -42,6 +42,7 @@ class Compiled(nn.Module):
     _as_written: nn.Module | None  # the same without rewrites, for nets whose layers have been changed
     _like: Tensor  # of the dtype and on the device that parameters are made with
     _opened: tuple[tuple[str, ...], ...]  # layers whose weights the rewrites take, by the names on the way to each
+    _bare: frozenset[str]  # linear layers that are made without a bias
     _named: frozenset[str]  # what the program itself has in the tables
     _free: tuple[str, ...]  # its parameters that are of no layer
     _kept: dict[str, Tensor]  # weights that wait for parameters
@@ -148,7 +149,7 @@ class Compiled(nn.Module):
             raise UnsupportedError(self._blueprint.refused)
         if self._code is None:
             raise UnsettledError(telling.not_settled(self._settled))
-        if self._as_written is not None and (layer := generated.changed(self._code, self._opened)):
+        if self._as_written is not None and (layer := generated.changed(self._code, self._opened, self._bare)):
             for bound in self._scans:
                 bound.report.path = f"torch, because `{layer}` has been changed"
             if self._whole is not None and self._whole.report.path:
@@ -172,7 +173,7 @@ class Compiled(nn.Module):
     def _begin(self, blueprint: Blueprint, like: Tensor) -> None:
         self._blueprint, self._like, self._kept = blueprint, like, {}
         self._code = self._as_written = None
-        self._named, self._free = frozenset(), ()
+        self._bare, self._named, self._free = frozenset(), frozenset(), ()
         self.env, self.run = None, None
 
     def _settle(self, settled: Settled) -> None:
@@ -182,6 +183,7 @@ class Compiled(nn.Module):
             return
         code = generated.build(settled.source, self._blueprint.name, self._blueprint.modules)
         code.to(device=self._like.device, dtype=self._like.dtype).train(self.training)
+        self._bare = generated.bare(code)
         named = frozenset(name for table in _TABLES for name in code.__dict__[table])
         self._free = tuple(code._parameters)
         for table in _TABLES:

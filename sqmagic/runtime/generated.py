@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from inspect import Parameter, signature
 from types import ModuleType
@@ -21,13 +21,13 @@ def build(source: str, name: str, modules: Mapping[str, nn.Module]) -> nn.Module
     """The class of the source with new parameters; `modules` are the torch modules that it calls, by name."""
     arguments = {re.sub(r"\W", "_", key): module for key, module in modules.items()}
     module: nn.Module = _class(source, name)(**arguments)
-    linear = [(name, layer) for name, layer in module.named_modules() if type(layer) is nn.Linear]
-    _BARE[type(module)] = frozenset(name for name, layer in linear if layer.bias is None)
     return module
 
 
-_BARE: dict[type, frozenset[str]] = {}
-"""The linear layers of each class that are made without a bias."""
+def bare(module: nn.Module) -> frozenset[str]:
+    """The linear layers that are made without a bias."""
+    linear = [(name, layer) for name, layer in module.named_modules() if type(layer) is nn.Linear]
+    return frozenset(name for name, layer in linear if layer.bias is None)
 
 
 def twin(module: nn.Module, source: str, name: str) -> nn.Module:
@@ -49,9 +49,9 @@ def _class(source: str, name: str) -> type[nn.Module]:
     return made[0]
 
 
-def changed(module: nn.Module, layers: Iterable[Sequence[str]]) -> str | None:
+def changed(module: nn.Module, layers: Iterable[Sequence[str]], without: frozenset[str]) -> str | None:
     """The first of these layers, each linear when it was made, that now does more than its equation says. A layer is
-    given by the names of those that it is in, and its own.
+    given by the names of those that it is in, and its own; those `without` a bias were made so.
 
     Hooks, parametrizations, layers of another class and those that have lost their bias are found; whoever takes their
     weights would go past them.
@@ -64,7 +64,7 @@ def changed(module: nn.Module, layers: Iterable[Sequence[str]]) -> str | None:
         if (
             everywhere
             or type(layer) is not nn.Linear
-            or (layer._parameters.get("bias") is None and ".".join(path) not in _BARE[type(module)])
+            or (layer._parameters.get("bias") is None and ".".join(path) not in without)
             or layer._forward_hooks
             or layer._forward_pre_hooks
             or layer._backward_hooks
@@ -139,26 +139,27 @@ class Values(dict[str, Any]):
 
 
 def _parameters(module: nn.Module, method: str) -> Mapping[str, Parameter]:
-    return _parameters_of(vars(type(module))[method])
+    return _parameters_of(type(module), method)
 
 
-# Each call of a net asks several times. A plain dictionary, since torch.compile warns of caches of functools.
+# Each call of a net asks several times. Plain dictionaries, since torch.compile warns of caches of functools; by the
+# name of the page, which a net has in common with its copies.
 
-_PARAMETERS: dict[Callable[..., Any], Mapping[str, Parameter]] = {}
-_NEEDED: dict[tuple[type, str], frozenset[str]] = {}
+_PARAMETERS: dict[tuple[str, str], Mapping[str, Parameter]] = {}
+_NEEDED: dict[tuple[str, str], frozenset[str]] = {}
 
 
-def _parameters_of(method: Callable[..., Any]) -> Mapping[str, Parameter]:
-    found = _PARAMETERS.get(method)
+def _parameters_of(kind: type, method: str) -> Mapping[str, Parameter]:
+    found = _PARAMETERS.get((kind.__module__, method))
     if found is None:
-        found = _PARAMETERS[method] = signature(method).parameters
+        found = _PARAMETERS[kind.__module__, method] = signature(vars(kind)[method]).parameters
     return found
 
 
 def _needed(kind: type, method: str) -> frozenset[str]:
-    found = _NEEDED.get((kind, method))
+    found = _NEEDED.get((kind.__module__, method))
     if found is None:
-        required = {n for n, p in _parameters_of(vars(kind)[method]).items() if p.default is Parameter.empty}
+        required = {n for n, p in _parameters_of(kind, method).items() if p.default is Parameter.empty}
         found = frozenset(state for state, name in vars(kind)["inputs"].items() if name in required)
-        _NEEDED[kind, method] = found
+        _NEEDED[kind.__module__, method] = found
     return found
