@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show, show_state
-from sqmagic.equations.system import Apply, Expr, Running, System, reads, walk
+from sqmagic.equations.system import Apply, Expr, Fixed, Running, System, points, reads, walk
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Source
 from sqmagic.schedule.bases import missing_bases
@@ -235,7 +235,8 @@ def has_effect(expr: Expr) -> bool:
 
 
 def _several_indices(system: System) -> Sequence[Problem]:
-    """States with two indices are understood, but nothing computes them yet."""
+    """States with two indices, or over another index than the rest, are understood, but nothing computes them yet."""
+    own = system.indices[0].name if system.indices else ""
     for equation in system.equations:
         placed = [(t.state, t.context) for t in equation.targets]
         placed += [(r.state, r.context) for r in reads(equation.value)]
@@ -244,4 +245,13 @@ def _several_indices(system: System) -> Sequence[Problem]:
                 message = f"`{show_state(state, context)}` has two indices, and only one can be computed over so far"
                 note = "write the layers out, each with a number: `h_{t,1}`, `h_{t,2}`."
                 return [Problem("SQ407", message, equation.span, notes=(note,))]
+            other = [p.index for i in context for p in points(i) if not isinstance(p, Fixed) and p.index != own]
+            if other:
+                message = (
+                    f"`{show_state(state, context)}` runs over `{other[0]}`, and only `{own}` can be computed over"
+                )
+                return [Problem("SQ407", message, equation.span, notes=(_FIRST,))]
     return []
+
+
+_FIRST = "the first index that `over` names is the one that runs."

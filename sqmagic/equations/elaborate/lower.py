@@ -15,6 +15,7 @@ from sqmagic.equations.elaborate.goals import loss_goal, objective_goal
 from sqmagic.equations.elaborate.inputs import duplicates, inputs
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
 from sqmagic.equations.elaborate.names import Names, spell
+from sqmagic.equations.elaborate.over import unkept
 from sqmagic.equations.elaborate.resets import with_resets
 from sqmagic.equations.elaborate.trees import defined, nodes, parts, values
 from sqmagic.equations.ops import OPS
@@ -70,8 +71,10 @@ def lower(
     open_states, faults = inputs(equations, found.goals, declarations, names, lost)
     found.problems += faults
     made = {target.state for equation in equations for target in equation.targets}
+    indices = _running_indices(lines, names)
+    found.problems += unkept(lines, indices, lowering.layers(), names, source)
     system = System(
-        indices=_running_indices(lines, names),
+        indices=indices,
         inputs=open_states,
         equations=equations,
         goals=tuple(found.goals),
