@@ -136,6 +136,55 @@ def test_the_number_of_an_index() -> None:
     assert equations("x_t / t + T -> y_t") == ["y_t = x_t / t + T"]
 
 
+# --- learned base cases --------------------------------------------------------------------------
+
+
+def test_a_free_parameter_at_a_point_of_a_sequence_is_its_base_case() -> None:
+    two = "{}\nh0 -> h_0\nh_t := tanh(W(h_{{t-1}}|x_t)) + h_0"
+    written, meant = clean("h_0 : param(8)\nh_t := tanh(W(h_{t-1}|x_t)) + h_0"), clean(two.format("h0 : param(8)"))
+    assert written.system == meant.system
+    assert written.text().startswith("h0 : param(8)  ") and "h_0 := h0 " in written.text()
+
+
+@pytest.mark.parametrize(
+    ("point", "parameter"), [("h_{-1}", "h_minus1"), ("h_{T+1}", "hT1"), ("h_{0,1}", "h0_1"), ("h_0", "h0'")]
+)
+def test_a_learned_base_case_bears_a_name_of_its_own(point: str, parameter: str) -> None:
+    index = "t,1" if "," in point else "t"
+    system = clean(f"{point} : param(3)\nh_{{{index}}} -> k_t\nx_t -> h_{{{index}}}\nh0 -> z").system
+    assert parameter in [layer.name for layer in system.layers]
+
+
+def test_a_learned_base_case_of_a_macro_belongs_to_it() -> None:
+    text = "E: x_t\n    h_0 : param(8)\n    tanh(W(h_{t-1}|x_t)) -> h_t\n    return h_t\n"
+    system = clean(text + "E(x_t) -> h_t\nE(h_t) -> g_t\nE_2(h_t) -> k_t").system
+    assert [layer.name for layer in system.layers if layer.function == "param"] == ["E.h0", "E_2.h0"]
+    assert [t.state for e in system.equations for t in e.targets if t.context == (Fixed(0),)] == [
+        "E.h",
+        "E.2.h",
+        "E_2.h",
+    ]
+
+
+def test_a_parameter_at_a_number_that_is_no_sequence_is_a_plain_one() -> None:
+    assert equations("h_1 : param(8)\nx + h_1 -> h_2") == ["h_2 = x + h_1"]
+
+
+def test_a_bare_parameter_is_no_sequence_of_its_name() -> None:
+    assert equations("M : param(16, 8)\nM -> M_0\nM_{t-1} + x_t -> M_t\nsum(M) -> a") == [
+        "M_0 = M",
+        "M_t = M_{t-1} + x_t",
+        "a = sum(M)",
+    ]
+
+
+@pytest.mark.parametrize("line", ["tanh(x_t) -> h_t", "h_t := tanh(x_t)"])
+def test_a_parameter_is_given_no_value(line: str) -> None:
+    assert codes(f"h_t : param(8)\n{line}") == ["SQ226"]
+    assert codes("b : param(8)\nx_t --[M]-> b") == ["SQ226"]
+    assert codes("h_0 : param(8)\n0 -> h_0\nh_{t-1} + x_t -> h_t") == ["SQ226"]
+
+
 # --- dense, functions ----------------------------------------------------------------------------
 
 

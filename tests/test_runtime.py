@@ -86,6 +86,23 @@ def test_base_cases_are_items_and_rows_before_the_window_too() -> None:
     assert out.domain("z") if "z" in out else out.domain("h_0") is None
 
 
+def test_a_learned_base_case_begins_every_example_and_is_trained() -> None:
+    net = compiled("M_0 : param(3, 2)\nk_t : 3\nv_t : 2\nM_t := M_{t-1} + outer(k_t, v_t)\nk_T @ M_T -> p => y\ny : 2")
+    data = {"k": torch.randn(4, 5, 3), "v": torch.randn(4, 5, 2)}
+    out, start = net(**data), net.state_dict()["M0"]
+    assert torch.equal(out["M_0"], start.expand(5, 3, 2))
+    assert torch.allclose(out["M"][-1], start + torch.einsum("tbi,tbj->bij", data["k"], data["v"]))
+    net.loss(**data, y=torch.randn(5, 2)).backward()
+    assert dict(net.named_parameters())["M0"].grad.abs().sum() > 0
+
+
+def test_a_bare_parameter_and_the_sequence_that_begins_with_it_are_two() -> None:
+    net = compiled("M : param(3)\nM -> M_0\nx_t : 3\nM_{t-1} + x_t -> M_t\nM * x_t -> a_t")
+    out, whole = net(x=torch.ones(4, 5, 3)), net.state_dict()["M"]
+    assert torch.equal(out["M_0"], whole.expand(5, 3)) and torch.allclose(out["M_t"][1], whole.expand(5, 3) + 2)
+    assert torch.equal(out["a"][2], whole.expand(5, 3))
+
+
 def test_repr_lists_names_shapes_and_domains() -> None:
     lines = repr(net(FUTURE)(x=torch.rand(5, 2, 2))).split("\n")
     assert lines == ["3 states", "  x  [5, 2, 2]", "  v  [5, 2, 2]", "  d  [5, 2, 2]  defined on 2..4"]

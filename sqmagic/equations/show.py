@@ -71,7 +71,7 @@ def show_state(state: str, context: Context) -> str:
     """`h_{t-1}`, `h_0`, `p`; where `O` and `O_t` are two states, the key "O_t" is not given its index twice."""
     if not context:
         return state
-    indices = {p.index for i in context for p in points(i) if isinstance(p, Running | Last)}
+    indices = {p.index for i in context for p in points(i) if isinstance(p, Running | Last)} or {"t"}
     stem, _, suffix = state.rpartition("_")
     base = stem if stem and suffix in indices else state
     inner = ",".join(show_index(i) for i in context)

@@ -1,5 +1,6 @@
 """From what was written to what is meant: the shorthand of a chalkboard filled in, one named rule after another.
 
+    base      a free parameter at a point of a sequence is its base case
     compose   transforms of compositions become transforms of their parts
     pipeline  `x --[f]-> a => y` becomes `a := f(x)` and `a => y`
     tuple     `a, b := u, v` becomes two lines
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqmagic.equations.elaborate.action import actions
+from sqmagic.equations.elaborate.bases import given_parameters, learned_bases
 from sqmagic.equations.elaborate.context import (
     add_contexts,
     arities,
@@ -92,7 +94,7 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     book = Book(macros, {name: body.lines for name, body in bodies.items()}, kernel, Names(running))
     expanded = expand(prepared.lines, book)
     names = read_names(expanded.lines, running)
-    problems += arities(expanded.lines, running)
+    problems += [*arities(expanded.lines, running), *given_parameters(expanded.lines)]
     placed = add_contexts(expanded.lines, names)
     layered = dense_layers(placed.lines, kernel)
     named = losses(layered.lines, names)
@@ -114,7 +116,7 @@ def _prepare(
     statements: Sequence[Statement], macros: dict[str, Macro], kernel: Kernel, running: tuple[str, ...]
 ) -> Outcome:
     """The rules that need no names: every macro's body goes through them once."""
-    piped = pipelines(tuple(Line(s, s.span) for s in statements))
+    piped = pipelines(learned_bases(tuple(statements), running))
     composed = transforms(piped.lines, macros, kernel)
     layered = name_layers(composed.lines, macros, kernel)
     single = tuples(layered.lines)

@@ -10,13 +10,26 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sqmagic.equations.elaborate.bases import is_free
 from sqmagic.equations.elaborate.lines import Line, Outcome
 from sqmagic.equations.elaborate.names import BadContext, Names, Split, is_fixed, spell, split
 from sqmagic.equations.elaborate.trees import defined, names, nodes, over_values, parts, rename, values, written
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import Running, points
 from sqmagic.notation.problems import Problem
-from sqmagic.notation.syntax import Binding, Call, Declaration, Expression, Macro, Name, Over, Program, Reset, Tuple
+from sqmagic.notation.syntax import (
+    Binding,
+    Call,
+    Declaration,
+    Expression,
+    Macro,
+    Name,
+    Over,
+    Program,
+    Reset,
+    Statement,
+    Tuple,
+)
 
 RULE = "context"
 
@@ -72,9 +85,15 @@ def read_names(lines: tuple[Line, ...], running: tuple[str, ...]) -> Names:
     sequences = frozenset(s.base for s in occurring if s.context and not is_fixed(s.context))
     made = [(line, split(n.text, running)) for line in lines for n in defined(line.statement)]
     is_bare = {s.base if s.context is None else spell(s.base, s.context) for _, s in made if _plain(s, sequences)}
+    is_bare |= {name for line in lines for name in _free(line.statement) if split(name, running).context is None}
     indexed = {s.base for _, s in made if not _plain(s, sequences)}
     first = Names(running, sequences, dict.fromkeys(is_bare, False), frozenset(is_bare & indexed))
     return replace(first, bare=_running_bare(lines, first)) if running else first
+
+
+def _free(statement: Statement) -> tuple[str, ...]:
+    """The name of a free parameter: a bare one is a bare value, whatever a sequence is called."""
+    return (statement.name.text,) if isinstance(statement, Declaration) and is_free(statement) else ()
 
 
 def arities(lines: tuple[Line, ...], running: tuple[str, ...]) -> list[Problem]:
