@@ -72,6 +72,72 @@ def test_data_are_not_taken_for_weights(text: str) -> None:
     assert [w.code for w in understand(text).warnings] == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x + M(x) -> y",
+        "M(z) + c -> q",
+        "0 -> h_0\nh_t := tanh(W(x_t|h_{t-1}) + c)\nc*2 -> k",
+        "c : 8\nh_t := tanh(W(x_t) + c)",
+        "c : param(8)\nh_t := tanh(W @ x_t + c)",
+        "h_t := tanh(W @ x_t + c_t)",
+        "h_t := tanh(W @ x_t) + 0.1*c",
+        "h_t := x_t + c",
+    ],
+)
+def test_data_are_not_taken_for_biases(text: str) -> None:
+    assert [w.code for w in understand(text).warnings] == []
+
+
+@pytest.mark.parametrize("text", ["y := W @ x + b", "h_t := W @ x_t - b_h", "h_t := relu(b + U(x_t) + z_t)"])
+def test_what_is_only_added_to_what_weights_make_is_likely_a_bias(text: str) -> None:
+    (warning,) = understand(text).warnings
+    assert warning.code == "SQ619" and repaired(warning, Source.of(text)) in (
+        f"b : param()\n{text}",
+        f"b_h : param()\n{text}",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tanh : 3 -> 4\nx_t --[Tanh]-> h_t",
+        "x_t --[Mean]-> mu_t",
+        "x_t --[Reset|sigmoid]-> r_t",
+        "x_t --[Gen|Value|M_1]-> r_t",
+        "GRU: x_t\n    return tanh(R(x_t))\nx_t --[GRU]-> h_t",
+        "V(O_t) => r_t + V(O'_t)",
+        "K'_t @ q_t -> a_t",
+        "outer(k_t, v_t) -> K_t\nouter(k_t, k_t) -> K'_t\nK'_t @ K_t -> a_t",
+    ],
+)
+def test_names_that_are_nothing_elses_are_left_alone(text: str) -> None:
+    assert [w.code for w in understand(text).warnings] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "repair"),
+    [
+        ("x_t --[ReLU_1]-> h_t", "x_t --[relu]-> h_t"),
+        ("LogSoftmax(W(x_t)) -> h_t", "log_softmax(W(x_t)) -> h_t"),
+        ("x_t --[Embedding_E]-> h_t", "x_t --[embed_E]-> h_t"),
+        ("x_t --[GELU|M|Layer_Norm]-> h_t => y_t", "x_t --[gelu|M|layer_norm]-> h_t => y_t"),
+        ("x_t --[LSTM_1]-> h_t", None),
+        ("W @ x_t -> h_t\ny_t := h_t @ W'", "y_t := h_t @ transpose(W)"),
+        ("outer(k_t, v_t) -> K_t\nK'_{t-1} @ q_t -> a_t", "transpose(K_{t-1}) @ q_t -> a_t"),
+        ("outer(k_t, v_t) -> K_t\nK_{t-1}' @ q_t -> a_t", "transpose(K_{t-1}) @ q_t -> a_t"),
+    ],
+)
+def test_what_is_spelled_like_something_else_is_told(text: str, repair: str | None) -> None:
+    (warning,) = understand(text).warnings
+    assert warning.code in ("SQ620", "SQ621") and repaired(warning, Source.of(text)) == repair
+
+
+def test_a_layer_and_its_transpose_share_one_weight() -> None:
+    (layer,) = understand("W @ x_t -> h_t\ntranspose(W) @ h_t -> y_t => x_t").system.layers
+    assert layer.name == "W"
+
+
 def test_what_multiplies_a_state_and_is_defined_nowhere_is_told_of_once() -> None:
     known = understand("0 -> h_0\nh_t := tanh(W*x_t + U*h_{t-1} + W*h_{t-1})")
     assert [w.message.split(",")[0] for w in known.warnings] == ["nothing defines `W`", "nothing defines `U`"]

@@ -18,12 +18,15 @@ def not_settled(settled: Settled) -> str:
     """Which shapes are not known yet, and the two ways out."""
     labels = [s for s in settled.inputs if s.state in settled.missing or s.label in settled.missing]
     declare = "; ".join(f"`{s.label} : …`" for s in labels) or "the sizes that are open"
+    still = [s.label for s in labels if not s.indexed and s.kind == "real" and any(o.indexed for o in settled.inputs)]
+    learned = "; ".join(f"`{label} : param(…)`" for label in still)
     call = ", ".join(f"{s.name}={s.name}" for s in settled.inputs)
     like = ",".join(s.name for s in settled.inputs)
     return (
         f"the net has no parameters yet: the shape of {listed(settled.missing)} is not known\n"
         f"  declare it in the program: {declare}\n"
-        f"  or show the net data once: net.settle({call}), or `%%seqnet … --like {like}`"
+        + (f"  or, if it is to be learned and not given: {learned}\n" if learned else "")
+        + f"  or show the net data once: net.settle({call}), or `%%seqnet … --like {like}`"
     )
 
 

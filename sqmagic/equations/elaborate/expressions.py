@@ -9,7 +9,7 @@ from operator import or_
 from typing import assert_never
 
 from sqmagic.equations.elaborate.declare import Declarations
-from sqmagic.equations.elaborate.functions import Builtin, Dense, Instance, Module, Unknown, meaning
+from sqmagic.equations.elaborate.functions import Builtin, Dense, Instance, Module, Unknown, in_lower_case, meaning
 from sqmagic.equations.elaborate.lines import Fault, Kernel
 from sqmagic.equations.elaborate.names import Names
 from sqmagic.equations.elaborate.settings import setting, settings
@@ -229,6 +229,11 @@ def _arity(op: Op, layer: str | None, e: Call) -> Problem:
         takes = f"at least {takes}" if op.most is None else f"{takes} or {words.get(op.most, str(op.most))}"
     shown = layer if op.name == "dense" and layer else op.name
     message = f"`{shown}` takes {takes}, not {count}"
+    function = in_lower_case(layer) if op.name == "dense" and layer else None
+    if function is not None:
+        name, _ = unwrapped(e.function)
+        note = f"a capitalised name is a layer with weights of its own; the function is written `{function}`."
+        return Problem("SQ236", f"the layer {message}", name.span, notes=(note,), instead=function)
     if op.parameters and count > 1:
         return _several(message, e)
     return Problem("SQ236", message, e.span, notes=_composed(op, e))

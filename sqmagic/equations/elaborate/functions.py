@@ -86,6 +86,32 @@ def _builtin(text: str) -> Builtin | None:
     return None
 
 
+_PLAIN_NAMES = {"embedding": "embed", "cat": "concat", "convolution": "conv", "batchnorm1d": "batch_norm"}
+"""What functions are called elsewhere, without capitals and underscores."""
+
+_LAYERS_TOO = frozenset({"dense", "matmul", "index", "slice", "module", "maximum", "minimum", "mean"})
+"""Operators that are written otherwise, or whose capitalised names are usual for layers: `Mean` of a policy."""
+
+RECURRENT = frozenset({"lstm", "gru", "rnn", "lstmcell", "grucell", "rnncell"})
+"""Cells that have names elsewhere and are equations here, in lower case."""
+
+
+def in_lower_case(name: str) -> str | None:
+    """The builtin that a capitalised name differs from by case and underscores alone: `relu` of `ReLU` or `ReLU_1`,
+    `conv_K` of `Conv2d_K`."""
+    for stem, layer in ((name, ""), name.rpartition("_")[::2]):
+        op = OPS.get(_spelled_like(stem))
+        if op is not None and not (op.effect or op.name in _LAYERS_TOO or op.name.endswith("_logits")):
+            return f"{op.name}_{layer}" if layer and op.parameters else op.name
+    return None
+
+
+def _spelled_like(name: str) -> str:
+    plain = name.replace("_", "").lower()
+    known = {op.replace("_", ""): op for op in OPS} | _PLAIN_NAMES
+    return known.get(plain) or known.get(plain.removesuffix("2d"), "")
+
+
 def _last_part(text: str) -> str:
     """`R` of `Enc_1.R`."""
     return text.rpartition(".")[2]

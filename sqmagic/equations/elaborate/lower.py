@@ -110,11 +110,21 @@ def _matrices(lines: tuple[Line, ...], names: Names, declarations: Declarations)
     for line in lines:
         for value in values(line.statement):
             products = [n for n in nodes(value) if isinstance(n, Binary) and n.operator == "@"]
-            beside = {id(side) for product in products for side in (product.left, product.right)}
-            for name in (n for n in nodes(value) if isinstance(n, Name)):
+            sides = [side for product in products for side in (product.left, product.right)]
+            beside, turned = {id(side) for side in sides}, {id(_transposed(side)) for side in sides}
+            for name in (n for n in nodes(value) if isinstance(n, Name) and id(n) not in turned):
                 (found if id(name) in beside else elsewhere).add(name.text)
     alone = found - elsewhere - states
     return frozenset(t for t in alone if t.rpartition(".")[2][:1].isupper() and not names.state(t)[1])
+
+
+def _transposed(side: Expression) -> Expression | None:
+    """`M` of `transpose(M) @ x`: what M is, its other uses say."""
+    match side:
+        case Call(Name("transpose"), (Name() as name,)):
+            return name
+        case _:
+            return None
 
 
 # --- statements ----------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def expand(lines: tuple[Line, ...], book: Book) -> Outcome:
         out += _line(line, _Site(line.span), work)
     out = _declared_once(out)
     constants = {name.text for line in out for name in defined(line.statement) if _is_constant(line.statement)}
-    work.problems += [_outside(name, macro) for name, macro in work.free if name.text not in constants]
+    work.problems += [_outside(name, macro, book) for name, macro in work.free if name.text not in constants]
     return Outcome(tuple(out), tuple(work.problems))
 
 
@@ -298,7 +298,13 @@ def _is_constant(statement: Statement) -> bool:
     return isinstance(statement, Binding) and not any(True for _ in names(statement.value))
 
 
-def _outside(name: Name, macro: Macro) -> Problem:
+def _learned(name: Name, book: Book) -> tuple[str, ...]:
+    """What begins with a small letter and has no context may be a bias."""
+    plain = name.text[:1].islower() and split(name.text, book.names.indices).context is None
+    return (f"or, if it is to be learned, declare it inside: `{name.text} : param()`.",) if plain else ()
+
+
+def _outside(name: Name, macro: Macro, book: Book) -> Problem:
     formals = ", ".join(formal.text for formal in macro.formals)
     return Problem(
         "SQ216",
@@ -307,5 +313,6 @@ def _outside(name: Name, macro: Macro) -> Problem:
         notes=(
             "a macro reads nothing outside but constants; make it an argument:",
             f"  {macro.name.text}: {formals}, {name.text}",
+            *_learned(name, book),
         ),
     )

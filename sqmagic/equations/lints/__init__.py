@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sqmagic.equations.lints.actions import reaches_no_step, unsampled
-from sqmagic.equations.lints.data import data_like_a_weight
+from sqmagic.equations.lints.data import data_like_a_bias, data_like_a_weight
 from sqmagic.equations.lints.facts import Facts, read_facts
 from sqmagic.equations.lints.memory import carried_over, half_gate
+from sqmagic.equations.lints.spelling import function_in_capitals, primed
 from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back
 from sqmagic.equations.lints.weights import mixed_objective, weighs_the_past
 from sqmagic.equations.system import System
@@ -29,6 +30,9 @@ RULES: tuple[Rule, ...] = (
     unsampled,
     reaches_no_step,
     data_like_a_weight,
+    data_like_a_bias,
+    function_in_capitals,
+    primed,
 )
 
 
