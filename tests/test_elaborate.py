@@ -244,6 +244,45 @@ def test_an_integer_target_is_read_as_one_hot() -> None:
     assert show(goal.value) == "cross_entropy(p, stop(one_hot(y)))"
 
 
+def test_a_label_within_an_expression_is_read_as_one_hot_too() -> None:
+    (goal,) = clean("y_t : class(7)\nx_t --[Y|softmax]-> p_t $ -cross_entropy(p_t, y_t)").system.goals
+    assert show(goal.value) == "-cross_entropy(p_t, stop(one_hot(y_t)))"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "y : class(2)\nx --[M|sigmoid]-> p => y",
+        "y : class(n)\nx --[M|sigmoid]-> p => y",
+        "y : class(7)\nx --[M]-> p => one_hot(y)",
+        "y : class(7)\nx --[M]-> p ==[huber]=> y",
+        "y : class(7)\nx --[M|softmax]-> p ==[0.5*ce]=> y",
+        "x --[M|softplus|log]-> p => y",
+        "x --[M|softmax]-> p -> q ==[cross_entropy]=> y",
+        "x*x -> p ==[binary_cross_entropy]=> y",
+        "p ==[binary_cross_entropy]=> y\nx --[M]-> q => z",
+    ],
+)
+def test_what_can_be_compared_is_left_alone(program: str) -> None:
+    assert codes(program) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "repair"),
+    [
+        ("x --[M|log_softmax]-> p => y", "SQ622", "x --[M|softmax]-> p => y"),
+        ("x ──[M|σ]→ p ==[bce]=> y", None, None),
+        ("x ──[M]→ p ==[bce]=> y", "SQ623", "x ──[M|sigmoid]→ p ==[bce]=> y"),
+        ("x --[layer_norm]-> p ==[ce]=> y", "SQ623", "x --[layer_norm|softmax]-> p ==[ce]=> y"),
+        ("M(x) -> p ==[ce]=> y", "SQ623", None),
+    ],
+)
+def test_what_cannot_be_compared_is_told(program: str, code: str | None, repair: str | None) -> None:
+    problems = understood(program).problems
+    assert [p.code for p in problems] == ([] if code is None else [code])
+    assert [p.repair for p in problems] == ([] if code is None else [repair])
+
+
 def test_an_objective_holds_fixed_what_it_is_not_raised_through() -> None:
     (goal,) = clean("x_t --[V]-> v_t\nx_t --[P|softmax]-> p_t $ v_t * log(p_t[a_t])").system.goals
     assert show(goal.value) == "stop(v_t) * log(p_t[stop(a_t)])"

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from sqmagic.equations.elaborate.action import actions
 from sqmagic.equations.elaborate.bases import given_parameters, learned_bases
+from sqmagic.equations.elaborate.compared import compared
 from sqmagic.equations.elaborate.context import (
     add_contexts,
     arities,
@@ -98,6 +99,7 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     placed = add_contexts(expanded.lines, names)
     layered = dense_layers(placed.lines, kernel)
     named = losses(layered.lines, names)
+    problems += compared(layered.lines, names, source)
     wired = actions(named.lines, names, kernel.world)
     problems += [*expanded.problems, *placed.problems, *layered.problems, *named.problems, *wired.problems]
     lost = _lost(statements, wired.lines, running)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from sqmagic.equations.elaborate.lines import Line, Outcome
 from sqmagic.equations.elaborate.names import Names, is_fixed
 from sqmagic.equations.elaborate.transforms import unwrapped
-from sqmagic.equations.elaborate.trees import defined, nodes
+from sqmagic.equations.elaborate.trees import bottom_up, defined, nodes, over_values
 from sqmagic.equations.ops import ALIASES, OPS
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
@@ -27,32 +27,55 @@ LOSSES = tuple(op.name for op in OPS.values() if op.loss and not op.name.endswit
 
 def losses(lines: tuple[Line, ...], names: Names) -> Outcome:
     """Every `=>` with its loss's name; a weight stays a factor: `==[w_t * mse]=>`."""
+    known, labels = definitions(lines, names), classes(lines, names)
+    out: list[Line] = []
+    problems: list[Problem] = []
+
+    def labelled(e: Expression) -> Expression:
+        """`cross_entropy(p, y)` in an expression reads a label as one_hot, as a loss does."""
+        match e:
+            case Call(Name("cross_entropy" | "ce"), (p, Name() as y)) if _is_label(y, labels, names):
+                return replace(e, arguments=(p, _one_hot(y)))
+            case _:
+                return e
+
+    for line in lines:
+        match line.statement:
+            case Pipeline(source, (Regress() as goal,)):
+                named = _named(goal, source, known, labels, names)
+                if isinstance(named, Problem):
+                    problems.append(named)
+                else:
+                    out.append(line.by(RULE, replace(line.statement, parts=(named,))))
+            case _:
+                out.append(line.by(RULE, over_values(line.statement, lambda value: bottom_up(value, labelled))))
+    return Outcome(tuple(out), tuple(problems))
+
+
+def definitions(lines: tuple[Line, ...], names: Names) -> Mapping[str, Expression]:
+    """What each state is made from."""
     made = {
         names.state(n.text): line.statement.value
         for line in lines
         if isinstance(line.statement, Binding)
         for n in defined(line.statement)
     }
-    classes = {
-        names.state(line.statement.name.text)[0]
-        for line in lines
-        if isinstance(line.statement, Declaration) and _is_class(line.statement)
-    }
     bases = sorted(made.items(), key=lambda item: not is_fixed(item[0][1]))  # a running equation outranks a base case
-    definitions = {key: value for (key, _), value in bases}
-    out: list[Line] = []
-    problems: list[Problem] = []
-    for line in lines:
-        match line.statement:
-            case Pipeline(source, (Regress() as goal,)):
-                named = _named(goal, source, definitions, classes, names)
-                if isinstance(named, Problem):
-                    problems.append(named)
-                else:
-                    out.append(line.by(RULE, replace(line.statement, parts=(named,))))
-            case _:
-                out.append(line)
-    return Outcome(tuple(out), tuple(problems))
+    return {key: value for (key, _), value in bases}
+
+
+def classes(lines: tuple[Line, ...], names: Names) -> Mapping[str, Declaration]:
+    """The declarations of labels."""
+    declarations = [line.statement for line in lines if isinstance(line.statement, Declaration)]
+    return {names.state(d.name.text)[0]: d for d in declarations if _is_class(d)}
+
+
+def _is_label(name: Name, labels: Mapping[str, Declaration], names: Names) -> bool:
+    return names.state(name.text)[0] in labels
+
+
+def _one_hot(label: Name) -> Call:
+    return Call(Name("one_hot"), (label,), span=label.span)
 
 
 def _is_class(declaration: Declaration) -> bool:
@@ -63,7 +86,11 @@ def _is_class(declaration: Declaration) -> bool:
 
 
 def _named(
-    goal: Regress, source: Expression, definitions: Mapping[str, Expression], classes: set[str], names: Names
+    goal: Regress,
+    source: Expression,
+    definitions: Mapping[str, Expression],
+    labels: Mapping[str, Declaration],
+    names: Names,
 ) -> Regress | Problem:
     loss = goal.loss
     if loss is None:
@@ -74,8 +101,8 @@ def _named(
         loss = Binary("*", loss, Name(_follows(source, definitions, names)), span=loss.span)
     kind = next(iter(_loss_names(loss)))
     target = goal.target
-    if kind == "cross_entropy" and isinstance(target, Name) and names.state(target.text)[0] in classes:
-        target = Call(Name("one_hot"), (target,), span=target.span)
+    if kind == "cross_entropy" and isinstance(target, Name) and _is_label(target, labels, names):
+        target = _one_hot(target)
     return replace(goal, loss=loss, target=target)
 
 
@@ -102,6 +129,13 @@ def _follows(source: Expression, definitions: Mapping[str, Expression], names: N
 
 def last_function(source: Expression, definitions: Mapping[str, Expression], names: Names) -> str | None:
     """The builtin that made a value, through names and indexing; None if an operation or a layer did."""
+    call = last_call(source, definitions, names)
+    name = None if call is None else unwrapped(call.function)[0]
+    return None if name is None else ALIASES.get(name.text, name.text)
+
+
+def last_call(source: Expression, definitions: Mapping[str, Expression], names: Names) -> Call | None:
+    """The call that made a value, through names and indexing; None if an operation did."""
     seen: set[str] = set()
     while True:
         match source:
@@ -115,8 +149,7 @@ def last_function(source: Expression, definitions: Mapping[str, Expression], nam
                 source = operand
             case Call(Name("stop"), (inner,)):
                 source = inner
-            case Call(function):
-                name, _ = unwrapped(function)
-                return ALIASES.get(name.text, name.text)
+            case Call():
+                return source
             case _:
                 return None
