@@ -194,7 +194,9 @@ def test_a_range_that_is_not_there() -> None:
 def test_a_recurrence_whose_other_reads_begin_too_late() -> None:
     parts = (*fed("x"), given("h", 0), over("h", op("add", at("h", -1), at("x", -1))))
     assert problems(*parts) == [("SQ405", "`h_1` needs `x_0`, but the first that is there is `x_1`")]
-    assert domains(system(*parts)).problems[0].notes == ("give `h_1` a value too, or `x_0`.",)
+    assert domains(system(*parts)).problems[0].notes == (
+        "give `h_1` a value too; or, where the data have a row for index 0, declare that: `x_{0:T} : …`.",
+    )
     assert problems(*parts, given("h", 1)) == []
 
 

@@ -95,7 +95,11 @@ def explain(line: str, below: str, stuck: Stuck) -> Problem:
     """What is wrong with a statement that does not read, where `below` stands for the block under it."""
     mistake = recognise(_place(line, below, stuck))
     span = Span(mistake.start, max(mistake.stop, mistake.start + 1))
-    return Problem(mistake.code, mistake.message, span, repair=_repaired(line, below, mistake))
+    found = _repaired(line, below, mistake)
+    if found is None:
+        return Problem(mistake.code, mistake.message, span)
+    repair, others = found
+    return Problem(mistake.code, mistake.message, span, tuple(others), repair)
 
 
 def _place(line: str, below: str, stuck: Stuck) -> Place:
@@ -105,8 +109,10 @@ def _place(line: str, below: str, stuck: Stuck) -> Place:
     return Place(plain[:start], plain[start:stop], plain[stop:], stuck.kind, stuck.expected)
 
 
-def _repaired(line: str, below: str, mistake: Mistake) -> str | None:
-    """The line with the mistake's edit, and with those of the like mistakes that then show; None if it never reads."""
+def _repaired(line: str, below: str, mistake: Mistake) -> tuple[str, list[str]] | None:
+    """The line with the mistake's edit, and with those of the mistakes that then show, and what is said of the ones
+    that are unlike the first; None if it never reads."""
+    first, others = mistake.message, dict[str, None]()
     for _ in range(_EDITS):
         if mistake.edit is None or len(line) > _LONGEST:
             return None
@@ -114,10 +120,12 @@ def _repaired(line: str, below: str, mistake: Mistake) -> str | None:
         line = (line[:start] + instead + line[stop:]).rstrip()
         lead = "x " if _GOES_ON.match(line) else ""
         try:
-            return None if judge_statements(read(lead + line + below).statements) else line
+            return None if judge_statements(read(lead + line + below).statements) else (line, list(others))
         except Rejected:
             return None
         except Stuck as stuck:
             at = Span(stuck.at.start - len(lead), stuck.at.stop - len(lead))
             mistake = recognise(_place(line, below, Stuck(at, stuck.kind, stuck.expected)))
+            if mistake.code != "SQ103" and mistake.message != first:
+                others[mistake.message] = None
     return None

@@ -96,16 +96,17 @@ def _name(equation: Equation, read: Read) -> str:
 
 
 def replacement(number: int, read: Read, cycle: Collection[int], system: System) -> Read | None:
-    """What to read instead: what layers of the same form read, or else the nearest name that is already there."""
+    """What to read instead: what layers of the same form read, the nearest name that is there, or the step before."""
     match read.context:
         case (Range(first, Running(index, 0)),):
             return replace(read, context=(Range(first, Running(index, -1)),))
         case (Range(Running(index, 0), last),):
             return replace(read, context=(Range(Running(index, 1), last),))
-        case (Running(),):
+        case (Running(index, 0),):
             barred = _depends_within_step(cycle, system)
             siblings = Counter(_siblings(number, read, system, barred))
-            return siblings.most_common(1)[0][0] if siblings else next(_preceding(number, read, system, barred), None)
+            before = replace(read, context=(Running(index, -1),)) if len(cycle) > 1 else None
+            return siblings.most_common(1)[0][0] if siblings else next(_preceding(number, read, system, barred), before)
         case _:
             return None
 

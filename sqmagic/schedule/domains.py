@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
-from sqmagic.equations.show import show, show_goal, show_state, show_target
+from sqmagic.equations.show import show, show_goal, show_index, show_state, show_target
 from sqmagic.equations.system import Fixed, Input, Last, Range, Read, Running, System
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Span
@@ -278,7 +278,21 @@ def _begins_too_late(number: int, read: Read, start: int, begins: int, work: _Wo
     needed = Read(read.state, tuple(Fixed(start + i.offset) if isinstance(i, Running) else i for i in read.context))
     there = show_state(read.state, (Fixed(begins),))
     message = f"`{own}` needs `{show(needed)}`, but the first that is there is `{there}`"
-    work.refuse("SQ405", message, equation.span, f"give `{own}` a value too, or `{show(needed)}`.")
+    given = next((i for i in work.system.inputs if i.state == read.state), None)
+    match needed.context:
+        case (Fixed(first),) if given is not None:
+            work.problems.append(_earlier_rows(given, first, own, message, equation.span))
+        case _:
+            work.refuse("SQ405", message, equation.span, f"give `{own}` a value too, or `{show(needed)}`.")
+
+
+def _earlier_rows(given: Input, first: int, own: str, message: str, span: Span) -> Problem:
+    """Data that have rows from an earlier index on are declared so, `y_{0:T} : class(8)`."""
+    sizes = " x ".join(str(size.value) for size in given.sizes or ())
+    kind = (f"{given.kind}({sizes})" if given.kind != "real" else sizes) or "…"
+    declared = f"{given.state}_{{{first}:{show_index(given.last)}}} : {kind}"
+    note = f"give `{own}` a value too; or, where the data have a row for index {first}, declare that: `{declared}`."
+    return Problem("SQ405", message, span, (note,), before=declared if kind != "…" else None)
 
 
 # --- what is found -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ happens at every index, unless its outputs have fixed indices.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -75,7 +76,9 @@ def _unreadable(name: Name, running: tuple[str, ...]) -> Problem | None:
     except BadContext as bad:
         known = " and ".join(f"`{i}`" for i in running) or "`t`"
         note = f"a context is {known} at a constant distance, a number, or a range of these."
-        return Problem("SQ203", f"`{bad}` is no context in `{name.text}`", name.span, notes=(note,))
+        other = re.fullmatch(r"([a-z])(?:[+-]\d+)?", str(bad))
+        before = f"over {other[1]}" if other and not running else None  # nothing else runs: it may be what runs here
+        return Problem("SQ203", f"`{bad}` is no context in `{name.text}`", name.span, notes=(note,), before=before)
     return None
 
 

@@ -22,9 +22,9 @@ from sqmagic.equations.system import (
     Size,
 )
 from sqmagic.notation.problems import Problem
-from sqmagic.notation.show import show_expression
+from sqmagic.notation.show import show_expression, show_statement
 from sqmagic.notation.source import Span
-from sqmagic.notation.syntax import Call, Declaration, Expression, Name, Number
+from sqmagic.notation.syntax import Binary, Call, Declaration, Expression, Name, Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,16 @@ def read_declarations(lines: tuple[Line, ...], names: Names, kernel: Kernel) -> 
     free: dict[str, Weights] = {}
     buffers: list[Buffer] = []
     problems: list[Problem] = []
+    seen: dict[str, Declaration] = {}
     for line in lines:
         if not isinstance(line.statement, Declaration):
             continue
         try:
-            match _read(line.statement, names, kernel):
+            found = _read(line.statement, names, kernel)
+            known = seen.setdefault(found[0].state if isinstance(found, tuple) else found.name, line.statement)
+            if (known.sizes, known.to) != (line.statement.sizes, line.statement.to):
+                raise Fault(_twice(known, line.statement))
+            match found:
                 case (Declared() as state, None):
                     declared.append(state)
                 case (Declared() as state, (first, last)):
@@ -85,6 +90,12 @@ def read_declarations(lines: tuple[Line, ...], names: Names, kernel: Kernel) -> 
     return Declarations(tuple(declared), rows, weights, free, tuple(buffers)), problems
 
 
+def _twice(first: Declaration, second: Declaration) -> Problem:
+    one, other = (show_statement(d).partition(" : ")[2] for d in (first, second))
+    message = f"`{second.name.text}` is declared twice, as `{one}` and as `{other}`"
+    return Problem("SQ241", message, second.span, notes=("one of the two lines goes.",))
+
+
 def _read(
     d: Declaration, names: Names, kernel: Kernel
 ) -> tuple[Declared, tuple[Point, Point] | None] | Weights | Buffer:
@@ -99,7 +110,9 @@ def _read(
         case (Call(Name("buffer"), (capacity, *_), keywords),):
             settings = tuple(sorted((k.name, setting(k.value, kernel)) for k in keywords))
             return Buffer(name, _size(capacity), settings, span=d.span)
-        case (Call(Name(("class" | "action") as kind), arguments),):
+        case (Call(Name(("class" | "action") as kind), arguments, keywords, span=span),):
+            if len(arguments) != 1 or keywords:
+                raise Fault(_without_brackets(kind, span))
             return _state(d, "class" if kind == "class" else "action", _sizes(arguments), names)
         case sizes:
             return _state(d, "real", _sizes(sizes), names)
@@ -136,6 +149,10 @@ def _size(expression: Expression) -> Size:
         case Call(Name(text)):
             known = "there are `class(n)`, `action(n)`, `param(n)` and `buffer(n, batch=m)`."
             raise Fault(Problem("SQ232", f"`{text}(…)` is no kind of declaration", expression.span, notes=(known,)))
+        case Binary("*", Number() as left, Number() as right):
+            sizes = f"{show_expression(left)}, {show_expression(right)}"
+            message = f"`{show_expression(expression)}` is no size: several sizes stand with commas between them"
+            raise Fault(Problem("SQ232", message, expression.span, instead=sizes))
         case _:
             text = show_expression(expression)
             raise Fault(Problem("SQ232", f"`{text}` is no size: a size is a whole number from 1 on", expression.span))

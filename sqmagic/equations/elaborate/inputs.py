@@ -77,11 +77,11 @@ def _has_end_only(name: str, equations: tuple[Equation, ...], read: Read) -> boo
 
 def _only_points(read: Read, equations: tuple[Equation, ...], names: Names) -> Problem:
     point = next(t for e in equations for t in e.targets if t.state == read.state)
-    given, here = spell(read.state, point.context), spell(read.state, names.here())
+    given, here = names.written(read.state, point.context), names.written(read.state, names.here())
     other = "u" if read.state != "u" else "v"
     return Problem(
         "SQ227",
-        f"`{spell(read.state, read.context)}` is read, but only `{given}` is given a value",
+        f"`{names.written(read.state, read.context)}` is read, but only `{given}` is given a value",
         read.span,
         notes=(
             f"a recurrence needs a line that ends in `-> {here}`;",

@@ -79,7 +79,15 @@ _FILLED = {"zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
 """What makes a tensor of one number in torch."""
 
 
+_ELSEWHERE = {"detach": "stop", "stop_gradient": "stop", "cat": "concat", "logsoftmax": "log_softmax"}
+"""What functions are called elsewhere, and here."""
+
+
 def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
+    here = _ELSEWHERE.get(unknown.name)
+    if here and name.span.start >= 0:
+        message = f"there is no function `{unknown.name}`: it is called `{here}` here"
+        return Problem("SQ206", message, name.span, instead=here)
     near = " or ".join(f"`{n}`" for n in unknown.nearest)
     message = f"there is no function `{unknown.name}`" + (f"; the nearest is {near}" if near else "")
     capital = unknown.name[:1].upper() + unknown.name[1:]

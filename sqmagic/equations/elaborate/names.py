@@ -126,6 +126,12 @@ class Names:
         key = parts.base + stacked
         return (f"{key}_{self.indices[0]}" if parts.base in self.both else key), (first, *running)
 
+    def written(self, key: str, context: Context) -> str:
+        """A state as one writes it: layer 2 of a stack, the state h_2, is `h_{t,2}` at t."""
+        base, _, layer = key.rpartition("_")
+        stacked = base in self.sequences and layer.isdigit() and key not in self.bare and context
+        return spell(base, (context[0], Fixed(int(layer)), *context[1:])) if stacked else spell(key, context)
+
     def _bare(self, text: str) -> tuple[str, Context]:
         if text in self.bare:
             return text, self.here() if self.bare[text] else ()

@@ -94,8 +94,13 @@ def size_sign(place: Place) -> Mistake | None:
     """`a x b`, but not the name x in `2x`."""
     if place.word != "x" or "TIMES" not in place.expected or not re.match(r"\s*[\w(]", place.after):
         return None
-    edit = (place.start, place.stop, "*")
     message = "`x` stands between the sizes of a declaration; a product is written `*`"
+    if re.search(r":\s*param\([^()]*$", place.left):
+        blanks = len(place.after) - len(place.after.lstrip())
+        edit = (len(place.left), place.stop + blanks, ", ")
+        message = "the sizes of a parameter stand with commas between them, `param(8, 4)`"
+        return Mistake("SQ101", message, place.start, place.stop, edit)
+    edit = (place.start, place.stop, "*")
     return Mistake("SQ101", message, place.start, place.stop, edit)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqmagic.notation.mistakes import brackets, habits, missing, signs
+from sqmagic.notation.mistakes import brackets, chalkboard, habits, missing, signs
 from sqmagic.notation.mistakes.place import Mistake, Place, Row
 from sqmagic.notation.problems import quoted
 
@@ -44,17 +44,28 @@ ROWS: tuple[Row, ...] = (
     brackets.context_in_parentheses,
     signs.backward_arrow,
     signs.lame_arrow,
+    chalkboard.transposed,
+    chalkboard.step_above,
     signs.power,
+    chalkboard.joined,
+    chalkboard.semicolon_within,
     signs.statements_on_a_line,
     signs.single_dash,
     signs.unfinished,
     habits.comment,
+    chalkboard.held_fixed,
     habits.module,
+    chalkboard.accent,
+    chalkboard.latex,
+    chalkboard.drawn_from,
+    chalkboard.outer_product,
+    chalkboard.sum_sign,
     signs.character,
     missing.heading,
     signs.single_equal,
     signs.split_bind,
     signs.long_goal,
+    chalkboard.indexed_step,
     signs.equal,
     brackets.norm_bars,
     missing.bare_heading,
@@ -64,6 +75,7 @@ ROWS: tuple[Row, ...] = (
     brackets.wrong_close,
     missing.nothing_before,
     missing.over_or_reset,
+    chalkboard.row_or_column,
     brackets.slice_end,
     missing.colon,
     missing.nothing_after,
@@ -71,6 +83,7 @@ ROWS: tuple[Row, ...] = (
     brackets.item,
     missing.size_sign,
     habits.goal_in_words,
+    chalkboard.beside_a_layer,
     missing.side_by_side,
 )
 
