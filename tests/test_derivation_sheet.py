@@ -249,3 +249,21 @@ def test_html_in_a_text_is_text() -> None:
     told = made(LSTM)
     page = Sheet(told.derivation, told.system, "<b>", ((3, "<script>"),)).html
     assert "<script" not in page and "<b><b>" not in page
+
+
+def test_the_steps_without_an_adjoint_are_told_in_math() -> None:
+    found = next(line for line in made(LSTM).latex.split("\n") if r"\text{ where }" in line)
+    assert r"\hat{v}_{t} = 0 \text{ where } t < 1 \text{ or } t > T \text{, for every } v" in found.replace("&", "")
+
+
+def test_columns_that_are_too_wide_for_a_page_stand_two_by_two() -> None:
+    long = LSTM.replace("F|", "Forget_gate_of_the_cell|").replace("O|", "Output_gate_of_the_cell|")
+    widths = re.findall(r"width:([\d.]+)em", made(long.replace("l_t", "candidate_of_the_step_t")).html)
+    assert {tuple(widths[n : n + 4]) for n in range(0, len(widths), 4)} == {(widths[0], widths[1]) * 2}
+    assert len(set(re.findall(r"width:([\d.]+)em", made(LSTM).html)[:4])) == 4
+
+
+def test_what_is_stretched_is_painted_as_wide_as_it_is() -> None:
+    stretched = [e for e in elements(made(LSTM.replace("l_t", "candidate_t")).html) if e.get("stretchy") == "true"]
+    assert {e.text for e in stretched} == {"⏟", "\u0302"}
+    assert all(e.get("style") == "outline:30em solid transparent" for e in stretched)

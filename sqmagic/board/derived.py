@@ -119,9 +119,9 @@ def total(write: Write, otherwise: Rule) -> Rule:
         match body:
             case Apply("square", (inner,)):
                 return _squares(write(inner, known, LOOSE))
-        left, right = _factors(body, known)
-        head = _ONES if left is None else write(left, known, ATOM)
-        return Bound(row(raised(head, TRANSPOSED), SPACE, write(right, known, TIGHT)), PRODUCT)
+        factor, rest = _factors(body, known)
+        head = _ONES if factor is None else write(factor, known, ATOM)
+        return Bound(row(raised(head, TRANSPOSED), SPACE, write(rest, known, TIGHT)), PRODUCT)
 
     return rule
 

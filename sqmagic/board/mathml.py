@@ -72,9 +72,9 @@ def write(formula: Formula, full: bool = True) -> str:
         case Root(body):
             return f"<msqrt>{inner(body)}</msqrt>"
         case Hat(body):
-            return f'<mover accent="true">{inner(_dotless(body))}<mo stretchy="{_wide(body)}">ˆ</mo></mover>'
+            return f'<mover accent="true">{inner(_dotless(body))}{_hat(body)}</mover>'
         case Brace(body, note):
-            braced = f'<munder>{inner(body)}<mo stretchy="true">⏟</mo></munder>'
+            braced = f"<munder>{inner(body)}{_stretched('⏟')}</munder>"
             return f"<munder>{braced} {inner(note)}</munder>"
         case Tint(body, state, colour):
             tint = {"mathcolor": colour} if colour else {}
@@ -103,8 +103,15 @@ def _dotless(body: Formula) -> Formula:
             return body
 
 
-def _wide(body: Formula) -> str:
-    return "false" if isinstance(body, Atom) and body.role == "letter" else "true"
+def _hat(body: Formula) -> str:
+    """A letter's own, or one as wide as a word: of the two characters fonts stretch the combining one."""
+    return '<mo stretchy="false">ˆ</mo>' if isinstance(body, Atom) and body.role == "letter" else _stretched("&#x302;")
+
+
+def _stretched(sign: str) -> str:
+    """As wide as what it stands by. Browsers take such a sign for as narrow as it is by itself, and where they draw a
+    page in tiles leave out what lies on the others, unless it has an outline."""
+    return f'<mo stretchy="true" style="outline:30em solid transparent">{sign}</mo>'
 
 
 def _atom(atom: Atom) -> str:

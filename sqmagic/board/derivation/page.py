@@ -1,9 +1,9 @@
 """The sheet as an HTML table with MathML: no script, no style sheet, nothing from outside.
 
 A row has its number and, beside each other, the text of the line and its three columns. These are as wide as what
-stands in them. Where the page is too narrow for all, the adjoints and the update go below the text and its equation,
-in every row alike; where it is narrower still, each goes below the other. Grey is ink that shines through, so that it
-is grey on any ground.
+stands in them. Where the page is too narrow for all, or they are too wide for any page, the adjoints and the update go
+below the text and its equation, in every row alike; where it is narrower still, each goes below the other. Grey is
+ink that shines through, so that it is grey on any ground.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import zip_longest
 
 from sqmagic.board.derivation.chains import Entry, Said, Step
 from sqmagic.board.derivation.widths import width
@@ -26,7 +27,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 _ALL = 70.0
 """In em: what a notebook holds on a screen of 1,200 pixels. Columns that would be wider together are narrowed, and
-their longest lines break."""
+their longest lines break; where that is not enough, they stand two by two."""
 
 _GREY = "opacity:.68;font-size:85%"
 _RULE = "border-top:1px solid rgba(128,128,128,.35)"
@@ -65,16 +66,18 @@ def _copy(latex: str) -> str:
 def _widths(names: Sequence[str], rows: Sequence[Entry]) -> dict[str, float]:
     """How wide each column is: as its widest line, or less, but no less than the widest part that cannot break.
 
-    Where even that is too wide for all of them beside each other, the last goes below the others.
+    Where even that is too wide for all of them beside each other, the last two stand below the first two, as wide.
     """
     wanted = {name: max((7.0, *(_wanted(name, entry) for entry in rows))) for name in names}
     least = {name: max((7.0, *(_least(name, entry) for entry in rows))) for name in names}
-    beside = names if sum(least.values()) <= _ALL else names[:-1]
-    excess = sum(wanted[name] for name in beside) - _ALL
-    room = sum(wanted[name] - least[name] for name in beside)
+    beside = [[name] for name in names]
+    if sum(least.values()) > _ALL:
+        beside = [[name for name in pair if name] for pair in zip_longest(names[:2], names[2:])]
+    widest, narrowest = ([max(each[name] for name in column) for column in beside] for each in (wanted, least))
+    excess, room = sum(widest) - _ALL, sum(widest) - sum(narrowest)
     share = min(1.0, excess / room) if excess > 0 and room > 0 else 0.0
-    narrowed = {name: wanted[name] - share * (wanted[name] - least[name]) for name in beside}
-    return {name: narrowed.get(name, wanted[name]) for name in names}
+    narrowed = [wide - share * (wide - narrow) for wide, narrow in zip(widest, narrowest, strict=True)]
+    return {name: width for column, width in zip(beside, narrowed, strict=True) for name in column}
 
 
 def _wanted(name: str, entry: Entry) -> float:
@@ -123,7 +126,8 @@ def _heading(shown: Sequence[str], widths: Mapping[str, float]) -> str:
         cells.append(_cell(f'{heading} <span style="{_GREY}">{how}</span>' if how else heading, widths[name]))
     return (
         '<tr style="background:none"><th style="padding:0 .6em"></th>'
-        f'<th style="text-align:left;font-weight:normal;padding:.2em .6em">{_beside(cells)}</th></tr>'
+        '<th style="text-align:left;font-weight:normal;padding:.2em .6em;border-left:4px solid transparent">'
+        f"{_beside(cells)}</th></tr>"
     )
 
 
