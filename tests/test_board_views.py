@@ -223,6 +223,15 @@ def test_a_chain_has_three_cells_and_only_the_middle_one_is_open() -> None:
     assert (before.box.bottom, before.box.top) == (own.box.bottom, own.box.top)
 
 
+@pytest.mark.parametrize("view", ["chain", "ghost", "rolled"])
+def test_the_cell_is_called_what_nothing_in_it_is_called(view: View) -> None:
+    step = let("B", dense("A_1", call("concat", at("B", -1), at("x"))))
+    found = marks(system([let("B@0", Const(0)), step], [], "x"), view, legend=True)
+    letters = [told(m) for m in found if isinstance(m, Words) and m.look == "letter"]
+    letters += [told(m) for m in found if isinstance(m, Shape) and m.look == "cell"]
+    assert set(letters) == {"C"} and len(letters) > 1
+
+
 def test_a_closed_cell_without_circles_is_narrow_and_one_with_many_has_room() -> None:
     first = min(boxes(marks(PROGRAMS["a2c_gae"](), "chain"), "cell"), key=lambda b: b.left)
     assert first.right - first.left == 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 
 from sqmagic.board.errors import PictureError
 from sqmagic.board.facts import coloured
@@ -25,6 +26,7 @@ from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.search import best
 from sqmagic.board.layout.stores import stored
 from sqmagic.board.lines import Line, lines, notes
+from sqmagic.board.names import name
 from sqmagic.board.plain import line_plain, write
 from sqmagic.board.theme import state_colours
 from sqmagic.equations.system import Equation, Fixed, Last, Point, Running, System, points, reads
@@ -71,12 +73,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The parts by name (`b`: before the steps, `c`: the cell, `a`: after them), what is told under them, and the
-    number of each state's colour."""
+    """The parts by name (`b`: before the steps, `c`: the cell, `a`: after them), what is told under them, the number of
+    each state's colour, and the letter of the cell."""
 
     parts: dict[str, Part]
     told: tuple[Told, ...]
     colours: Mapping[str, int]
+    letter: str
 
 
 def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = (), faults: Faults = NO_FAULTS) -> Scene:
@@ -101,7 +104,16 @@ def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = (
     parts = _side_by_side(found)
     written = lines(replace(system, equations=split.told, goals=()), replace(known, linear=True))
     told = tuple(map(_told, split.told, written))
-    return Scene(parts, told, state_colours(coloured(system)))
+    return Scene(parts, told, state_colours(coloured(system)), _letter(system))
+
+
+def _letter(system: System) -> str:
+    """What the cell is called: `A`, or the first capital that nothing in the program is called."""
+    called = {each.state for each in system.inputs} | {each.name for each in (*system.layers, *system.buffers)}
+    for equation in system.equations:
+        called |= {*equation.group, *(target.state for target in equation.targets)}
+    taken = {name(each).base for each in called}
+    return next((each for each in ascii_uppercase if each not in taken), ascii_uppercase[0])
 
 
 def _told(equation: Equation, line: Line) -> Told:
@@ -164,11 +176,11 @@ def _away(region: Region) -> list[str]:
 
 def _side_by_side(parts: Mapping[str, Part]) -> dict[str, Part]:
     out: dict[str, Part] = {}
-    for name, part in parts.items():
+    for which, part in parts.items():
         if out:
             right = max(p.bounds().right for p in out.values())
             part = _shifted(part, right + _BESIDE - part.bounds().left, _lift(list(out.values()), part))
-        out[name] = part
+        out[which] = part
     return out
 
 

@@ -1,4 +1,4 @@
-"""The cell and its neighbours: closed ones, marked "A", and ghosts, whose inside shows faintly."""
+"""The cell and its neighbours: closed ones, marked with its letter, and ghosts, whose inside shows faintly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from sqmagic.board.layout.boxes import Box, Spot
 from sqmagic.board.layout.graph import Node
 from sqmagic.board.layout.normalise import value_label
-from sqmagic.board.layout.scene import Part
+from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import CIRCLE, ROUND, circle_width, label_width
 from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Words, centred, faded, moved, suffixed
 from sqmagic.board.views.part import about_node, words
@@ -123,8 +123,9 @@ class Neighbour:
     marks: Marks
 
 
-def closed(part: Part, steps: int) -> Neighbour:
+def closed(scene: Scene, steps: int) -> Neighbour:
     """A cell that says only what it takes and gives."""
+    part = scene.parts["c"]
     assert part.placed.cell, "only what runs over time has a cell"
     own = circles(part, steps)
     whole = part.placed.cell
@@ -133,16 +134,19 @@ def closed(part: Part, steps: int) -> Neighbour:
     width = max(NARROW, room(own), share) if own else narrow
     box = replace(whole, left=0.0, right=width)
     marks = [mark for circle in spread(own, 0.0, width) for mark in joined(circle, box, key(steps), steps)]
-    return Neighbour(width, (Frame(key(steps), "cell", box, About(_ASIDE[steps])), letter(box, key(steps)), *marks))
+    framed = Frame(key(steps), "cell", box, About(_ASIDE[steps]))
+    return Neighbour(width, (framed, letter(box, key(steps), scene.letter), *marks))
 
 
-def ghost(part: Part, steps: int, inside: Marks) -> Neighbour:
+def ghost(scene: Scene, steps: int, inside: Marks) -> Neighbour:
     """The cell at full width, its `inside` faint."""
+    part = scene.parts["c"]
     assert part.placed.cell, "only what runs over time has a cell"
     cell = part.placed.cell
     marks = [mark for circle in _apart(circles(part, steps)) for mark in joined(circle, cell, key(steps), steps)]
     faint = suffixed(faded(_cut(inside, cell)), f"{suffix(steps)}")
-    whole = (Frame(key(steps), "cell", cell, About(_ASIDE[steps])), *faint, *marks, letter(cell, key(steps)))
+    framed = Frame(key(steps), "cell", cell, About(_ASIDE[steps]))
+    whole = (framed, *faint, *marks, letter(cell, key(steps), scene.letter))
     return Neighbour(cell.right - cell.left, moved(whole, -cell.left))
 
 
@@ -154,10 +158,10 @@ def _apart(found: Sequence[Circle]) -> Iterator[Circle]:
         yield replace(circle, across=across, letters=circle.letters * across / circle.across)
 
 
-def letter(box: Box, of: str) -> Words:
+def letter(box: Box, of: str, text: str) -> Words:
     x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
     size = min(LETTER, (box.right - box.left) * 0.5, (box.top - box.bottom) * 0.5)
-    return words(f"{of}-letter", "letter", "A", x, y, size, size)
+    return words(f"{of}-letter", "letter", text, x, y, size, size)
 
 
 def _cut(marks: Marks, cell: Box) -> Iterator[Mark]:

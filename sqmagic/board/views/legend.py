@@ -75,7 +75,7 @@ def _items(scene: Scene, marks: Sequence[Mark]) -> Iterator[Item]:
     open_keys = [mark.key for mark in marks if isinstance(mark, Shape) and mark.look in _INNER]
     graphs = [part.graph for name, part in scene.parts.items() if any(k.startswith(f"n-{name}") for k in open_keys)]
     if "letter" in looks:
-        yield Item("the same cell", _cell)
+        yield Item("the same cell", _cell(scene.letter))
     for look, text in _SHAPES.items():
         if look in looks:
             yield Item(_outside(graphs) if look == "function" else text, _shape(look))
@@ -145,9 +145,12 @@ def _framed(name: str) -> Callable[[str, Spot], Iterator[Mark]]:
     return sample
 
 
-def _cell(key: str, at: Spot) -> Iterator[Mark]:
-    box = centred(*at, _SAMPLE, _LOW)
-    yield Shape(key, "cell", box, Label("A"), GOAL, About("every step has the same parameters"))
+def _cell(letter: str) -> Callable[[str, Spot], Iterator[Mark]]:
+    def sample(key: str, at: Spot) -> Iterator[Mark]:
+        box = centred(*at, _SAMPLE, _LOW)
+        yield Shape(key, "cell", box, Label(letter), GOAL, About("every step has the same parameters"))
+
+    return sample
 
 
 def _arrow(look: str = "") -> Callable[[str, Spot], Iterator[Mark]]:

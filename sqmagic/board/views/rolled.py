@@ -37,7 +37,7 @@ def rolled(scene: Scene) -> Marks:
     cell = Box(-wide / 2, -high / 2, wide / 2, high / 2)
     reach = high / 2 + _CIRCLES + CIRCLE
     below = spread([replace(c, spot=(c.spot[0], -reach)) for c in own if not c.above], cell.left, cell.right)
-    marks: list[Mark] = [Frame(key(), "cell", cell, About("one step")), letter(cell, key())]
+    marks: list[Mark] = [Frame(key(), "cell", cell, About("one step")), letter(cell, key(), scene.letter)]
     marks += [mark for c in below for mark in joined(c, cell, key(), 0, headed=True)]
     marks += over(part, above, cell, key(), reach)
     for side, border, sign in ((right, cell.right, 1), (left, cell.left, -1)):

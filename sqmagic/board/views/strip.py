@@ -37,14 +37,12 @@ def _loose(own: Pass, left: float, right: float, wide: float, scene: Scene) -> I
 
 
 def chain(scene: Scene) -> Marks:
-    part = scene.parts["c"]
-    return _three(scene, closed(part, -1), closed(part, 1))
+    return _three(scene, closed(scene, -1), closed(scene, 1))
 
 
 def ghosts(scene: Scene) -> Marks:
-    part = scene.parts["c"]
-    inside = body("c", part, scene.colours)
-    return _three(scene, ghost(part, -1, inside), ghost(part, 1, inside))
+    inside = body("c", scene.parts["c"], scene.colours)
+    return _three(scene, ghost(scene, -1, inside), ghost(scene, 1, inside))
 
 
 def _three(scene: Scene, before: Neighbour, after: Neighbour) -> Marks:
