@@ -89,7 +89,7 @@ def test_every_operator_has_a_glyph() -> None:
 def test_an_activation_shares_its_layers_box() -> None:
     assert words(lstm(), "layer") == ["F σ", "I σ", "C tanh", "O σ"]
     assert words(mlp(), "layer", "a") == ["M1 relu", "M2"]
-    assert words(convolutional(), "layer", "a") == ["K1 conv relu", "K2 conv", "N batch norm relu", "M softmax"]
+    assert words(convolutional(), "layer", "a") == ["K1 conv | relu", "K2 conv", "N batch norm | relu", "M softmax"]
 
 
 def test_signs_and_folded_numbers() -> None:
@@ -105,6 +105,9 @@ def test_signs_and_folded_numbers() -> None:
         (call("sub", at("x"), Const(1)), "−1"),
         (call("div", Const(1), at("x")), "1÷"),
         (call("div", at("x"), Const(4)), "÷4"),
+        (call("mul", at("x"), at("x")), "( )²"),
+        (call("square", at("x")), "( )²"),
+        (call("add", at("x"), at("x")), "×2"),
         (call("maximum", at("x"), Const(0)), "max 0"),
         (call("clip", at("x"), Const(-1), Const(1)), "clip −1,1"),
         (call("slice", at("x"), start=1, stop=4), "[1:4]"),

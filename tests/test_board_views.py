@@ -320,7 +320,8 @@ def test_each_base_case_starts_the_rail_that_reads_it_first() -> None:
     program = system([let("h@0", Const(0)), let("h@-1", Const(1)), step], [])
     found = marks(program, "chain")
     assert chips(found) == {"0": ("at t = 0: h₀ = 0", "left")}
-    assert [told(m) for m in of(Words, found, "caption")] == ["h_−1 = 1"]
+    (caption,) = of(Words, found, "caption")
+    assert told(caption) == "h_−1 = 1" and isinstance(caption, Words) and caption.label.serif
 
 
 # --- before and after the steps -----------------------------------------------------------------------
@@ -344,6 +345,12 @@ def test_a_rail_whose_circle_stands_elsewhere_ends_in_its_name(view: View) -> No
     verdict = let(".p", dense("G", call("concat", last("h"), last("c"))))
     found = marks(system([*heads, *steps, verdict], [], "x .z"), view)
     assert chips(found) == {"c0": ("before the first step", "left"), "cT": ("after the last step", "right")}
+
+
+@pytest.mark.parametrize("view", EVERY)
+def test_what_the_steps_made_does_not_look_like_an_input_of_what_comes_after_them(view: View) -> None:
+    looks = {told(m): m.look for m in marks(PROGRAMS["lstm_classifier"](), view) if isinstance(m, Shape)}
+    assert looks["hT"] == looks["p"] == "output"
 
 
 def test_steps_that_are_left_out_are_dots() -> None:

@@ -203,6 +203,7 @@ def test_what_is_written_reads_back_to_the_same_value(expr: Expr) -> None:
         (call("transpose", call("add", Read("a"), Read("b"))), "(a + b)ᵀ"),
         (call("norm", Read("a")), "‖a‖"),
         (call("mul", Position(Running("t")), Read("a")), "t a"),
+        (call("mul", Read("a"), Read("a")), "a²"),
         (call("dropout", Read("a"), p=0.3), "dropout_{0.3}(a)"),
         (call("clip", Read("a"), Const(-1.0), Const(1.0)), "clip(a, −1, 1)"),
         (Read("k", (Range(Fixed(1), Running("t")),)), "k_{1:t}"),

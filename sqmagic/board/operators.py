@@ -98,6 +98,8 @@ _SIGNS = {"add": "+", "sub": MINUS}
 
 def _product(expr: Apply, known: Notes) -> Bound:
     left, right = (uncopied(a, known, b) for a, b in (expr.args, expr.args[::-1]))
+    if isinstance(left, Read) and left == right:
+        return Bound(raised(formula(left, known, ATOM), SQUARED), TIGHT)
     sign, first = Atom("⊙", "infix"), _bound(left, known)
     if is_scalar(left, known) or is_scalar(right, known):
         sign = Atom("·", "infix") if isinstance(right, Const | Position) else SPACE

@@ -41,7 +41,7 @@ GLYPHS: dict[str, Glyph] = {
     "exp": _sign("exp"),
     "log": _sign("log"),
     "sqrt": _sign("√"),
-    "square": _sign("square"),
+    "square": _sign("( )²"),
     "abs": _sign("abs"),
     "sin": _sign("sin"),
     "cos": _sign("cos"),

@@ -151,11 +151,12 @@ def _use(expr: Expr, bench: _Bench) -> Use:
 
 def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
     """A node for an operator, after the nodes of its operands; gives the value that it makes."""
+    expr = _once(expr)
     inner = expr.args[0] if len(expr.args) == 1 else None
     match inner:
         case Apply(op) if expr.op in ACTIVATIONS and _is_layer(inner):
             word = _word(expr.op)
-            return _layer(inner, f"{GLYPHS[op].text} {word}".lstrip(), out, bench)
+            return _layer(inner, " | ".join(filter(None, (GLYPHS[op].text, word))), out, bench)
     if _is_layer(expr):
         return _layer(expr, GLYPHS[expr.op].text, out, bench)
     kind = _KINDS[GLYPHS[expr.op].way]
@@ -168,6 +169,17 @@ def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
     made = out or bench.fresh()
     bench.add(expr, Node(kind, label, uses, (made,)))
     return made
+
+
+def _once(expr: Apply) -> Apply:
+    """`a*a` and `a+a` as signs into which a single wire leads."""
+    match expr:
+        case Apply("mul", (Read() as left, right)) if left == right:
+            return replace(expr, op="square", args=(left,))
+        case Apply("add", (Read() as left, right)) if left == right:
+            return replace(expr, op="mul", args=(left, Const(2)))
+        case _:
+            return expr
 
 
 def _merge(expr: Apply, bench: _Bench) -> Value:

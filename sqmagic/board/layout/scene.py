@@ -109,7 +109,8 @@ def scene(system: System, titles: Mapping[int, str], expand: Collection[str] = (
 
 def _letter(system: System) -> str:
     """What the cell is called: `A`, or the first capital that nothing in the program is called."""
-    called = {each.state for each in system.inputs} | {each.name for each in (*system.layers, *system.buffers)}
+    called = {each.state for each in system.inputs}
+    called |= {each.name for each in system.layers} | {each.name for each in system.buffers}
     for equation in system.equations:
         called |= {*equation.group, *(target.state for target in equation.targets)}
     taken = {name(each).base for each in called}

@@ -21,16 +21,20 @@ def caption(told: Sequence[Told], whole: Box) -> Marks:
     middle, top = (whole.left + whole.right) / 2, whole.bottom - _UNDER
     rows = _filled([line.text for line in told], max(whole.right - whole.left, _NARROWEST))
     return tuple(
-        words(f"caption-{i}", "caption", row, middle, top - _LINE * (i + 0.5), SIZE, text_width(row, SIZE))
+        words(f"caption-{i}", "caption", row, middle, top - _LINE * (i + 0.5), SIZE, _width(row), serif=True)
         for i, row in enumerate(rows)
     )
+
+
+def _width(text: str) -> float:
+    return text_width(text, SIZE, serif=True)
 
 
 def _filled(texts: Sequence[str], width: float) -> Iterator[str]:
     line = ""
     for text in texts:
         longer = f"{line}    {text}" if line else text
-        if line and text_width(longer, SIZE) > width:
+        if line and _width(longer) > width:
             yield line
             longer = text
         line = longer

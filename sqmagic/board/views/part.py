@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -24,7 +24,11 @@ def body(name: str, part: Part, colours: Mapping[str, int]) -> Marks:
     """All that is in a part; the cell itself and the rails outside it are for the view to draw."""
     return (
         *(Frame(f"f-{name}-{i}", "group", g.box, About(".".join(g.path))) for i, g in enumerate(part.groups)),
-        *(mark for n, node in enumerate(part.graph.nodes) for mark in drawn(f"{name}{n}", node, part.placed.box(n))),
+        *(
+            mark
+            for n, node in enumerate(part.graph.nodes)
+            for mark in drawn(f"{name}{n}", _as_made(node, colours), part.placed.box(n))
+        ),
         *_tags(name, part, colours),
         *_wires(name, part),
         *_bridges(name, part),
@@ -46,6 +50,11 @@ def drawn(key: str, node: Node, box: Box) -> Iterator[Mark]:
     yield Shape(f"n-{key}", look, box, node.label, label_size(node), about, fault=node.faulty)
     if node.kind == "function":
         yield Shape(f"n-{key}-bars", "bars", replace(box, left=box.left + 7, right=box.right - 7), about=about)
+
+
+def _as_made(node: Node, made: Collection[str]) -> Node:
+    """What comes from another part of the picture was made there, and looks as it does there."""
+    return replace(node, kind="output") if node.kind == "input" and node.state in made else node
 
 
 def about_node(node: Node) -> About:
@@ -127,6 +136,9 @@ def _across(part: Part, spot: Spot) -> tuple[str, tuple[str, ...]]:
     return "", ()
 
 
-def words(key: str, look: str, text: str, x: float, y: float, size: float, width: float) -> Words:
+def words(
+    key: str, look: str, text: str, x: float, y: float, size: float, width: float, *, serif: bool = False
+) -> Words:
     """A line of text around a middle."""
-    return Words(key, look, Box(x - width / 2, y - size * 0.7, x + width / 2, y + size * 0.7), Label(text), size)
+    box = Box(x - width / 2, y - size * 0.7, x + width / 2, y + size * 0.7)
+    return Words(key, look, box, Label(text, serif=serif), size)
