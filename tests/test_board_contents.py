@@ -205,6 +205,61 @@ def test_a_range_is_what_other_steps_have_of_it_and_the_own(whole: str, others: 
     assert all(joined.outs[0] in [use.value for use in node.ins] for node in sums)
 
 
+@pytest.mark.parametrize(("whole", "next_"), [("1:t", "1:t"), ("t-3:t", "t-2:t"), ("t:T", "t:T"), ("t-1:t", "t")])
+def test_the_rail_of_a_range_goes_on_from_where_the_own_is_joined(whole: str, next_: str) -> None:
+    part = drawn(f"x_t : 3\nx_t --[K]-> k_t\nsoftmax(k_{{{whole}}} @ k_t) @ k_{{{whole}}} -> a_t")
+    (joined,), (leaving,) = of(part, "merge"), of(part, "exit")
+    assert leaving.label.below == next_.replace("-", MINUS)
+    assert leaving.ins[0].value == (joined.outs[0] if ":" in next_ else joined.ins[-1].value)
+
+
+LOOKING_BACK = """\
+0 -> h_0
+0 -> h_{-1}
+0 -> h_{-2}
+h_{t-1}|x_t --[Q|tanh]-> q_t
+softmax(h_{t-3:t-1} @ q_t) @ h_{t-3:t-1} -> c_t
+c_t|h_{t-3:t-2}|x_t --[H|tanh]-> h_t
+"""
+
+
+def test_all_that_is_read_of_the_past_beside_a_range_is_taken_from_it() -> None:
+    part = drawn(LOOKING_BACK)
+    (entry,), (leaving,) = of(part, "entry"), of(part, "exit")
+    assert named([entry, leaving]) == [f"ht{MINUS}3:t{MINUS}1", f"ht{MINUS}2:t"]
+    taken = {n.label.base for n in of(part, "pointwise") if n.ins[0].value == entry.outs[0] and n.label.base[0] == "["}
+    assert taken == {f"[t{MINUS}1]", f"[t{MINUS}3:t{MINUS}2]"}
+    joined = next(node for node in of(part, "merge") if node.outs[0] == leaving.ins[0].value)
+    assert [use.value.state for use in joined.ins] == ["h", "h"] and joined.ins[0].value == entry.outs[0]
+
+
+def test_a_range_to_either_side_is_joined_of_what_comes_from_there() -> None:
+    part = drawn("x_t : 3\nx_t --[K]-> k_t\nsoftmax(k_{t-2:t+2} @ k_t) -> a_t")
+    assert [(node.label.below, node.side) for node in of(part, "entry")] == [
+        (f"t{MINUS}2:t{MINUS}1", "left"),
+        ("t+1:t+2", "right"),
+    ]
+    assert {(node.label.below, node.side) for node in of(part, "exit")} == {
+        (f"t{MINUS}1:t", "right"),
+        ("t:t+1", "left"),
+    }
+
+
+def test_what_every_step_has_of_all_steps_comes_from_neither_side() -> None:
+    part = drawn("x_t : 3\nx_t --[K]-> k_t\nsoftmax(k_{1:T} @ x_t) @ k_{1:T} -> a_t")
+    assert named(of(part, "input")) == ["xt", "k1:T"]
+    assert not of(part, "entry") and not of(part, "exit")
+
+
+def test_a_macro_joins_a_range_out_of_sight() -> None:
+    part = drawn(
+        "Att: x_t\n    x_t --[K]-> k_t\n    return softmax(k_{1:t} @ x_t) @ k_{1:t}\nx_t : 3\nx_t --[Att]-> p_t"
+    )
+    (block,), (entry,), (leaving,) = of(part, "macro"), of(part, "entry"), of(part, "exit")
+    assert entry.outs[0] in [use.value for use in block.ins] and leaving.ins[0].value in block.outs
+    assert (entry.label.below, leaving.label.below) == (f"1:t{MINUS}1", "1:t")
+
+
 def test_a_range_of_an_input_is_given_as_it_is() -> None:
     part = drawn("x_t : 3\nsoftmax(x_{1:t} @ x_t) @ x_{1:t} -> a_t")
     assert not of(part, "merge")

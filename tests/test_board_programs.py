@@ -339,13 +339,14 @@ def pieces(corners: tuple[tuple[float, float], ...]) -> Iterator[Box]:
 
 def straight(part: Part) -> None:
     """A rail leaves at the height at which it came, and one that goes through bends nowhere."""
-    heights: dict[tuple[str, str], float] = {}
+    came: dict[tuple[str, bool], float] = {}
+    left: dict[tuple[str, bool], float] = {}
     for node, (_, y) in zip(part.graph.nodes, part.placed.spots, strict=True):
         if node.side:
-            heights.setdefault((node.state, node.side), y)
-    for (state, side), y in heights.items():
-        if side == "right":
-            assert heights.get((state, "left"), y) == y
+            heights, onwards = (came, node.side == "left") if node.kind == "entry" else (left, node.side == "right")
+            heights.setdefault((node.state, onwards), y)
+    for rail, y in came.items():
+        assert left[rail] == y
 
 
 @pytest.mark.parametrize("macros", ["all", "none"])

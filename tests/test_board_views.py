@@ -79,11 +79,26 @@ def crowd() -> System:
 
 
 def golden(path: Path) -> System:
-    text = path.read_text(encoding="utf-8")
+    return meant(path.read_text(encoding="utf-8"))
+
+
+def meant(text: str) -> System:
     return elaborate(parse(text), Source.of(text), Kernel()).system
 
 
-ALL = {**PROGRAMS, "initial": initial, "both_ways": both_ways, "crowd": crowd}
+def attention() -> System:
+    """A rail of what was made so far."""
+    return meant("x_t --[K]-> k_t\nx_t --[Q]-> q_t\nsoftmax(k_{1:t} @ q_t) @ k_{1:t} -> a_t => y_t")
+
+
+def looking_back() -> System:
+    """A rail of the last three values, and what is read of all steps."""
+    given = "0 -> h_0\n0 -> h_{-1}\n0 -> h_{-2}\nsoftmax(h_{t-3:t-1} @ x_t) @ h_{t-3:t-1} -> c_t\n"
+    return meant(f"{given}c_t|h_{{t-1}} --[H]-> h_t\nsoftmax(h_{{1:T}} @ x_t) @ h_{{1:T}} -> s_t => y_t")
+
+
+ALL = {**PROGRAMS, "initial": initial, "both_ways": both_ways, "crowd": crowd, "attention": attention,
+       "looking_back": looking_back}  # fmt: skip
 
 
 def marks(program: System, view: View, *, legend: bool = False) -> Marks:
@@ -324,6 +339,19 @@ def test_each_base_case_starts_the_rail_that_reads_it_first() -> None:
     assert told(caption) == "h_−1 = 1" and isinstance(caption, Words) and caption.label.serif
 
 
+def test_all_base_cases_of_a_range_start_its_rail() -> None:
+    found = marks(looking_back(), "chain")
+    told_ = "at t = 0: h₀ = 0, at t = −1: h₋₁ = 0, at t = −2: h₋₂ = 0"
+    assert chips(found) == {"0": (told_, "left")}
+    assert not of(Words, found, "caption")
+
+
+@pytest.mark.parametrize("view", EVERY)
+def test_what_every_step_has_of_all_steps_looks_like_what_they_made(view: View) -> None:
+    found = marks(looking_back(), view)
+    assert {m.look for m in found if isinstance(m, Shape) and told(m) == "h1:T"} == {"output"}
+
+
 # --- before and after the steps -----------------------------------------------------------------------
 
 
@@ -405,6 +433,12 @@ def test_a_rail_is_a_loop_for_each_distance_at_which_it_is_read() -> None:
         "one step earlier",
         "3 steps earlier",
     ]
+
+
+def test_rolled_up_a_range_that_grows_waits_for_one_step() -> None:
+    found = marks(attention(), "rolled")
+    assert [told(m) for m in of(Shape, found, "delay")] == ["t−1"]
+    assert [told(m) for m in of(Words, found, "value")] == ["k1:t"]
 
 
 def test_rolled_up_a_program_shows_what_it_learns_from() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sqmagic.board.layout.delays import delayed
 from sqmagic.board.layout.graph import GOALS, Graph, Node, Side, Use, Value, connect
 from sqmagic.board.layout.normalise import value_label
+from sqmagic.board.layout.ranges import carried
 from sqmagic.equations.system import Running
 
 _LOST = "the line that defines it is faulty"
@@ -23,7 +24,9 @@ def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = (), lost: 
     nodes = _with_asides(nodes, away)
     made = {value for node in nodes for value in node.outs}
     indexed = {v.state: v for v in made if v.state and any(isinstance(i, Running) for i in v.context)}
-    nodes = delayed(nodes, indexed) if timed else nodes
+    nodes, ranges = carried(nodes, indexed) if timed else (nodes, ())
+    made |= {value for node in nodes for value in node.outs}
+    nodes = delayed(nodes, indexed, made) if timed else nodes
     made |= {value for node in nodes for value in node.outs}
     used = list(dict.fromkeys(use.value for node in nodes for use in node.ins))
     edge: list[Node] = []
@@ -35,10 +38,15 @@ def bounded(nodes: Sequence[Node], timed: bool, away: Iterable[str] = (), lost: 
         if side:
             leaving[(value.state, _OPPOSITE[side])] = None
     leaving |= {(state, "right"): None for state in away if state in indexed}
-    exits = [Node("exit", value_label(indexed[s]), (Use(indexed[s]),), (), side=side, state=s) for s, side in leaving]
+    going = {(each.state, _OPPOSITE[each.side]): (each.name, each.exit) for each in ranges}
+    exits = [_exit(s, side, *going.get((s, side), (indexed[s], indexed[s]))) for s, side in leaving]
     shown = _circled(nodes, {state for state, _ in leaving}, set(away))
     circles = [_circle(value) for value in shown]
     return connect([*(_through(node, shown) for node in nodes), *edge, *circles, *exits], timed)
+
+
+def _exit(state: str, side: Side, name: Value, value: Value) -> Node:
+    return Node("exit", value_label(name), (Use(value),), (), side=side, state=state)
 
 
 def _edge_node(value: Value, side: Side | None, nodes: Sequence[Node]) -> Node:

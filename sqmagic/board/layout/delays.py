@@ -11,10 +11,11 @@ from sqmagic.board.names import MINUS
 from sqmagic.equations.system import Running
 
 
-def delayed(nodes: Sequence[Node], indexed: Collection[str]) -> list[Node]:
-    """The nodes, and delays before them for the states in `indexed` that are read more than one step away."""
+def delayed(nodes: Sequence[Node], indexed: Collection[str], made: Collection[Value]) -> list[Node]:
+    """The nodes, and delays before them for the states in `indexed` that are read more than one step away, and not
+    made here from what other steps have."""
     distances: dict[tuple[str, str, int], set[int]] = {}
-    for value in (use.value for node in nodes for use in node.ins):
+    for value in (use.value for node in nodes for use in node.ins if use.value not in made):
         match value.context:
             case (Running(index, offset),) if offset and value.state in indexed:
                 sign = 1 if offset > 0 else -1

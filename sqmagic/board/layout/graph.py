@@ -48,7 +48,10 @@ class Value:
 
     @property
     def side(self) -> Side | None:
-        """Where a value of another step comes from: earlier steps are left, later ones right."""
+        """Where a value of another step comes from: earlier steps are left, later ones right. What every step has of
+        all steps comes from neither."""
+        if any(isinstance(i, Range) and isinstance(i.first, Fixed) and isinstance(i.last, Last) for i in self.context):
+            return None
         ends = [p for i in self.context for p in points(i)]
         if any(isinstance(p, Last) or (isinstance(p, Running) and p.offset > 0) for p in ends):
             return "right"

@@ -22,9 +22,12 @@ from sqmagic.equations.system import (
     Const,
     Equation,
     Expr,
+    Fixed,
     Goal,
     Index,
+    Last,
     Layer,
+    Point,
     Position,
     Range,
     Read,
@@ -193,26 +196,35 @@ def _merge(expr: Apply, bench: _Bench) -> Value:
 
 
 def _parts(index: Range) -> tuple[Index, ...]:
-    """A range up to a step, or from it on: what other steps have of it, and the step's own. (A range of an input is
-    given as it is.)"""
+    """A range with the step's own in it: what other steps have of it, and the own in its place. (A range of an input is
+    given as it is, and so is one of all steps.)"""
     match index:
-        case Range(first, Running(name, 0) as own) if first != own:
-            before = Running(name, -1)
-            return (before if first == before else Range(first, before), own)
-        case Range(Running(name, 0) as own, last) if last != own:
-            after = Running(name, 1)
-            return (own, after if last == after else Range(after, last))
+        case Range(Running(name, first) as start, Last() as end) if first <= 0:
+            own = Running(name)
+        case Range(Fixed() as start, Running(name, last) as end) if last >= 0:
+            own = Running(name)
+        case Range(Running(name, first) as start, Running(_, last) as end) if first <= 0 <= last and first != last:
+            own = Running(name)
         case _:
             return ()
+    before = () if start == own else (_span(start, Running(name, -1)),)
+    return (*before, own, *(() if end == own else (_span(Running(name, 1), end),)))
+
+
+def _span(first: Point, last: Point) -> Index:
+    return first if first == last else Range(first, last)
 
 
 def _joined(read: Read, parts: Sequence[Value], bench: _Bench) -> Value:
-    """A range with the step's own joined to it, once within one instance of a macro."""
+    """A range whose parts are joined one after the other, once within one instance of a macro."""
     key = (bench.group, read)
     if key not in bench.merged:
-        bench.merged[key] = bench.fresh()
-        uses = tuple(Use(part, faulty=read.span in bench.faults) for part in parts)
-        bench.add(read, Node("merge", NOTHING, uses, (bench.merged[key],)))
+        joined = parts[0]
+        for part in parts[1:]:
+            uses = tuple(Use(each, faulty=read.span in bench.faults) for each in (joined, part))
+            joined = bench.fresh()
+            bench.add(read, Node("merge", NOTHING, uses, (joined,)))
+        bench.merged[key] = joined
     return bench.merged[key]
 
 

@@ -12,7 +12,7 @@ from sqmagic.board.layout.normalise import value_label
 from sqmagic.board.layout.scene import Part, Scene
 from sqmagic.board.layout.sizes import CIRCLE, ROUND, circle_width, label_width
 from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Words, centred, faded, moved, suffixed
-from sqmagic.board.views.part import about_node, words
+from sqmagic.board.views.part import about_node, look, words
 from sqmagic.equations.system import Read, shift
 
 NARROW, SLIM, SHARE, WIDEST, LETTER = 96.0, 60.0, 0.42, 170.0, 52.0
@@ -50,6 +50,7 @@ class Circle:
 
     number: int
     node: Node
+    look: str
     spot: Spot
     across: float
     letters: float = CIRCLE
@@ -63,8 +64,9 @@ class Circle:
         return min(self.across, ROUND)
 
 
-def circles(part: Part, steps: int) -> tuple[Circle, ...]:
+def circles(scene: Scene, steps: int) -> tuple[Circle, ...]:
     """From left to right."""
+    part = scene.parts["c"]
     cell = part.placed.cell
     found = []
     for n, (node, spot) in enumerate(zip(part.graph.nodes, part.placed.spots, strict=True)):
@@ -72,7 +74,7 @@ def circles(part: Part, steps: int) -> tuple[Circle, ...]:
         if (node.kind == "input" and below) or (node.kind == "output" and above):
             own = _later(node, steps)
             across = circle_width(label_width(own.label, CIRCLE), 9)
-            found.append(Circle(n, own, spot, across))
+            found.append(Circle(n, own, look(own, scene.colours), spot, across))
     return tuple(sorted(found, key=lambda c: c.spot))
 
 
@@ -87,7 +89,7 @@ def joined(circle: Circle, cell: Box, of: str, steps: int, *, headed: bool = Fal
     """A circle and its wire to the border of a closed cell; `headed` wires from inputs end in an arrowhead."""
     (x, y), high = circle.spot, circle.high
     name = f"c{circle.number}{suffix(steps) if steps else ''}"
-    yield Shape(f"n-{name}", circle.node.kind, centred(x, y, circle.across, high), circle.node.label, circle.letters,
+    yield Shape(f"n-{name}", circle.look, centred(x, y, circle.across, high), circle.node.label, circle.letters,
                 about_node(circle.node))  # fmt: skip
     about = About(state=circle.node.state)
     if circle.above:
@@ -127,7 +129,7 @@ def closed(scene: Scene, steps: int) -> Neighbour:
     """A cell that says only what it takes and gives."""
     part = scene.parts["c"]
     assert part.placed.cell, "only what runs over time has a cell"
-    own = circles(part, steps)
+    own = circles(scene, steps)
     whole = part.placed.cell
     share = min((whole.right - whole.left) * SHARE, WIDEST)
     narrow = NARROW if whole.right - whole.left < _MUCH else SLIM
@@ -143,7 +145,7 @@ def ghost(scene: Scene, steps: int, inside: Marks) -> Neighbour:
     part = scene.parts["c"]
     assert part.placed.cell, "only what runs over time has a cell"
     cell = part.placed.cell
-    marks = [mark for circle in _apart(circles(part, steps)) for mark in joined(circle, cell, key(steps), steps)]
+    marks = [mark for circle in _apart(circles(scene, steps)) for mark in joined(circle, cell, key(steps), steps)]
     faint = suffixed(faded(_cut(inside, cell)), f"{suffix(steps)}")
     framed = Frame(key(steps), "cell", cell, About(_ASIDE[steps]))
     whole = (framed, *faint, *marks, letter(cell, key(steps), scene.letter))

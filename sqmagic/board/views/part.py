@@ -27,7 +27,7 @@ def body(name: str, part: Part, colours: Mapping[str, int]) -> Marks:
         *(
             mark
             for n, node in enumerate(part.graph.nodes)
-            for mark in drawn(f"{name}{n}", _as_made(node, colours), part.placed.box(n))
+            for mark in drawn(f"{name}{n}", node, part.placed.box(n), colours)
         ),
         *_tags(name, part, colours),
         *_wires(name, part),
@@ -35,7 +35,7 @@ def body(name: str, part: Part, colours: Mapping[str, int]) -> Marks:
     )
 
 
-def drawn(key: str, node: Node, box: Box) -> Iterator[Mark]:
+def drawn(key: str, node: Node, box: Box, made: Collection[str]) -> Iterator[Mark]:
     """The shapes of one node: a layer has a tab and perhaps a frame, a function its bars."""
     if node.kind in UNDRAWN:
         return
@@ -46,15 +46,16 @@ def drawn(key: str, node: Node, box: Box) -> Iterator[Mark]:
         split = box.left + tab_width(node)
         yield Shape(f"n-{key}-tab", "tab", replace(box, right=split), node.tab, TAB, about, fault=node.faulty)
         box = replace(box, left=split)
-    look = "pointwise" if node.kind == "aside" else node.kind
-    yield Shape(f"n-{key}", look, box, node.label, label_size(node), about, fault=node.faulty)
+    yield Shape(f"n-{key}", look(node, made), box, node.label, label_size(node), about, fault=node.faulty)
     if node.kind == "function":
         yield Shape(f"n-{key}-bars", "bars", replace(box, left=box.left + 7, right=box.right - 7), about=about)
 
 
-def _as_made(node: Node, made: Collection[str]) -> Node:
-    """What comes from another part of the picture was made there, and looks as it does there."""
-    return replace(node, kind="output") if node.kind == "input" and node.state in made else node
+def look(node: Node, made: Collection[str]) -> str:
+    """How a node is drawn. What is made elsewhere in the picture looks as it does there and is no input."""
+    if node.kind == "input" and node.state in made:
+        return "output"
+    return "pointwise" if node.kind == "aside" else node.kind
 
 
 def about_node(node: Node) -> About:

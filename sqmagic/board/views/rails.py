@@ -42,7 +42,7 @@ def passes(part: Part) -> tuple[Pass, ...]:
     """In the order of the nodes."""
     return tuple(
         Pass(n, node.side, node.kind == "entry", y, node.label,
-             node.outs[0] if node.kind == "entry" else node.ins[0].value, is_back(node))
+             node.outs[0] if node.kind == "entry" else replace(node.ins[0].value, state=node.state), is_back(node))
         for n, (node, (_, y)) in enumerate(zip(part.graph.nodes, part.placed.spots, strict=True))
         if node.side
     )  # fmt: skip

@@ -16,7 +16,7 @@ from sqmagic.board.views.cells import circles, joined, key, letter, spread
 from sqmagic.board.views.marks import About, Frame, Line, Mark, Marks, Shape, Words, bounds, centred, moved
 from sqmagic.board.views.part import body
 from sqmagic.board.views.rails import Pass, passes
-from sqmagic.equations.system import Running
+from sqmagic.equations.system import Fixed, Last, Range, Running
 
 _WIDE, _HIGH = 128.0, 136.0
 _FIRST, _NEXT, _OUT, _DELAY, _HEIGHT = 26.0, 26.0, 62.0, 44.0, 24.0
@@ -27,11 +27,11 @@ def rolled(scene: Scene) -> Marks:
     """Loops of values from earlier steps lie on the right, of values from later ones on the left; they never cross."""
     part = scene.parts["c"]
     found = [lag for p in passes(part) if p.inward for lag in _lags(part, p)]
-    made = {p.value.state: p.label for p in passes(part) if not p.inward}
+    made = {(p.value.state, p.back): p.label for p in passes(part) if not p.inward}
     right, left = ([p for p in found if p.side == side] for side in ("left", "right"))
     parts = scene.parts.keys() & {"b", "a"}
     high = max(_HIGH, 2 * (_FIRST + _NEXT * max(len(right), len(left)) + (_FIRST if parts else 0.0)))
-    own = circles(part, 0)
+    own = circles(scene, 0)
     above = tops(part, own)
     wide = max(_WIDE, width(above, own))
     cell = Box(-wide / 2, -high / 2, wide / 2, high / 2)
@@ -41,7 +41,7 @@ def rolled(scene: Scene) -> Marks:
     marks += [mark for c in below for mark in joined(c, cell, key(), 0, headed=True)]
     marks += over(part, above, cell, key(), reach)
     for side, border, sign in ((right, cell.right, 1), (left, cell.left, -1)):
-        marks += _loops([(p, made[p.value.state]) for p in side], border, sign, scene.colours)
+        marks += _loops([(p, made[p.value.state, p.back]) for p in side], border, sign, scene.colours)
     return _with_parts(scene, marks, cell)
 
 
@@ -94,6 +94,10 @@ def _delay(own: Pass) -> str:
     match own.value.context:
         case (Running(index, offset),):
             return index + offset_text(offset)
+        case (Range(Fixed() | Running(), Running(index, -1)),):
+            return index + offset_text(-1)
+        case (Range(Running(index, 1), Last() | Running()),):
+            return index + offset_text(1)
         case context:
             return ",".join(map(index_text, context))
 
