@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqmagic.grading.check import check as check
     from sqmagic.nets import compile as compile
     from sqmagic.notation.problems import NotationError as NotationError
+    from sqmagic.notation.problems import NotationWarning as NotationWarning
     from sqmagic.runtime.environments import environment as environment
     from sqmagic.runtime.net import Net as Net
     from sqmagic.runtime.replay import Buffer as Buffer
@@ -28,6 +29,7 @@ _PUBLIC = {
     "compile": "sqmagic.nets",
     "Net": "sqmagic.runtime.net",
     "NotationError": "sqmagic.notation.problems",
+    "NotationWarning": "sqmagic.notation.problems",
     "environment": "sqmagic.runtime.environments",
     "Buffer": "sqmagic.runtime.replay",
 }
@@ -36,6 +38,7 @@ __all__ = [
     "Buffer",
     "Net",
     "NotationError",
+    "NotationWarning",
     "__version__",
     "check",
     "compile",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import partial
@@ -22,6 +23,7 @@ from sqmagic.equations.shapes import DataShape, Shapes
 from sqmagic.equations.show import show_goal, show_state
 from sqmagic.equations.system import Fixed, Point, Running, System, Weight, walk
 from sqmagic.kernels import program_of
+from sqmagic.notation.problems import NotationWarning, describe
 from sqmagic.notation.show import show
 from sqmagic.notation.syntax import Macro
 from sqmagic.pipeline import Sizes, Understood, generate, states, understand
@@ -55,11 +57,13 @@ def compile(
     `namespace` serve as sizes and torch modules as functions, by their names; `macros` are those of earlier programs;
     `like` gives data for inputs whose shapes the program leaves open; `check` says whether a derivation is held against
     torch.autograd before it is shown. Raises NotationError, with a place, for every
-    independent mistake of the program.
+    independent mistake of the program; what runs, but perhaps not as it was meant, is a NotationWarning.
     """
-    kernel = kernel_of(namespace or {}, macros or {}, env)
+    known = understand(text, kernel_of(namespace or {}, macros or {}, env))
+    for problem in known.warnings:
+        warnings.warn("\n".join(describe(problem, known.source)), NotationWarning, stacklevel=2)
     return build(
-        understand(text, kernel),
+        known,
         name=name,
         horizon=horizon,
         width=width,

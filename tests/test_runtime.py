@@ -22,6 +22,7 @@ from torch.nn.utils import parametrize, prune
 from torch.utils.data import DataLoader, TensorDataset
 
 from sqmagic.nets import compile as compiled
+from sqmagic.notation.problems import NotationWarning
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.net import Net
@@ -865,6 +866,12 @@ def test_a_layer_of_a_recurrence_may_be_replaced() -> None:
     nn.utils.parametrizations.weight_norm(parametrized.get_submodule("A"))
     parametrized(x=x).h.sum().backward()
     assert parametrized.get_parameter("A.parametrizations.weight.original0").grad is not None
+
+
+def test_what_runs_but_perhaps_not_as_it_was_meant_is_a_warning() -> None:
+    with pytest.warns(NotationWarning, match="SQ620: `ReLU` is a dense layer") as told:
+        compiled("x : 3\ny : 2\nx --[M|ReLU]-> p => y")
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_a_gate_may_lose_its_bias() -> None:

@@ -109,6 +109,10 @@ def _window(text: str, column: int, width: int, most: int = 100) -> tuple[int, s
     return start, before + shown[len(before) : most - len(after)] + after
 
 
+class NotationWarning(UserWarning):
+    """A program runs, but perhaps not as it was meant."""
+
+
 class NotationError(Exception):
     """A program was rejected: every independent problem that was found, in the order of their places."""
 

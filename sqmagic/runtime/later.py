@@ -17,7 +17,9 @@ class Later:
     tells, or at least where the `tensors` lie.
     """
 
-    def __init__(self, every: Callable[[], Mapping[str, Tensor]], tensors: Sequence[Tensor], places: bool = True) -> None:
+    def __init__(
+        self, every: Callable[[], Mapping[str, Tensor]], tensors: Sequence[Tensor], places: bool = True
+    ) -> None:
         self._every, self._tensors = every, tensors
         self._versions = versions(tensors)
         self._places = list(map(Tensor.data_ptr, tensors)) if places else None

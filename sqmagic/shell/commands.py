@@ -17,7 +17,7 @@ from sqmagic.board.views import VIEWS
 from sqmagic.emit.torch.write import refused
 from sqmagic.equations.show import show_state
 from sqmagic.equations.system import Running
-from sqmagic.nets import compile
+from sqmagic.nets import build
 from sqmagic.notation.format import formatted
 from sqmagic.notation.problems import NotationError
 from sqmagic.pipeline import Sizes, Understood, generate, understand
@@ -176,7 +176,7 @@ def _compile(file: str, text: str, asked: argparse.Namespace) -> bool:
     made = generate(name(file), known, Sizes(width=asked.width), {}, kernels=True)
     if made.source is None:
         raise Wrong("; ".join(_undeclared(known, made.missing, made.shapes.integers)))
-    write(to, made.source if asked.to == "torch" else _in_c(file, text, asked.width))
+    write(to, made.source if asked.to == "torch" else _in_c(file, known, asked.width))
     return True
 
 
@@ -189,11 +189,11 @@ def _undeclared(known: Understood, missing: Sequence[str], integers: Collection[
         yield f"no line tells the {what} of `{label}`: declare it, as in `{label} : {kind}`"
 
 
-def _in_c(file: str, text: str, width: int) -> str:
+def _in_c(file: str, known: Understood, width: int) -> str:
     from sqmagic.runtime.errors import UnsupportedError
 
     try:
-        return compile(text, name=name(file), width=width).to_source("c")
+        return build(known, name=name(file), width=width).to_source("c")
     except UnsupportedError as why:
         raise Wrong(str(why)) from None
 
