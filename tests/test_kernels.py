@@ -582,6 +582,23 @@ def test_torch_compile_traces_the_code_of_torch() -> None:
     torch.testing.assert_close(found.h, want.h)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's: jit.trace is deprecated, and notes where sizes are taken for constants
+def test_a_traced_net_computes_on_what_it_is_given() -> None:
+    module, x = small()
+
+    class Last(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = module
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.net(x=x).h
+            return found
+
+    traced = torch.jit.trace(Last(), (x,))
+    torch.testing.assert_close(traced(2 * x), module(x=2 * x).h)
+
+
 def test_functions_of_torch_that_trace_go_by_torch() -> None:
     module, x = small()
     weights = {n: p.detach() for n, p in module.named_parameters()}

@@ -219,7 +219,7 @@ def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
     """The type of numbers, as each call asks; only where something is unusual all is looked at once more, for words."""
     dtype = tensors[0].dtype
     usual = dtype in REALS and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu")
-    if usual and torch._C._functorch.peek_interpreter_stack() is None:
+    if usual and torch._C._functorch.peek_interpreter_stack() is None and torch._C._get_tracing_state() is None:
         for t in tensors:
             if type(t) not in _TENSORS or not t.is_cpu or (t.dtype is not dtype and t.is_floating_point()):
                 break
@@ -239,7 +239,8 @@ def _looked_at(tensors: Sequence[Tensor]) -> torch.dtype:
         raise CannotCompile("autocast chooses the type of numbers")
     if any(type(t) not in _TENSORS for t in tensors):
         raise CannotCompile("a tensor is of a type of its own")
-    if torch.compiler.is_compiling() or any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors):
+    traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    if traced or any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors):
         raise CannotCompile("torch is tracing the computation")
     return reals.pop()
 
