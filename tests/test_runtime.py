@@ -104,6 +104,12 @@ def test_a_bare_parameter_and_the_sequence_that_begins_with_it_are_two() -> None
     assert torch.equal(out["a"][2], whole.expand(5, 3))
 
 
+def test_a_weight_is_read_transposed() -> None:
+    net = compiled("W @ x_t -> h_t\ntranspose(W) @ h_t -> y_t\nx_t : 3", width=5)
+    x, weight = torch.randn(4, 2, 3), net.state_dict()["W.weight"]
+    assert torch.allclose(net(x=x)["y"], x @ weight.T @ weight, atol=1e-5)
+
+
 def test_repr_lists_names_shapes_and_domains() -> None:
     lines = repr(net(FUTURE)(x=torch.rand(5, 2, 2))).split("\n")
     assert lines == ["3 states", "  x  [5, 2, 2]", "  v  [5, 2, 2]", "  d  [5, 2, 2]  defined on 2..4"]

@@ -134,8 +134,13 @@ def test_what_is_spelled_like_something_else_is_told(text: str, repair: str | No
 
 
 def test_a_layer_and_its_transpose_share_one_weight() -> None:
-    (layer,) = understand("W @ x_t -> h_t\ntranspose(W) @ h_t -> y_t => x_t").system.layers
-    assert layer.name == "W"
+    lines = ["W @ x_t -> h_t", "transpose(W) @ h_t -> y_t"]
+    known = understand("\n".join(lines) + "\ny_t => x_t")
+    assert [layer.name for layer in known.system.layers] == ["W"]
+    assert [i.state for i in known.system.inputs] == ["x"]
+    within = understand("Enc: x_t\n    " + "\n    ".join([*lines, "return y_t"]) + "\nx_t --[Enc]-> y_t => x_t")
+    assert [layer.name for layer in within.system.layers] == ["Enc.W"]
+    assert [i.state for i in within.system.inputs] == ["x"]
 
 
 def test_what_multiplies_a_state_and_is_defined_nowhere_is_told_of_once() -> None:

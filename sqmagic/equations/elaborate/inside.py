@@ -10,7 +10,7 @@ from sqmagic.equations.elaborate.functions import Builtin, Dense, meaning
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
 from sqmagic.equations.elaborate.names import Names, Split, spell, split
 from sqmagic.equations.elaborate.transforms import unwrapped, wrapped
-from sqmagic.equations.elaborate.trees import bottom_up, over_values, parts, rename
+from sqmagic.equations.elaborate.trees import bottom_up, nodes, over_values, parts, rename, values
 from sqmagic.equations.system import Context, Index, Running
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.syntax import (
@@ -111,9 +111,19 @@ class Inside:
         return wrapped(name, self.wraps + own, dict(book.macros), book.kernel)
 
     def _weight(self, e: Expression) -> Expression:
-        if isinstance(e, Name) and e.text[:1].isupper() and not self._is_bound(e.text):
-            return replace(e, text=self.owner + e.text)
-        return e
+        match e:
+            case Name(text) if text[:1].isupper() and not self._is_bound(text):
+                return replace(e, text=self.owner + text)
+            case Call(Name("transpose"), (Name(text) as name,)) if text in self._matrices():
+                return replace(e, arguments=(self._weight(name),))
+            case _:
+                return e
+
+    def _matrices(self) -> frozenset[str]:
+        """The names that stand beside `@` in the body."""
+        products = [n for s in self.macro.body for v in values(s) for n in nodes(v) if isinstance(n, Binary)]
+        sides = [side for n in products if n.operator == "@" for side in (n.left, n.right)]
+        return frozenset(side.text for side in sides if isinstance(side, Name))
 
     def _is_bound(self, text: str) -> bool:
         base = self._split(text).base
