@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import dist
+
 import pytest
 from test_board_programs import sound, straight
 
 from sqmagic.board.diagram import picture
 from sqmagic.board.layout.graph import Kind, Node
 from sqmagic.board.layout.scene import Part
+from sqmagic.board.metrics.places import collisions
 from sqmagic.board.names import MINUS, index_text
 from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.notation.parse import parse
@@ -264,6 +267,27 @@ def test_a_range_of_an_input_is_given_as_it_is() -> None:
     part = drawn("x_t : 3\nsoftmax(x_{1:t} @ x_t) @ x_{1:t} -> a_t")
     assert not of(part, "merge")
     assert named(of(part, "input")) == ["x1:t", "xt"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "signs"),
+    [
+        ("a_t - b_t", {"−": "b"}),
+        ("b_t / a_t", {"÷": "a"}),
+        ("outer(a_t, b_t)", {"⊗": "b"}),
+        ("a_t + b_t", {}),
+        ("1 - a_t", {}),
+    ],
+)
+def test_the_second_operand_bears_the_sign_where_the_order_matters(expression: str, signs: dict[str, str]) -> None:
+    part = drawn(f"a_t : 3\nb_t : 3\n{expression} -> c_t")
+    found = {}
+    for tag in (tag for tag in part.tags if tag.role == "operand"):
+        ends = {part.graph.nets[wire.net].value.state: wire.corners[-1] for wire in part.placed.wires}
+        middle = ((tag.box.left + tag.box.right) / 2, (tag.box.bottom + tag.box.top) / 2)
+        found[tag.label.base] = min(ends, key=lambda state: dist(ends[state], middle))
+    assert found == signs
+    assert not collisions(part)
 
 
 @pytest.mark.parametrize(

@@ -480,6 +480,7 @@ def test_the_legend_says_what_occurs_and_nothing_else() -> None:
     assert legend(lstm(), "rolled") == ["the same cell", "one step of time", "vector transfer"]
     assert legend(gru_two_layers())[:3] == ["the same cell", "learned layer", "macro"]
     assert {"environment", "from the future", "objective $"} <= set(legend(PROGRAMS["a2c_gae"]()))
+    assert "second operand" in legend(PROGRAMS["a2c_gae"]()) and "second operand" not in legend(gru_two_layers())
     assert legend(PROGRAMS["lstm_classifier"](), "rolled")[-3:] == ["vector transfer", "target, no gradient", "loss ⇒"]
     assert "environment, function" in legend(PROGRAMS["a2c"]())
     assert "replay buffer" in legend(PROGRAMS["q_learning"]())

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 _ROUNDED = {"d", "points", "x", "y", "cx", "cy", "rx", "ry", "transform", "font-size", "stroke-width"}
 _DASHES = {"held": "7,5", "target": "6,4", "frame": "4,3"}
 _ROUND = {"cell": 26.0, "group": 16.0, "macro": 13.0, "chip": 10.0}
-_WORDS = {"value", "name", "letter", "dots", "caption", "legend"}
+_WORDS = {"value", "name", "letter", "dots", "caption", "legend", "operand"}
 
 
 def finished(painted: str, drawn: Drawing, prefix: str, title: str, prose: str, style: str) -> str:

@@ -25,12 +25,13 @@ _TURNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A name and the room it takes: of a value, or (then `state` is empty) of a macro instance."""
+    """A name and the room it takes: of a value, or (then `state` is empty) of a macro instance; or the sign beside an
+    operand."""
 
     state: str
     label: Label
     box: Box
-    role: Literal["value", "name"] = "value"
+    role: Literal["value", "name", "operand"] = "value"
 
 
 def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...]:
@@ -64,7 +65,7 @@ def _tagged(graph: Graph, placed: Placed, order: Sequence[int], taken: Sequence[
         rooms = list(_candidates(paths, size))
         reach = around(rooms) if rooms else None
         near = [box for box in taken if reach and box.meets(reach)]
-        room = next((b for b in rooms if _free(b, near, placed.cell)), None)
+        room = next((b for b in rooms if free(b, near, placed.cell)), None)
         if room:
             taken.append(room)
             out[net] = Tag(drawn.value.state, value_label(drawn.value), room)
@@ -94,7 +95,8 @@ def outline(box: Box) -> list[Box]:
     return [thick(a, b) for a, b in zip(corners, (*corners[1:], corners[0]), strict=True)]
 
 
-def _free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:
+def free(box: Box, taken: Sequence[Box], cell: Box | None) -> bool:
+    """Whether a text may stand there: clear of what is taken and of the cell's border."""
     if cell and (box.left < cell.left + 3 or box.right > cell.right - 3):
         return False
     if cell and any(box.bottom < edge + 3 and box.top > edge - 3 for edge in (cell.bottom, cell.top)):

@@ -19,6 +19,7 @@ from sqmagic.board.layout.graph import Graph, Node, lowered
 from sqmagic.board.layout.grid import Plan
 from sqmagic.board.layout.labels import Tag, nameless, tag_size, tags
 from sqmagic.board.layout.normalise import nodes
+from sqmagic.board.layout.operands import operands
 from sqmagic.board.layout.rails import rails
 from sqmagic.board.layout.regions import Region, regions
 from sqmagic.board.layout.route import Routes
@@ -160,6 +161,7 @@ def _placed(plan: Plan, routes: Routes, room: Spot, beside: Mapping[int, Spot] =
     placed = widened(placed, boxes)
     inner = tags(plan.graph, placed, [g.box for g in boxes])
     inner += names(boxes, placed, inner, [placed.box(n) for n in range(len(plan.graph.nodes))])
+    inner += operands(plan.graph, placed, [g.box for g in boxes], inner)
     placed, outer = reaching_out(plan.graph, placed)
     return Part(plan.graph, placed, inner + outer, boxes)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqmagic.board.layout.graph import Label, Node
 from sqmagic.board.theme import text_width
 
-CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE = 18.0, 14.0, 14.0, 17.0, 13.0, 16.0, 14.0, 14.0
-"""Sizes of letters: in circles, layers, their tabs, signs, words in ellipses, functions, goals, on wires."""
+CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE, ORDER = 18.0, 14.0, 14.0, 17.0, 13.0, 16.0, 14.0, 14.0, 12.0
+"""Sizes of letters: in circles, layers, their tabs, signs, words in ellipses, functions, goals, on wires, and of a sign
+beside an operand."""
 
 ROUND = 44.0
 """How high inputs and outputs are; a long name makes an ellipse of the circle."""

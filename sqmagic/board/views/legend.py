@@ -9,6 +9,7 @@ from sqmagic.board.layout.boxes import Box, Spot
 from sqmagic.board.layout.graph import NOTHING, Graph, Label
 from sqmagic.board.layout.scene import Scene
 from sqmagic.board.layout.sizes import GOAL
+from sqmagic.board.names import MINUS
 from sqmagic.board.theme import text_width
 from sqmagic.board.views.marks import About, Line, Mark, Marks, Shape, Words, centred
 from sqmagic.board.views.part import words
@@ -86,6 +87,8 @@ def _items(scene: Scene, marks: Sequence[Mark]) -> Iterator[Item]:
         yield Item("concatenate", _concatenate)
     if any(_copied(graph) for graph in graphs):
         yield Item("copy", _copy)
+    if "operand" in looks:
+        yield Item("second operand", _second)
     for look, text in _LINES.items():
         if look in lines:
             yield Item(text, _arrow(look))
@@ -167,6 +170,13 @@ def _concatenate(key: str, at: Spot) -> Iterator[Mark]:
     for i, (dy, end) in enumerate(((8.0, 23.0), (-8.0, 8.0))):
         yield Line(f"{key}-{i}", ((x - 23, y + dy), (x - 4, y + dy), (x - 4, y), (x + end, y)), f"{key}-from-{i}",
                    f"{key}-to", i == 0)  # fmt: skip
+
+
+def _second(key: str, at: Spot) -> Iterator[Mark]:
+    x, y = at
+    yield Line(key, ((x - 23, y), (x - 1, y)), f"{key}-from", f"{key}-sign", True)
+    yield Shape(f"{key}-sign", "pointwise", centred(x + _LOW / 2 - 1, y, _LOW, _LOW), Label(MINUS), SIZE)
+    yield words(f"{key}-second", "operand", MINUS, x - 8, y + 12, SIZE, SIZE)
 
 
 def _copy(key: str, at: Spot) -> Iterator[Mark]:

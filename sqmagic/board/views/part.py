@@ -10,7 +10,7 @@ from sqmagic.board.layout.boxes import Box, Spot
 from sqmagic.board.layout.coordinates import Wire
 from sqmagic.board.layout.graph import Label, Node
 from sqmagic.board.layout.scene import Part
-from sqmagic.board.layout.sizes import TAB, WIRE, label_size, tab_width
+from sqmagic.board.layout.sizes import ORDER, TAB, WIRE, label_size, tab_width
 from sqmagic.board.views.marks import LINE, About, Frame, Line, Mark, Marks, Shape, Words
 
 BRIDGE = 9.2
@@ -68,7 +68,8 @@ def _tags(name: str, part: Part, colours: Mapping[str, int]) -> Iterator[Mark]:
     for i, tag in enumerate(part.tags):
         if not _outside(part, tag.box):
             about = About(state=tag.state)
-            yield Words(f"v-{name}-{i}", tag.role, tag.box, tag.label, WIRE, about, colours.get(tag.state))
+            size = ORDER if tag.role == "operand" else WIRE
+            yield Words(f"v-{name}-{i}", tag.role, tag.box, tag.label, size, about, colours.get(tag.state))
 
 
 def _outside(part: Part, box: Box) -> bool:
