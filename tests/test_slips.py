@@ -133,6 +133,37 @@ def test_what_is_spelled_like_something_else_is_told(text: str, repair: str | No
     assert warning.code in ("SQ620", "SQ621") and repaired(warning, Source.of(text)) == repair
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "r_t : 1\nmean(r_{1:T}) --[G]-> p => y",
+        "x_t : 3\nsum(x_{t-2:t}) -> s_t\ns_t --[G]-> p => y_t",
+        "x_t --[V]-> V_t\nsum(r_{t:T}) -> G_t\nV_t => G_t",
+        "mean(transpose(x_{1:T})) --[G]-> p => y",
+        "x_{t-3:t}[0:2] -> a_t",
+        "x_{1:4}[0:2] -> b",
+        "x_t[0:2] -> b_t",
+    ],
+)
+def test_what_is_over_components_or_rows_and_meant_so_is_left_alone(text: str) -> None:
+    assert [w.code for w in understand(text).warnings] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "repair"),
+    [
+        ("max(x_{ 1 : t }) --[G]-> p_t", "max(transpose(x_{ 1 : t })) --[G]-> p_t"),
+        ("x_t : 3\nsum(x_{1:T}) -> s\ns --[G]-> p", "sum(transpose(x_{1:T})) -> s"),
+        ("over n\nx_n : 3\nmean(x_{1:N}) -> s\ns --[G]-> p", "mean(transpose(x_{1:N})) -> s"),
+        ("k_{1:t}[0:8] @ q_t -> a_t", "transpose(transpose(k_{1:t})[0:8]) @ q_t -> a_t"),
+        ("V_t => sum(r_{t:T}[1:3])\nx_t --[F]-> V_t", "V_t => sum(transpose(transpose(r_{t:T})[1:3]))"),
+    ],
+)
+def test_what_is_over_components_and_was_likely_meant_over_steps_is_told(text: str, repair: str) -> None:
+    (warning,) = understand(text).warnings
+    assert warning.code in ("SQ624", "SQ625") and repaired(warning, Source.of(text)) == repair
+
+
 def test_a_layer_and_its_transpose_share_one_weight() -> None:
     lines = ["W @ x_t -> h_t", "transpose(W) @ h_t -> y_t"]
     known = understand("\n".join(lines) + "\ny_t => x_t")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from sqmagic.equations.lints.facts import as_within
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show, show_equation, show_state
 from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Input, Last, Read, Running, System, reads, walk
@@ -219,7 +220,8 @@ def _within(system: System) -> Iterator[Problem]:
             continue
         draw = next(n for n in _applied(value) if ALL_OPS[n.op].effect)
         note = f"write `{show(draw)} -> e_t` on a line of its own, and `e_t` here; or hold all of it fixed: `stop(…)`."
-        yield Problem("SQ706", f"`{show(draw)}` stands within `{show_equation(equation)}`", equation.span, (note,))
+        message = f"`{show(draw)}` stands within `{show_equation(equation)}`"
+        yield as_within(equation, Problem("SQ706", message, equation.span, (note,)))
 
 
 def _ahead(system: System) -> Iterator[Problem]:

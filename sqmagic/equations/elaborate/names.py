@@ -127,7 +127,9 @@ class Names:
         return (f"{key}_{self.indices[0]}" if parts.base in self.both else key), (first, *running)
 
     def written(self, key: str, context: Context) -> str:
-        """A state as one writes it: layer 2 of a stack, the state h_2, is `h_{t,2}` at t."""
+        """A state as one writes it: layer 2 of a stack, the state h_2, is `h_{t,2}` at t, and O_t beside O is `O_t`."""
+        if key.rpartition("_")[0] in self.both and context:
+            return spell(key.rpartition("_")[0], context)
         base, _, layer = key.rpartition("_")
         stacked = base in self.sequences and layer.isdigit() and key not in self.bare and context
         return spell(base, (context[0], Fixed(int(layer)), *context[1:])) if stacked else spell(key, context)

@@ -11,6 +11,7 @@ from sqmagic.equations.lints.actions import reaches_no_step, unsampled
 from sqmagic.equations.lints.data import data_like_a_bias, data_like_a_weight
 from sqmagic.equations.lints.facts import Facts, read_facts
 from sqmagic.equations.lints.memory import carried_over, half_gate
+from sqmagic.equations.lints.ranges import pooled_over_components, sliced_by_rows
 from sqmagic.equations.lints.spelling import function_in_capitals, primed
 from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back
 from sqmagic.equations.lints.weights import mixed_objective, weighs_the_past
@@ -33,6 +34,8 @@ RULES: tuple[Rule, ...] = (
     data_like_a_bias,
     function_in_capitals,
     primed,
+    pooled_over_components,
+    sliced_by_rows,
 )
 
 
