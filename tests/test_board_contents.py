@@ -9,6 +9,7 @@ from test_board_programs import sound, straight
 
 from sqmagic.board.diagram import picture
 from sqmagic.board.layout.graph import Kind, Node
+from sqmagic.board.layout.labels import arrowheads
 from sqmagic.board.layout.scene import Part
 from sqmagic.board.metrics.places import collisions
 from sqmagic.board.names import MINUS, index_text
@@ -178,6 +179,16 @@ def test_what_was_drawn_and_is_stored_again_keeps_the_two_apart() -> None:
     text = "B : buffer(100)\nGet_B() -> O, a\nO --[F]-> p\nAdd_B(p, a)\np => O_t"
     part = drawn(text)
     assert named(of(part, "buffer")) == ["B", "B"]
+
+
+# --- names -----------------------------------------------------------------------------------------
+
+
+def test_a_name_stands_on_no_arrowhead_where_it_can_stand_elsewhere() -> None:
+    text = "X : 784\nX --[E_1|relu]-> h\nh --[Mu]-> m\nh --[S]-> s\nm + exp(0.5*s)*gauss() -> z"
+    part = drawn(f"{text}\nz --[D_1|relu|D_2|sigmoid]-> r => X\ns $ 0.5*sum(s - exp(s))\nm $ -sum(m*m)", part="a")
+    heads = arrowheads(part.placed)
+    assert [tag.label.base for tag in part.tags if any(tag.box.meets(head) for head in heads)] == []
 
 
 # --- operators -------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from typing import assert_never
 
 from sqmagic.board.layout.boxes import Box, Spot
 from sqmagic.board.layout.graph import Label
+from sqmagic.board.layout.sizes import HEAD
 from sqmagic.board.theme import PALETTES, Palette
-from sqmagic.board.views.marks import HEAD, LINE, About, Frame, Line, Mark, Shape, Words
+from sqmagic.board.views.marks import LINE, About, Frame, Line, Mark, Shape, Words
 
 OUTLINE, CORNER = 2.2, 9.0
 FAULTY = 5.4

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 from sqmagic.board.dot import Drawing, Head
 from sqmagic.board.layout.graph import LEVEL, LOWER
-from sqmagic.board.layout.sizes import SMALL
+from sqmagic.board.layout.sizes import HEAD, SMALL
 from sqmagic.board.theme import SANS, SERIF
-from sqmagic.board.views.marks import HEAD, About
+from sqmagic.board.views.marks import About
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")

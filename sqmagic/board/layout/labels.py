@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
 from sqmagic.board.layout.boxes import Box, Spot, around, thick
-from sqmagic.board.layout.coordinates import Placed
+from sqmagic.board.layout.coordinates import Placed, Wire
 from sqmagic.board.layout.graph import Graph, Label, Net
 from sqmagic.board.layout.normalise import value_label
-from sqmagic.board.layout.sizes import WIRE, label_width
+from sqmagic.board.layout.sizes import HEAD, WIRE, label_width
 
 _NAMED_ELSEWHERE = {"input", "target", "output", "entry"}
 FRAME = 6.0
@@ -35,19 +35,13 @@ class Tag:
 
 
 def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...]:
-    """A tag for each named value that no circle names, clear of nodes, wires and the borders of groups; one that finds
-    no room is left out, after it was sought before those that took its room."""
-    taken = [
-        placed.box(n).grown(FRAME if node.frame else 0.0)
-        for n, node in enumerate(graph.nodes)
-        if node.kind not in {"entry", "exit"}
-    ]
-    taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
-    taken += [side for box in borders for side in outline(box)]
+    """A tag for each named value that no circle names, clear of nodes, wires and the borders of groups, and of
+    arrowheads if it can be; one that finds no room is left out, after it was sought before those that took its room."""
+    taken, heads = occupied(graph, placed, borders), arrowheads(placed)
     order = [net for net, drawn in enumerate(graph.nets) if _wants_tag(graph, drawn)]
     best: dict[int, Tag] = {}
     for _ in range(1 + _TURNS):
-        found = _tagged(graph, placed, order, taken)
+        found = _tagged(graph, placed, order, taken, heads)
         best = max(best, found, key=len)
         if len(found) == len(order):
             break
@@ -55,7 +49,31 @@ def tags(graph: Graph, placed: Placed, borders: Sequence[Box]) -> tuple[Tag, ...
     return tuple(best[net] for net in sorted(best))
 
 
-def _tagged(graph: Graph, placed: Placed, order: Sequence[int], taken: Sequence[Box]) -> dict[int, Tag]:
+def occupied(graph: Graph, placed: Placed, borders: Sequence[Box]) -> list[Box]:
+    """What no name may lie on: nodes, wires and the borders of groups."""
+    drawn = [(n, node) for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit"}]
+    taken = [placed.box(n).grown(FRAME if node.frame else 0.0) for n, node in drawn]
+    taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
+    return taken + [side for box in borders for side in outline(box)]
+
+
+def arrowheads(placed: Placed) -> list[Box]:
+    return [_head(wire) for wire in placed.wires if wire.arrow]
+
+
+def _head(wire: Wire) -> Box:
+    (x, y), (u, v) = wire.corners[-2:]
+    along = HEAD / max(abs(x - u) + abs(y - v), HEAD)
+    back, half = (u + (x - u) * along, v + (y - v) * along), HEAD / 2
+    box = around([Box(a, b, a, b) for a, b in (back, (u, v))])
+    if x == u:
+        return replace(box, left=u - half, right=u + half)
+    return replace(box, bottom=v - half, top=v + half)
+
+
+def _tagged(
+    graph: Graph, placed: Placed, order: Sequence[int], taken: Sequence[Box], heads: Sequence[Box]
+) -> dict[int, Tag]:
     """The tags of nets that find room, each clear of those before it."""
     taken, out = list(taken), dict[int, Tag]()
     for net in order:
@@ -65,7 +83,8 @@ def _tagged(graph: Graph, placed: Placed, order: Sequence[int], taken: Sequence[
         rooms = list(_candidates(paths, size))
         reach = around(rooms) if rooms else None
         near = [box for box in taken if reach and box.meets(reach)]
-        room = next((b for b in rooms if free(b, near, placed.cell)), None)
+        clear = [b for b in rooms if free(b, near, placed.cell)]
+        room = next((b for b in clear if not any(b.meets(h) for h in heads)), next(iter(clear), None))
         if room:
             taken.append(room)
             out[net] = Tag(drawn.value.state, value_label(drawn.value), room)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-from sqmagic.board.layout.boxes import Box, thick
+from sqmagic.board.layout.boxes import Box
 from sqmagic.board.layout.coordinates import Placed, Wire
 from sqmagic.board.layout.glyphs import GLYPHS
 from sqmagic.board.layout.graph import Graph, Node
-from sqmagic.board.layout.labels import FRAME, Tag, free, outline
-from sqmagic.board.layout.sizes import ORDER, label_width
+from sqmagic.board.layout.labels import Tag, arrowheads, free, occupied
+from sqmagic.board.layout.sizes import HEAD, ORDER, label_width
 
 _SIGNS = {GLYPHS[op].text for op in ("sub", "div", "matmul", "outer")}
-_HEAD, _CLEAR = 6.0, 1.5
-"""Half the breadth of an arrowhead, and how far from it the sign stands."""
+_CLEAR = 1.5
+"""How far from the arrowhead the sign stands."""
 _NEAREST, _FURTHEST, _STEP = 7.0, 30.0, 3.0
 
 
 def operands(graph: Graph, placed: Placed, borders: Sequence[Box], tags: Sequence[Tag]) -> tuple[Tag, ...]:
     """A tag beside the second wire of each sign whose operands cannot change places, where it lies on nothing else."""
-    drawn = [n for n, node in enumerate(graph.nodes) if node.kind not in {"entry", "exit"}]
-    taken = [placed.box(n).grown(FRAME if graph.nodes[n].frame else 0.0) for n in drawn]
-    taken += [thick(a, b) for wire in placed.wires for a, b in pairwise(wire.corners)]
-    taken += [tag.box for tag in tags] + [side for box in borders for side in outline(box)]
+    taken = occupied(graph, placed, borders) + arrowheads(placed) + [tag.box for tag in tags]
     out: list[Tag] = []
     for wire in placed.wires:
         node = graph.nodes[wire.sink]
@@ -50,8 +46,8 @@ def _beside(wire: Wire, node: Node) -> Iterator[Box]:
     while at <= min(length, _FURTHEST):
         along = (u + (x - u) * at / length, v + (y - v) * at / length)
         for sign in (1, -1):
-            dx = sign * (_HEAD + _CLEAR + width / 2) if x == u else 0.0
-            dy = 0.0 if x == u else sign * (_HEAD + _CLEAR + height / 2)
+            dx = sign * (HEAD / 2 + _CLEAR + width / 2) if x == u else 0.0
+            dy = 0.0 if x == u else sign * (HEAD / 2 + _CLEAR + height / 2)
             middle, level = along[0] + dx, along[1] + dy
             yield Box(middle - width / 2, level - height / 2, middle + width / 2, level + height / 2)
         at += _STEP

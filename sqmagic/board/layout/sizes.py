@@ -9,6 +9,9 @@ CIRCLE, LAYER, TAB, SIGN, WORD, BOX, GOAL, WIRE, ORDER = 18.0, 14.0, 14.0, 17.0,
 """Sizes of letters: in circles, layers, their tabs, signs, words in ellipses, functions, goals, on wires, and of a sign
 beside an operand."""
 
+HEAD = 12.0
+"""How long and broad the arrowhead of a wire is."""
+
 ROUND = 44.0
 """How high inputs and outputs are; a long name makes an ellipse of the circle."""
 

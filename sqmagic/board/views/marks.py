@@ -9,8 +9,8 @@ from typing import TypeAlias
 from sqmagic.board.layout.boxes import Box, Spot, around
 from sqmagic.board.layout.graph import NOTHING, Label
 
-LINE, HEAD = 3.2, 12.0
-"""How thick a wire is, and how long and broad its arrowhead, in points."""
+LINE = 3.2
+"""How thick a wire is, in points."""
 
 
 @dataclass(frozen=True, slots=True)
