@@ -119,6 +119,8 @@ def total(write: Write, otherwise: Rule) -> Rule:
         match body:
             case Apply("square", (inner,)):
                 return _squares(write(inner, known, LOOSE))
+            case Apply("mul", (Read() as inner, other)) if inner == other:
+                return _squares(write(inner, known, LOOSE))
         factor, rest = _factors(body, known)
         head = _ONES if factor is None else write(factor, known, ATOM)
         return Bound(row(raised(head, TRANSPOSED), SPACE, write(rest, known, TIGHT)), PRODUCT)
