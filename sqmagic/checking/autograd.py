@@ -38,6 +38,7 @@ class Derivatives:
     rows: Mapping[str, tuple[int, int]]
 
 
+@torch.random.fork_rng(devices=[])
 def derivatives(
     system: System,
     shapes: Shapes,
@@ -53,20 +54,6 @@ def derivatives(
 
     What is drawn for it changes nothing that is drawn later.
     """
-    with torch.random.fork_rng(devices=[]):
-        return _derivatives(system, shapes, wanted, parameters, inputs, horizon, batch, training)
-
-
-def _derivatives(
-    system: System,
-    shapes: Shapes,
-    wanted: frozenset[str],
-    parameters: Arrays,
-    inputs: Arrays,
-    horizon: int,
-    batch: int,
-    training: bool,
-) -> Derivatives:
     held = domains(system)
     probe = probed(system, held, wanted, dict(shapes.states))
     sizes = replace(shapes, states=probe.shapes)
