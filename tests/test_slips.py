@@ -23,6 +23,11 @@ MEANT = [
     "y_t := x_t --z_t",
     "x_t - -z_t -> y_t",
     "over n\ny_n := x_t-1 + z_n",
+    "y_t := q_t ⊙ k_t",
+    "y_t := q_t * k_t",
+    "y_t := γ · V_{t+1}",
+    "y_t := 0.5 · x_t",
+    "y_t := q_t · W(k_t)",
 ]
 
 SLIPS = {
@@ -37,6 +42,8 @@ SLIPS = {
     "x --F-> p => y": "x --[F]-> p => y",
     "y_t := x[t - 1]": "y_t := x_{t - 1}",
     "over n\ny_n := x_n-1": "y_n := x_{n-1}",
+    "y_t := q_t · k_{t-1}": "y_t := q_t @ k_{t-1}",
+    "softmax(q_t⋅k_t) -> y_t": "softmax(q_t @ k_t) -> y_t",
     "Cell: h_{t-1}, x_t\n    return F(h_t-1 | x_t)\ny_t := Cell(h_{t-1}, x_t)": "    return F(h_{t-1} | x_t)",
 }
 

@@ -1,6 +1,7 @@
-"""What reads, and was likely meant otherwise: a step written as a difference or a component, arrows without brackets.
+"""What reads, and was likely meant otherwise: a step written as a difference or a component, arrows without brackets,
+a dot between two vectors.
 
-Warnings only; whoever means what stands there writes it with blanks, `h_t - 1`.
+Warnings only; whoever means what stands there writes it with blanks, `h_t - 1`, or with `⊙`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ def _likely(node: Node, indices: Collection[str], text: str) -> Iterator[Problem
             text[left.span.stop : name.span.start].strip() == "--"
         ):
             yield from _arrow(function, name.span, text)
+        case Binary("*", Name() as left, Name() as right) if (
+            text[left.span.stop : right.span.start].strip() in _DOTS and _runs(left, indices) and _runs(right, indices)
+        ):
+            yield _dotted(left, right, text)
         case Binary("+" | "-" as sign, left, right):
             yield from _difference(sign, _last(left), _first(right), indices, text)
         case Subscript(Name(state) as name, index):
@@ -66,6 +71,24 @@ def _difference(
         message = f"`{text[span.start : span.stop]}` is `{state}` {less} {number}; the step {side} is `{step}`"
         note = f"where the number is meant, blanks say so: `{state} {sign} {number}`."
         yield Problem("SQ602", message, span, (note,), severity="warning", instead=step)
+
+
+_DOTS = ("·", "⋅")
+
+
+def _runs(name: Name, indices: Collection[str]) -> bool:
+    """Whether a name is a state at a step."""
+    found = re.fullmatch(r".+_\{?(\w+)[^{}:]*\}?['′]*", name.text)
+    return found is not None and found[1] in indices
+
+
+def _dotted(left: Name, right: Name, text: str) -> Problem:
+    """`q_t · k_t`."""
+    span = Span(left.span.start, right.span.stop)
+    inner = f"{text[left.span.start : left.span.stop]} @ {text[right.span.start : right.span.stop]}"
+    message = f"`{text[span.start : span.stop]}` is component by component; the inner product is `{inner}`"
+    note = "where it is meant component by component, `⊙` or `*` says so."
+    return Problem("SQ604", message, span, (note,), severity="warning", instead=inner)
 
 
 def _arrow(function: str, name: Span, text: str) -> Iterator[Problem]:
