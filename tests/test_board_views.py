@@ -296,6 +296,15 @@ def test_a_long_name_stands_on_its_rail_once() -> None:
     assert names.count("hiddent−1") == 1 and names.count("hiddent") == 2  # the second stands where the state is made
 
 
+def test_targets_stand_where_they_do_not_widen_the_cell() -> None:
+    """To the right of all that stands in it, from where they reach out over the next one."""
+    text = "0 -> h_0\nh_{t-1}|x_t --[H|tanh]-> h_t\nh_t --[Out|softmax]-> p_t => one_hot(y_t)"
+    part = picture(understand(text).system).scene.parts["c"]
+    x = {node.kind: part.placed.spots[n][0] for n, node in enumerate(part.graph.nodes)}
+    assert x["layer"] < x["aside"] < x["target"] and x["layer"] == x["loss"]
+    assert part.placed.cell is not None and part.placed.cell.right < x["target"]
+
+
 def test_rails_from_the_future_run_to_the_left_and_say_so() -> None:
     found = marks(both_ways(), "chain", legend=True)
     back = [line for line in lines(found, "back") if line.key.startswith("r-")]
