@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 PROGRAMS: dict[str, str] = {
+    "rows of a matrix": """
+k_t : 3
+q_t : 3
+v_t : 4
+g : param(3)
+0 -> S_0
+S_{t-1} * sigmoid(F(k_t)) + outer(v_t, g * k_t) -> S_t
+max(g - S_t, S_t) / (1 + q_t * q_t) -> M_t
+where(k_t, M_t, clip(M_t, -g * g, 0.3)) @ q_t -> o_t => y_t
+y_t : 4
+""",
+    "additive attention": """
+x_t : 3
+v : param(4)
+0 -> s_0
+x_t --[E|tanh]-> h_t
+softmax(tanh(W(s_{t-1}) + U(h_{1:T})) @ v) @ h_{1:T} -> c_t
+c_t|s_{t-1} --[G|tanh]-> s_t
+s_t --[O]-> p_t => x_t
+U : 5 -> 4
+""",
     "mlp": """
 X --[M_1|relu]-> h_1 --[M_2]-> p => y
 X : 4
@@ -487,6 +508,22 @@ min(x_{1:t} @ x_t) -> c_t
 norm(x_{1:t} @ x_t) -> d_t
 mean(x_{t:T} @ x_t) -> e_t
 mean(x_{1:t} @ x_t) * t -> f_t
+""",
+    "additive": """
+x_t : 3
+v : param(4)
+softmax(tanh(W(x_t) + U(x_{1:t})) @ v) @ x_{1:t} -> a_t
+U : 3 -> 4
+""",
+    "rows that meet vectors": """
+x_t : 3
+b : param(3)
+z : 3
+softmax((x_{1:t} + b) @ x_t) @ (z * x_{1:t}) -> a_t
+norm(max(x_t, sigmoid(x_{t:T}) - z)) @ x_{t:T} -> b_t
+sum(softmax(x_{t:T} * t) @ x_t) -> c_t
+mean(layer_norm_N(x_{1:t-1} / (2 + x_t * x_t))) @ x_{1:t-1} -> d_t
+max(stop(x_{1:t} - x_t)) @ M(x_{1:t} * x_{1:t} - x_t) -> e_t
 """,
     "a bare query": """
 x_t : 3

@@ -207,7 +207,9 @@ def _at_least_scalar(x: Tensor) -> Tensor:
 
 def _aligned(*values: Tensor) -> tuple[Tensor, ...]:
     rank = max(x.ndim for x in values)
-    return tuple(x.reshape(x.shape[:1] + (1,) * (rank - 1)) if 0 < x.ndim < rank else x for x in values)
+    return tuple(
+        x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) if 0 < x.ndim < rank else x for x in values
+    )
 
 
 def _same_batch(*values: Tensor) -> tuple[Tensor, ...]:

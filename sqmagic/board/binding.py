@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
@@ -18,6 +18,7 @@ from sqmagic.board.formula import (
     Script,
     Tint,
     fence,
+    letter,
     listed,
     mark,
     number,
@@ -25,7 +26,7 @@ from sqmagic.board.formula import (
 )
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.shapes.forward import shape_of
+from sqmagic.equations.shapes.forward import SCALAR, shape_of
 from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Value, Weight
 
 LOOSE, SUM, SERIES, PRODUCT, BESIDE, TIGHT, ATOM = range(7)
@@ -72,6 +73,7 @@ Write: TypeAlias = Callable[[Expr, Notes, int], Formula]
 
 
 _REDUCTIONS = {"index", "sum", "mean", "max", "min", "norm", "argmax", "log_prob", "entropy", "size", "step_share"}
+_OF_ALL = {"size", "step_share"}
 _SAME = {"window_sum", "batch_mean", "during", "stop"}
 
 
@@ -85,8 +87,8 @@ def is_scalar(expr: Expr, known: Notes) -> bool:
             return is_scalar(first, known)
         case Apply(op, args) if ALL_OPS[op].pointwise:
             return all(is_scalar(a, known) for a in args)
-        case Apply(op):
-            return op in _REDUCTIONS
+        case Apply(op, args):
+            return op in _REDUCTIONS and not (args and rank(args[0], known) == 2 and op not in _OF_ALL)
         case Weight():
             return False
         case _:
@@ -108,6 +110,25 @@ def rank(expr: Expr, known: Notes) -> int | None:
         return len(shape_of(expr, known.sizes, known.sizes))
     except KeyError:
         return None
+
+
+EACH = Const(1.0)
+"""What stands for as many ones as a matrix has rows."""
+
+
+def each_row(operands: Sequence[Expr], known: Notes) -> tuple[Expr, ...]:
+    """What meets component by component; a vector that meets each row of a matrix is `𝟏 xᵀ`."""
+    ranks = [rank(x, known) for x in operands]
+    if 2 not in ranks:
+        return tuple(operands)
+    return tuple(
+        Apply("outer", (EACH, x)) if axes == 1 and not _is_number(x, known) else x
+        for x, axes in zip(operands, ranks, strict=True)
+    )
+
+
+def _is_number(expr: Expr, known: Notes) -> bool:
+    return is_scalar(expr, known) or shape_of(expr, known.sizes, known.sizes) == SCALAR
 
 
 def settings(expr: Apply) -> Formula | None:
@@ -136,6 +157,7 @@ def raised(base: Formula, above: Formula) -> Formula:
 
 
 TRANSPOSED = mark("⊤")
+ONES = letter("𝟏")
 
 
 def transposed(formula: Formula) -> Formula:

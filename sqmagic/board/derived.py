@@ -13,6 +13,7 @@ from sqmagic.board.binding import (
     ATOM,
     BESIDE,
     LOOSE,
+    ONES,
     PRODUCT,
     SERIES,
     SUM,
@@ -24,6 +25,7 @@ from sqmagic.board.binding import (
     Write,
     is_scalar,
     raised,
+    rank,
     transposed,
     uncopied,
 )
@@ -47,7 +49,6 @@ from sqmagic.board.formula import (
 from sqmagic.board.names import Name, index_text, name
 from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, Range, Read, walk
 
-_ONES = letter("𝟏")
 _ONE = Atom("1", "number")
 
 
@@ -104,7 +105,7 @@ def _window_sum(write: Write, expr: Apply, known: Notes) -> Bound:
 
 def total(write: Write, otherwise: Rule) -> Rule:
     """`sum(x)`; where all shapes are known and x is a vector, the product `aᵀ b`, `1ᵀ x` or `‖x‖²`; `xᵀ A y` for what
-    a matrix has in common with an outer product."""
+    a matrix has in common with an outer product, and `A 𝟏` for the sums of its rows."""
 
     def rule(expr: Apply, known: Notes) -> Bound:
         (body,) = expr.args
@@ -114,6 +115,8 @@ def total(write: Write, otherwise: Rule) -> Rule:
             case Apply("flatten", (Apply("mul", (inner, Apply("outer", (column, last)))),)) if known.shapes:
                 before, after = transposed(write(column, known, ATOM)), write(last, known, TIGHT)
                 return Bound(row(before, SPACE, write(inner, known, BESIDE), SPACE, after), BESIDE)
+        if known.shapes and rank(body, known) == 2:
+            return Bound(row(write(body, known, BESIDE), SPACE, ONES), BESIDE)
         if not all(_is_vector(read, known) for read in walk(body) if isinstance(read, Read)) or not known.shapes:
             return otherwise(expr, known)
         match body:
@@ -122,7 +125,7 @@ def total(write: Write, otherwise: Rule) -> Rule:
             case Apply("mul", (Read() as inner, other)) if inner == other:
                 return _squares(write(inner, known, LOOSE))
         factor, rest = _factors(body, known)
-        head = _ONES if factor is None else write(factor, known, ATOM)
+        head = ONES if factor is None else write(factor, known, ATOM)
         return Bound(row(raised(head, TRANSPOSED), SPACE, write(rest, known, TIGHT)), PRODUCT)
 
     return rule
@@ -157,7 +160,7 @@ def _step_share(expr: Apply, known: Notes) -> Bound:
 
 def _copied(write: Write, expr: Apply, known: Notes) -> Bound:
     """`x 𝟏`: a number as a vector, a vector as a matrix."""
-    return Bound(row(write(expr.args[0], known, PRODUCT), SPACE, _ONES), PRODUCT)
+    return Bound(row(write(expr.args[0], known, PRODUCT), SPACE, ONES), PRODUCT)
 
 
 def _call(write: Write, text: str, role: Role = "function") -> Rule:
@@ -214,8 +217,11 @@ def chosen(write: Write, otherwise: Rule) -> Rule:
 
 
 def _dense_input(write: Write, expr: Apply, known: Notes) -> Bound:
-    slow = bool(expr.attribute("target", False))
-    return Bound(row(transposed(matrix(expr.layer or "W", slow)), SPACE, write(expr.args[0], known, TIGHT)), PRODUCT)
+    """`Wᵀ δ`; of the rows of a matrix `δ W`."""
+    weights = matrix(expr.layer or "W", bool(expr.attribute("target", False)))
+    if rank(expr.args[0], known) == 2:
+        return Bound(row(write(expr.args[0], known, BESIDE), SPACE, weights), PRODUCT)
+    return Bound(row(transposed(weights), SPACE, write(expr.args[0], known, TIGHT)), PRODUCT)
 
 
 def _star(write: Write, text: str, of: str = "") -> Rule:

@@ -14,7 +14,9 @@ from sqmagic.board import derived, losses
 from sqmagic.board.binding import (
     ATOM,
     BESIDE,
+    EACH,
     LOOSE,
+    ONES,
     PRODUCT,
     SERIES,
     SQUARED,
@@ -24,6 +26,7 @@ from sqmagic.board.binding import (
     Bound,
     Notes,
     Rule,
+    each_row,
     is_scalar,
     log,
     raised,
@@ -55,6 +58,7 @@ from sqmagic.board.formula import (
 )
 from sqmagic.board.hats import parameter, state_formula
 from sqmagic.board.names import MINUS, index_text, name
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.system import Apply, Const, Expr, Position, Read, Weight
 
 # --- expressions -----------------------------------------------------------------------------------
@@ -76,6 +80,8 @@ def _bound(expr: Expr, known: Notes) -> Bound:
             return Bound(parameter(owned))
         case Position(point):
             return Bound(word(index_text(point)), ATOM if len(index_text(point)) == 1 else SUM)
+        case Apply(op, args) if op not in _SIGNS and ALL_OPS[op].pointwise:
+            return OPERATORS[op](replace(expr, args=each_row(args, known)), known)
         case Apply(op):
             return OPERATORS[op](expr, known)
         case _:
@@ -84,13 +90,18 @@ def _bound(expr: Expr, known: Notes) -> Bound:
 
 def _sum(expr: Apply, known: Notes) -> Bound:
     """A sum of any length: down its left side in a loop, so that a long one does not meet Python's limit."""
-    parts: list[Formula] = []
+    rest: list[Expr] = []
+    signs: list[Atom] = []
     left: Expr = expr
     while isinstance(left, Apply) and left.op in _SIGNS:
-        sign = Atom(_SIGNS[left.op], "infix")
+        signs.append(Atom(_SIGNS[left.op], "infix"))
         left, right = left.args
-        parts += [formula(right, known, SERIES), sign]
-    return Bound(row(formula(left, known, SUM), *reversed(parts)), SUM)
+        rest.append(right)
+    first, *others = each_row((left, *reversed(rest)), known)
+    parts = (
+        p for sign, other in zip(reversed(signs), others, strict=True) for p in (sign, formula(other, known, SERIES))
+    )
+    return Bound(row(formula(first, known, SUM), *parts), SUM)
 
 
 _SIGNS = {"add": "+", "sub": MINUS}
@@ -163,12 +174,17 @@ def _of_layer(text: str) -> Rule:
 
 
 def _affine(sign: Atom) -> Rule:
-    """`F p_t + b_F`, and `K ∗ x + b_K` for a convolution."""
+    """`F p_t + b_F`, `X Fᵀ + 𝟏 b_Fᵀ` for the rows of a matrix, and `K ∗ x + b_K` for a convolution."""
 
     def rule(expr: Apply, known: Notes) -> Bound:
         layer, slow = expr.layer or "W", bool(expr.attribute("target", False))
-        product = row(matrix(layer, slow), sign, formula(expr.args[0], known, TIGHT))
-        return Bound(row(*product.parts, Atom("+", "infix"), bias(layer, slow)), SUM)
+        weights, offset = matrix(layer, slow), bias(layer, slow)
+        if sign == SPACE and rank(expr.args[0], known) == 2:
+            product = row(formula(expr.args[0], known, BESIDE), sign, transposed(weights))
+            offset = row(ONES, SPACE, transposed(offset))
+        else:
+            product = row(weights, sign, formula(expr.args[0], known, TIGHT))
+        return Bound(row(*product.parts, Atom("+", "infix"), offset), SUM)
 
     return rule
 
@@ -211,7 +227,8 @@ def _power(above: Formula) -> Rule:
 
 def _outer(expr: Apply, known: Notes) -> Bound:
     left, right = expr.args
-    return Bound(row(formula(left, known, TIGHT), SPACE, raised(formula(right, known, ATOM), TRANSPOSED)), PRODUCT)
+    column = ONES if left == EACH else formula(left, known, TIGHT)
+    return Bound(row(column, SPACE, raised(formula(right, known, ATOM), TRANSPOSED)), PRODUCT)
 
 
 def _root(expr: Apply, known: Notes) -> Bound:

@@ -3,8 +3,9 @@ have one row for each row here; a test asserts that every table covers `OPS` or 
 the operators that no program can write and that passes put in; what computes, emits or prints covers `ALL_OPS`.
 
 Conventions that every table keeps. A state has shape `[batch, *shape]`; a scalar is a vector of width 1. Pointwise
-operators broadcast a width of 1. Reductions (`sum`, `mean`, `max`, `norm`, `argmax`) and `softmax` work over the last
-axis; a reduction of a vector leaves width 1, a reduction of a matrix `[n, m]` a vector of n.
+operators broadcast a width of 1, and a vector to each row of a matrix. Reductions (`sum`, `mean`, `max`, `norm`,
+`argmax`) and `softmax` work over the last axis; a reduction of a vector leaves width 1, a reduction of a matrix
+`[n, m]` a vector of n.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ APART = frozenset(("during", "window_sum", "batch_mean", "batch_norm", "dropout"
 
 REDUCTIONS = frozenset(("sum", "mean", "max", "min", "norm"))
 ROW_BY_ROW = frozenset(("dense", "layer_norm", "softmax", "log_softmax"))
+STEEP = frozenset(("exp", "log", "sqrt", "div"))
+"""Functions whose derivative may be infinite outside of a step's range where it is finite in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,14 @@ class Rows:
     turned: bool = False
 
 
-Form: TypeAlias = Plain | Each | Rows
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A vector for each pair of a step and a step of its range: `tanh(M(k_{1:t}) + q_t)`."""
+
+    axis: Axis
+
+
+Form: TypeAlias = Plain | Each | Rows | Pairs
 
 
 def at_once(expr: Expr, states: Mapping[str, Shape], parameters: Mapping[str, Shape]) -> bool:
@@ -100,10 +109,14 @@ def form(expr: Expr, states: Mapping[str, Shape], parameters: Mapping[str, Shape
 
 
 def _applied(node: Apply, forms: tuple[Form | None, ...], shapes: list[Shape]) -> Form | None:
-    rows = row_by_row(node, forms, shapes)
+    rows = row_by_row(node, forms, shapes) or _paired(node, forms, shapes)
     if rows is not None:
         return Each(rows.axis) if node.op in REDUCTIONS else rows
     match node.op, forms:
+        case "matmul", (Pairs(axis), Plain()) if len(shapes[1]) == 1:
+            return Each(axis)
+        case "matmul", (Each(axis), Pairs(other)):
+            return Plain() if axis == other else None
         case "matmul", (Rows(axis, turned=False), Plain()) if len(shapes[1]) == 1:
             return Each(axis)
         case "matmul", (Plain(), Rows(axis, turned=True)) if len(shapes[0]) == 1:
@@ -114,13 +127,13 @@ def _applied(node: Apply, forms: tuple[Form | None, ...], shapes: list[Shape]) -
             return Plain() if axis == other else None
         case "transpose", (Rows(axis, turned),):
             return Rows(axis, not turned)
-        case "stop", (Each() | Rows() as inner,):
+        case "stop", (Each() | Rows() | Pairs() as inner,):
             return inner
         case "softmax" | "log_softmax", (Each() as inner,):
             return inner
         case reduction, (Each(),) if reduction in REDUCTIONS:
             return Plain()
-        case op, _ if ALL_OPS[op].pointwise and not any(isinstance(f, Rows) for f in forms):
+        case op, _ if ALL_OPS[op].pointwise and not any(isinstance(f, Rows | Pairs) for f in forms):
             axes = {f.axis for f in forms if isinstance(f, Each)}
             beside = [s for f, s in zip(forms, shapes, strict=True) if f == Plain()]
             return Each(axes.pop()) if len(axes) == 1 and all(s == SCALAR for s in beside) else None
@@ -130,19 +143,41 @@ def _applied(node: Apply, forms: tuple[Form | None, ...], shapes: list[Shape]) -
 
 def row_by_row(node: Apply, forms: Sequence[Form | None], shapes: Sequence[Shape]) -> Rows | None:
     """The rows to each of which an operator does the same, if it does no more: its result has a row for each, or a
-    number. What it takes besides are scalars that stand still."""
+    number. What it takes besides are scalars that stand still, and vectors that meet each row."""
     pointwise = ALL_OPS[node.op].pointwise
     if not (pointwise or node.op in ROW_BY_ROW or node.op in REDUCTIONS):
         return None
     found = set()
     for argument, kind, shape in zip(node.args, forms, shapes, strict=True):
-        if kind != Plain() or runs(argument) or shape != SCALAR or not pointwise:
+        if kind != Plain() or runs(argument) or len(shape) > 1 or not pointwise:
             found.add(kind)
     match list(found):
         case [Rows(turned=False) as rows]:
             return rows
         case _:
             return None
+
+
+def _paired(node: Apply, forms: Sequence[Form | None], shapes: Sequence[Shape]) -> Pairs | None:
+    """What each step does to the rows of its range with a vector or number of its own, or goes on to do to what came of
+    it. What is steep is left to single steps, which have no rows outside of their ranges."""
+    pointwise = ALL_OPS[node.op].pointwise
+    if not (pointwise or node.op in ROW_BY_ROW or node.op in REDUCTIONS):
+        return None
+    if node.op in STEEP and forms[-1] != Plain():
+        return None
+    along, axes = [f for f in forms if f != Plain()], set()
+    for kind in along:
+        match kind:
+            case Pairs(axis) | Rows(axis, turned=False):
+                axes.add(axis)
+            case _:
+                return None
+    beside = [shape for f, shape in zip(forms, shapes, strict=True) if f == Plain()]
+    paired = beside or any(isinstance(f, Pairs) for f in along)
+    if not paired or len(axes) != 1 or any(len(shape) > 1 for shape in beside):
+        return None
+    return Pairs(axes.pop())
 
 
 def axis_of(index: Range) -> Axis | None:

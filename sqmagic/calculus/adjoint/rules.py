@@ -40,9 +40,11 @@ Parameter: TypeAlias = Callable[[Call], Expr]
 
 def reduced(expr: Expr, shape: Shape, to: Shape) -> Expr:
     """Where an argument was broadcast its adjoint is the sum over what it was copied to."""
-    if to != SCALAR or shape == SCALAR:
+    if to == shape or shape == SCALAR:
         return expr
-    return op("sum", expr if len(shape) == 1 else op("flatten", expr))
+    if to == SCALAR:
+        return op("sum", expr if len(shape) == 1 else op("flatten", expr))
+    return expr if len(to) == len(shape) else op("sum", op("transpose", expr))
 
 
 def copied(expr: Expr, call: Call, i: int = 0) -> Expr:

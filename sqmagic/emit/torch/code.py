@@ -43,13 +43,13 @@ def within(code: Code, least: int) -> str:
 
 
 def ranked(code: Code, rank: int) -> Code:
-    """A scalar with as many axes as the values that it meets."""
+    """A scalar with as many axes as the values that it meets, or a vector that meets the rows of a matrix."""
     missing = rank - len(code.shape)
     if missing <= 0 or code.kind == "number":
         return code
-    return replace(
-        code, text=within(code, ATOM) + f"[...{', None' * missing}]", shape=code.shape + (1,) * missing, tight=ATOM
-    )
+    own = "" if code.shape == SCALAR else ", :"
+    text = within(code, ATOM) + f"[...{', None' * missing}{own}]"
+    return replace(code, text=text, shape=(1,) * missing + code.shape, tight=ATOM)
 
 
 def led(code: Code, lead: int) -> Code:
@@ -77,7 +77,7 @@ def _fits(have: Shape, want: Shape) -> bool:
 
 
 def joint_shape(shapes: tuple[Shape, ...]) -> Shape:
-    """The shape of a pointwise result: a width of 1 meets any width."""
+    """The shape of a pointwise result: a width of 1 meets any width, and a vector each row of a matrix."""
     rank = max(len(s) for s in shapes)
-    padded = [s + (1,) * (rank - len(s)) for s in shapes]
+    padded = [(1,) * (rank - len(s)) + s for s in shapes]
     return tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))

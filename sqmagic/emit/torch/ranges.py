@@ -14,15 +14,26 @@ from sqmagic.emit.torch.facts import Facts
 from sqmagic.emit.torch.names import free, python_name
 from sqmagic.emit.torch.place import Place, Rule, filled, tensor, translate
 from sqmagic.emit.torch.reading import end, moved, rows_between, span, window
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes.forward import shape_of
 from sqmagic.equations.system import Apply, Expr, Fixed, Last, Range, Read, Running, reads, walk
 from sqmagic.schedule.domains import Interval
-from sqmagic.schedule.ranges import Axis, Each, Form, Plain, Rows, form, row_by_row, running_sum
+from sqmagic.schedule.ranges import (
+    REDUCTIONS,
+    ROW_BY_ROW,
+    STEEP,
+    Axis,
+    Each,
+    Form,
+    Pairs,
+    Plain,
+    Rows,
+    form,
+    row_by_row,
+    running_sum,
+)
 
 Rules = Mapping[str, Rule]
-
-STEEP = frozenset(("exp", "log", "sqrt", "div"))
-"""Functions whose derivative may be infinite outside of a step's range where it is finite in it."""
 
 
 def running(facts: Facts, steps: Interval) -> Place:
@@ -135,7 +146,8 @@ def spans(facts: Facts, value: Expr, steps: Interval) -> tuple[str, Place]:
     header = f"for start, stop in spans({', '.join([str(steps.first), end(steps.last), *read])})"
     place = span(facts)
     known = _Known(facts, place, any(_steep(facts, node) for node in walk(value)))
-    own = dict.fromkeys(("matmul", "transpose", "softmax", "log_softmax", *_REDUCED), known.scope)
+    across = (op for op, row in ALL_OPS.items() if row.pointwise or op in ROW_BY_ROW)
+    own = dict.fromkeys(("matmul", "transpose", *across, *REDUCTIONS), known.scope)
     return header, replace(place, read=known.read, scopes={**place.scopes, **own})
 
 
@@ -148,14 +160,24 @@ def _steep(facts: Facts, node: Expr) -> bool:
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Reduction:
+    """What counts for nothing, and how the others come together: numbers of a range, or those of each vector."""
+
+    nothing: str
+    of_range: str
+    of_vectors: str
+
+
 _REDUCED = {
-    "sum": ("0", "{}.sum(-1, keepdim=True)"),
-    "mean": ("0", "{}.sum(-1, keepdim=True)"),
-    "max": ("-torch.inf", "{}.amax(-1, keepdim=True)"),
-    "min": ("torch.inf", "{}.amin(-1, keepdim=True)"),
-    "norm": ("0", "torch.linalg.vector_norm({}, dim=-1, keepdim=True)"),
+    "sum": _Reduction("0", "{}.sum(-1, keepdim=True)", "{}.sum(-1)"),
+    "mean": _Reduction("0", "{}.sum(-1, keepdim=True)", "{}.mean(-1)"),
+    "max": _Reduction("-torch.inf", "{}.amax(-1, keepdim=True)", "{}.amax(-1)"),
+    "min": _Reduction("torch.inf", "{}.amin(-1, keepdim=True)", "{}.amin(-1)"),
+    "norm": _Reduction(
+        "0", "torch.linalg.vector_norm({}, dim=-1, keepdim=True)", "torch.linalg.vector_norm({}, dim=-1)"
+    ),
 }
-"""What counts for nothing, and how the others come together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +202,10 @@ class _Known:
         if all(f == Plain() for f in forms) and node.op in self.plain.scopes:
             return self.plain.scopes[node.op](node, place, rules)
         args = tuple(translate(a, place, rules) for a in node.args)
-        if all(f == Plain() for f in forms):
+        if isinstance(self.form(node), Pairs):
+            paired = tuple(_by_step(a) if isinstance(f, Rows) else a for f, a in zip(forms, args, strict=True))
+            return rules[node.op](node, paired, place)
+        if all(f == Plain() for f in forms) or ALL_OPS[node.op].pointwise:
             return rules[node.op](node, args, place)
         return self.along(node, forms, tuple(tensor(a, place) for a in args))
 
@@ -189,12 +214,19 @@ class _Known:
         match node.op, forms:
             case "transpose", _:
                 return args[0]
+            case "matmul", (Pairs(axis), Plain()):
+                return self.harmless(_products(args[0], args[1], "tbsd"), axis)
+            case op, (Pairs(axis),):
+                found = Code(_REDUCED[op].of_vectors.format(within(args[0], ATOM)), 2, (-1,))
+                return self.harmless(found, axis)
             case "matmul", (Rows(axis), Plain()):
                 return self.harmless(_products(args[0], args[1]), axis)
             case "matmul", (Plain(), Rows(axis)):
                 return self.harmless(_products(args[1], args[0]), axis)
             case "matmul", (Each(axis), Rows()):
                 return _weighted(self.shares(node.args[0], args[0], axis), args[1])
+            case "matmul", (Each(axis), Pairs()):
+                return _weighted(self.shares(node.args[0], args[0], axis), args[1], "tbsd")
             case "matmul", (Rows(), Each(axis)):
                 return _weighted(self.shares(node.args[1], args[1], axis), args[0])
             case "matmul", (Each(axis), Each()):
@@ -205,8 +237,8 @@ class _Known:
                 infinite = node.op == "log_softmax" and not self.steep
                 return self.filled(shares, axis, "0") if infinite else self.harmless(shares, axis)
             case op, (Each(axis),):
-                nothing, how = _REDUCED[op]
-                found = Code(how.format(self.filled(args[0], axis, nothing).text), 2, SCALAR)
+                how = _REDUCED[op]
+                found = Code(how.of_range.format(self.filled(args[0], axis, how.nothing).text), 2, SCALAR)
                 return found if op != "mean" else self.per_step(found, axis)
             case _:
                 raise AssertionError("what has no form is computed step by step")
@@ -243,13 +275,18 @@ class _Known:
         return Code(f"{within(total, PRODUCT)} / {count}", 2, SCALAR, "real", PRODUCT)
 
 
-def _products(rows: Code, vector: Code) -> Code:
-    """The product of each row with a step's own vector, or one for all steps."""
-    axes = ("d", "bd", "tbd")[vector.lead]
-    text = f'torch.einsum("sbd,{axes}->{"tbs" if vector.lead == 2 else "bs"}", {rows.text}, {vector.text})'
-    return Code(text, max(vector.lead, 1), (-1,))
+def _by_step(rows: Code) -> Code:
+    """The rows of a range as a matrix that each step meets."""
+    return Code(f"{within(rows, ATOM)}.transpose(0, 1)", 1, rows.shape)
 
 
-def _weighted(weights: Code, rows: Code) -> Code:
-    """The sum of the rows, each by its own weight."""
-    return Code(f'torch.einsum("tbs,sbd->tbd", {weights.text}, {rows.text})', 2, rows.shape[1:])
+def _products(rows: Code, vector: Code, axes: str = "sbd") -> Code:
+    """The product of each row with a step's own vector, or one for all steps; each step may have rows of its own."""
+    steps = "t" if "t" in axes or vector.lead == 2 else ""
+    text = f'torch.einsum("{axes},{("d", "bd", "tbd")[vector.lead]}->{steps}bs", {rows.text}, {vector.text})'
+    return Code(text, 2 if steps else 1, (-1,))
+
+
+def _weighted(weights: Code, rows: Code, axes: str = "sbd") -> Code:
+    """The sum of the rows, each by its own weight; each step may have rows of its own."""
+    return Code(f'torch.einsum("tbs,{axes}->tbd", {weights.text}, {rows.text})', 2, rows.shape[1:])

@@ -46,12 +46,15 @@ def at_least_scalar(x: Array) -> Array:
 
 
 def aligned(*values: Array) -> tuple[Array, ...]:
-    """Values that meet element by element: a scalar is given as many axes as what it meets."""
+    """Values that meet element by element: a scalar is given as many axes as what it meets, and a vector that meets the
+    rows of a matrix one for these."""
     rank = max(x.ndim for x in values)
     for x in values:
-        if 0 < x.ndim < rank and x.shape[1:] != (1,) * (x.ndim - 1):
+        if 0 < x.ndim < rank and x.shape[1:] != (1,) * (x.ndim - 1) and (x.ndim, rank) != (2, 3):
             raise CannotInterpret(f"shapes {[x.shape[1:] for x in values if x.ndim]} do not meet element by element")
-    return tuple(x.reshape(x.shape[:1] + (1,) * (rank - 1)) if 0 < x.ndim < rank else x for x in values)
+    return tuple(
+        x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) if 0 < x.ndim < rank else x for x in values
+    )
 
 
 def same_batch(*values: Array) -> tuple[Array, ...]:

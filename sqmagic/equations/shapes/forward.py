@@ -47,9 +47,9 @@ def _length(index: Range) -> int:
 
 
 def joint(shapes: Sequence[Shape]) -> Shape:
-    """The shape of what is pointwise: a width of 1 meets any width."""
+    """The shape of what is pointwise: a width of 1 meets any width, and a vector each row of a matrix."""
     rank = max((len(s) for s in shapes), default=1)
-    full = [s + (1,) * (rank - len(s)) for s in shapes]
+    full = [(1,) * (rank - len(s)) + s for s in shapes]
     return tuple(next((n for n in axis if n != 1), 1) for axis in zip(*full, strict=True))
 
 

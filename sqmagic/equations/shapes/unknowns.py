@@ -15,7 +15,7 @@ from enum import Enum, IntEnum
 from typing import NamedTuple, TypeAlias
 
 from sqmagic.equations.shapes.classes import PLURAL, Classes, Given, Reason, Said
-from sqmagic.equations.shapes.dimension import Dimension
+from sqmagic.equations.shapes.dimension import Dimension, Steps
 
 
 class Form(NamedTuple):
@@ -159,6 +159,10 @@ class Unknowns:
         if lead or last not in (None, 1) or (last is None and self.dimensions.marked(form.last, PLURAL)):
             return Kind.VECTOR
         return Kind.SCALAR if lead == () and last == 1 else Kind.UNKNOWN
+
+    def varies(self, lead: int) -> bool:
+        """Whether an axis before the last is known to have another length for each window, or at each step."""
+        return any(isinstance(self.dimensions.get(axis), Steps) for axis in self.leads.get(lead) or ())
 
     def shape(self, form: Form) -> tuple[Dimension, ...] | None:
         """The shape, if all of it is known."""

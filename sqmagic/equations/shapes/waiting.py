@@ -29,7 +29,8 @@ class Once(Waiting):
 
 @dataclass(frozen=True, slots=True)
 class Broadcast(Waiting):
-    """An operator that works component by component: a scalar meets any shape, all other operands are equal.
+    """An operator that works component by component: a scalar meets any shape, a vector each row of a matrix; all other
+    operands are equal.
 
     `sums` says that equality is the rule and a scalar beside a vector the exception (`+`, `-`, max, min); in products
     the scalar is as good a guess, so what is free waits longer.
@@ -46,11 +47,13 @@ class Broadcast(Waiting):
         vectors = [i for i, kind in enumerate(kinds) if kind is Kind.VECTOR]
         free = [i for i, kind in enumerate(kinds) if kind is Kind.UNKNOWN]
         if vectors:
-            self._alike(unknowns, vectors)
+            self._meet(unknowns, vectors)
         elif free and unknowns.kind(self.result) is Kind.SCALAR:
             self._scalars(unknowns, free, None)
             return Level.DONE
-        if not free:
+        ranks = self._ranks(unknowns, vectors)
+        apart = None in ranks.values() and len({unknowns.key(self.operands[i]) for i in vectors}) > 1
+        if not free and not apart:
             if not vectors:
                 unknowns.make_scalar(self.result, self._like(0), ((self.said[0], self.operands[0].last),))
             return Level.DONE
@@ -60,15 +63,15 @@ class Broadcast(Waiting):
             self._result(unknowns, free[0])
             if not self.sums or len(free) == len(kinds):
                 return Level.DONE
-        return self._level(unknowns, bool(vectors), free)
+        return self._level(unknowns, vectors, free)
 
-    def _level(self, unknowns: Unknowns, beside_vector: bool, free: list[int]) -> Level:
-        for i in free:
+    def _level(self, unknowns: Unknowns, vectors: list[int], free: list[int]) -> Level:
+        for i in (*vectors, *free):
             lead = self.operands[i].lead
             if unknowns.leads.get(lead) is None and unknowns.leads.makers(lead):
                 return Level.WAIT
-        if beside_vector:
-            return Level.VECTOR if self.sums else Level.FACTOR
+        if vectors:
+            return Level.VECTOR if self.sums or not free else Level.FACTOR
         if self.sums:
             return Level.SUM if len(free) == len(self.operands) else Level.SCALAR
         return Level.PRODUCT
@@ -81,15 +84,49 @@ class Broadcast(Waiting):
             unknowns.make_scalar(self.result, self._like(0))
             return
         # others that assumed before may have made a vector of what was free
-        vectors = [i for i, kind in enumerate(kinds) if kind is Kind.VECTOR]
-        self._alike(unknowns, [*vectors, *free])
+        which = [*(i for i, kind in enumerate(kinds) if kind is Kind.VECTOR), *free]
+        ranks = self._ranks(unknowns, which)
+        matrices = [i for i in which if ranks[i]]
+        if matrices and unknowns.varies(self.operands[matrices[0]].lead):
+            for i in which:
+                if ranks[i] is None:
+                    unknowns.equal_leads(self.operands[i].lead, unknowns.none, self._row(i, matrices[0]))
+        else:
+            self._alike(unknowns, [*(matrices or which), *(i for i in which if ranks[i] is None)])
+        self._meet(unknowns, which)
+
+    def _ranks(self, unknowns: Unknowns, which: list[int]) -> dict[int, int | None]:
+        """How many axes each has before its last, as far as it is known."""
+        leads = {i: unknowns.leads.get(self.operands[i].lead) for i in which}
+        return {i: None if lead is None else len(lead) for i, lead in leads.items()}
+
+    def _meet(self, unknowns: Unknowns, which: list[int]) -> None:
+        """What is surely no scalar. Of what may still become a vector beside a matrix only the components are equal."""
+        ranks = self._ranks(unknowns, which)
+        matrices = [i for i in which if ranks[i] == 1]
+        may = matrices or unknowns.leads.get(self.result.lead) != ()
+        rows = [i for i in which if may and self._may_be_row(unknowns, i, ranks[i], bool(matrices))]
+        alike = [i for i in which if i not in rows]
+        self._alike(unknowns, alike)
+        first, *others = (*alike, *rows)
+        for i in others:
+            if i in rows:
+                shapes = (self.operands[i], self.operands[first])
+                unknowns.equal_dimensions(shapes[0].last, shapes[1].last, self._row(i, first), shapes)
+        if matrices or not rows:
+            self._result(unknowns, first)
+        else:
+            unknowns.equal_dimensions(self.operands[first].last, self.result.last, self._like(first))
+
+    def _may_be_row(self, unknowns: Unknowns, i: int, rank: int | None, beside_matrix: bool) -> bool:
+        if beside_matrix:
+            return not rank
+        return rank is None and bool(unknowns.leads.makers(self.operands[i].lead))
 
     def _alike(self, unknowns: Unknowns, which: list[int]) -> None:
-        first = which[0]
         for i in which[1:]:
-            if unknowns.key(self.operands[first]) != unknowns.key(self.operands[i]):
-                unknowns.equal(self.operands[first], self.operands[i], self._equal(first, i))
-        self._result(unknowns, first)
+            if unknowns.key(self.operands[which[0]]) != unknowns.key(self.operands[i]):
+                unknowns.equal(self.operands[which[0]], self.operands[i], self._equal(which[0], i))
 
     def _result(self, unknowns: Unknowns, i: int) -> None:
         if unknowns.key(self.result) != unknowns.key(self.operands[i]):
@@ -109,6 +146,11 @@ class Broadcast(Waiting):
     def _equal(self, i: int, j: int) -> Reason:
         link = "{3} makes `{0}` and `{1}` equal"
         return self.why._replace(link=link, about=(self.said[i], self.said[j], *self.why.about))
+
+    def _row(self, i: int, j: int) -> Reason:
+        link = "in `{2}` `{0}` meets each row of `{1}`"
+        clash = "`{0}` ({a}) meets each row of `{1}` ({b}) in `{2}`, and must have as many components as a row"
+        return self.why._replace(link=link, clash=clash, about=(self.said[i], self.said[j], *self.why.about))
 
     def _like(self, i: int) -> Reason:
         link = "`{1}` has the shape of `{0}`"

@@ -187,7 +187,7 @@ def vector(expr: Expr, width: int, work: Work) -> int:
 
 
 def _alike(node: Apply, work: Work) -> tuple[int, ...]:
-    """The arguments' values, each a scalar or as wide as all; a number for each row is spread over the rows."""
+    """The arguments' values, each a scalar or as wide as all; a vector that meets each row of a matrix is repeated."""
     numbers = tuple(value(a, work) for a in node.args)
     wide = max(map(work.width, numbers))
     return tuple(_as_rows(a, n, wide, node, work) for a, n in zip(node.args, numbers, strict=True))
@@ -198,9 +198,9 @@ def _as_rows(expr: Expr, number: int, wide: int, node: Apply, work: Work) -> int
     if width in (1, wide):
         return number
     own, whole = _shape(expr, work), _shape(node, work)
-    if whole[: len(own)] != own:
+    if whole[-len(own) :] != own:
         raise NotForKernels("it joins matrices of different shapes")
-    return spread(number, wide // width, wide // width, work)
+    return spread(number, 1, wide // width, work)
 
 
 def _pointwise(node: Apply, work: Work) -> int:
