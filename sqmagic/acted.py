@@ -23,6 +23,7 @@ from sqmagic.emit.torch.write import collecting, emit
 from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.shapes import Measure, Shapes, infer, settle
 from sqmagic.equations.system import Apply, Declared, Input, Read, Size, System
+from sqmagic.equations.within import within
 from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.problems import NotationError
 from sqmagic.notation.source import Source
@@ -133,7 +134,7 @@ def generate_acted(
     errors = [p for p in found.problems if p.severity == "error"]
     if errors:
         raise NotationError(errors, source)
-    whole, shapes = with_copies(logits(settle(known, found)), found)
+    whole, shapes = with_copies(logits(within(settle(known, found), found.varying)), found)
     whole, shapes = with_collected(whole, _with_logits(whole, shapes))
     held = domains(whole, dependence(whole, source))
     parts = phases(whole, _rows(whole, held))

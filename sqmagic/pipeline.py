@@ -24,6 +24,7 @@ from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.lints import lints
 from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
 from sqmagic.equations.system import System
+from sqmagic.equations.within import within
 from sqmagic.faster import faster
 from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.parse import parse
@@ -143,7 +144,8 @@ def generate(
         return Generated(told, None, missing)
     found = shapes(width=sizes.width)
     refuse(found.problems, known.source)
-    lowered = logits(settle(system, found))
+    lowered = logits(within(settle(system, found), found.varying))
+    found = replace(found, states={s: shape for s, shape in found.states.items() if s not in found.varying})
     order = dependence(lowered, known.source)
     held = domains(lowered, order)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in states(lowered) if s not in found.states}

@@ -69,7 +69,7 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
     lines = [
         (f"{show_state(state, (Running(index),) if state in running else ())} : {' x '.join(map(str, shape))}", "shape")
         for state, shape in shapes.states.items()
-        if state not in declared and not shapes.problems
+        if state not in {*declared, *shapes.varying} and not shapes.problems
     ]
     return known.elaborated.text(tuple(lines))
 

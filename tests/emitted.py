@@ -12,12 +12,16 @@ import sqmagic
 from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.equations.shapes import DataShape, Shapes, settle
 from sqmagic.equations.system import System
+from sqmagic.equations.within import within
 from sqmagic.pipeline import Sizes, generate, understand
 from sqmagic.runtime.net import Net
 
 
 @dataclass(frozen=True)
 class Emitted:
+    """What a program means, the System of what runs, and its source."""
+
+    meant: System
     system: System
     shapes: Shapes
     source: str
@@ -32,11 +36,12 @@ def emitted(text: str, *, width: int = 5, data: Mapping[str, DataShape] | None =
         told |= {state: DataShape((width,)) for state in made.missing}
         made = generate("net", known, Sizes(width=width), told)
     assert made.source is not None, made.missing
-    system = logits(settle(known.system, made.shapes))
+    meant = logits(settle(known.system, made.shapes))
+    system = within(meant, made.shapes.varying)
     states = dict(made.shapes.states)
     for target in (t for e in system.equations for t in e.targets):
         states.setdefault(target.state, states.get(target.state.removesuffix(SUFFIX), ()))
-    return Emitted(system, replace(made.shapes, states=states), made.source)
+    return Emitted(meant, system, replace(made.shapes, states=states), made.source)
 
 
 def net(text: str, *, width: int = 5, **more: Any) -> Net:

@@ -14,6 +14,14 @@ max(g - S_t, S_t) / (1 + q_t * q_t) -> M_t
 where(k_t, M_t, clip(M_t, -g * g, 0.3)) @ q_t -> o_t => y_t
 y_t : 4
 """,
+    "named weights": """
+x_t : 3
+x_t --[K]-> k_t
+x_t --[Q]-> q_t
+k_{1:t} @ q_t -> e_t
+softmax(e_t) -> a_t
+a_t @ x_{1:t} + 0.1 * (sigmoid(e_t) @ x_{1:t}) -> c_t => x_t
+""",
     "additive attention": """
 x_t : 3
 v : param(4)
@@ -514,6 +522,14 @@ x_t : 3
 v : param(4)
 softmax(tanh(W(x_t) + U(x_{1:t})) @ v) @ x_{1:t} -> a_t
 U : 3 -> 4
+""",
+    "a column of scores": """
+x_t : 3
+tanh(U(x_{1:t}) + W(x_t)) -> m_t
+softmax(flatten(V(m_t))) -> a_t
+a_t @ x_{1:t} -> c_t
+U : 3 -> 4
+V : 4 -> 1
 """,
     "rows that meet vectors": """
 x_t : 3

@@ -81,6 +81,17 @@ def test_a_number_beside_a_vector_is_not_copied() -> None:
     assert "(aₜ / ‖aₜ‖ ⊙ [‖aₜ‖ ≠ 0])" in told and "𝟏 ⊙" not in told
 
 
+def test_a_vector_that_meets_each_row_of_a_matrix_is_a_matrix_of_rows() -> None:
+    given = "x_t : 5\n0 -> s_0\nv : param(4)\n"
+    text = "softmax(tanh(W(s_{t-1}) + U(x_{1:T})) @ v) @ x_{1:T} -> c_t\nc_t|s_{t-1} --[G|tanh]-> s_t => x_t"
+    told = made(given + text).text
+    assert "𝟏 (W sₜ₋₁ + b_W)ᵀ + (x_{1:T} Uᵀ + 𝟏 b_Uᵀ)" in told
+    assert "b̂_U = ∑ₜ (δₜ^U)ᵀ 𝟏" in told
+    told = made("k_t : 4\n0 -> S_0\nS_{t-1} * sigmoid(F(k_t)) + outer(k_t, k_t) -> S_t\nS_t @ k_t => k_t").text
+    assert "Sₜ = Sₜ₋₁ ⊙ (𝟏 (σ(F kₜ + b_F))ᵀ) + kₜ kₜᵀ" in told
+    assert " ⊙ Sₜ₋₁)ᵀ 𝟏 ⊙ σ(aₜ^F)" in told
+
+
 def elements(source: str) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(source).iter())
 

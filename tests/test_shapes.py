@@ -570,10 +570,11 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         """,
     ),
     "a state whose shape changes": (
-        "k_t : 16\nx_t --[Q]-> q_t\nx_t --[K]-> k_t\nsoftmax(k_{1:t} @ q_t) -> a_t",
+        "k_t : 16\nx_t --[Q]-> q_t\nx_t --[K]-> k_t\nsoftmax(k_{1:t} @ q_t) -> a_t\nsum(a_{t-1}) -> c_t",
         {"data": data(x=(3,))},
         """
-        SQ303: `a_t` would have shape t, which changes from step to step: such a value must stay within one expression
+        SQ303: `a_t` would have shape t, which changes from step to step: such a state may be read at its own \
+step alone, by other equations
           line 4 | softmax(k_{1:t} @ q_t) -> a_t
                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           a_t is t: line 4: `k_{1:t} @ q_t` is a matrix product
@@ -581,15 +582,15 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         """,
     ),
     "a state as long as the window": (
-        "r_{1:T} -> s",
+        "0 -> s_0\ns_{t-1} + r_{1:T} -> s_t",
         {"data": data(r=())},
         """
-        SQ303: `s` would have shape T, which depends on the length of the window: such a value must stay within one \
-expression
-          line 1 | r_{1:T} -> s
-                   ^^^^^^^^^^^^
-          s is T: line 1: `s` is `r_{1:T}`
-            line 1: `r_{1:T}` has a row for each index, T
+        SQ303: `s_t` would have shape T, which depends on the length of the window: such a state may be read at its \
+own step alone, by other equations
+          line 1 | 0 -> s_0
+                   ^^^^^^^^
+          s_t is T: line 2: `s_{t-1} + r_{1:T}` has the shape of `r_{1:T}`
+            line 2: `r_{1:T}` has a row for each index, T
         """,
     ),
     "an empty window": (

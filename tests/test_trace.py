@@ -11,12 +11,36 @@ from programs import PROGRAMS
 
 from sqmagic.equations.blanks import blanks
 from sqmagic.equations.show import show_equation
+from sqmagic.notation.problems import NotationError
 from sqmagic.pipeline import understand
 
 SCALARS = "x_t : 1\na : param(1)\n0 -> h_0\nh_{t-1} * 0.5 + x_t * x_t -> h_t\nh_T - h_1 -> d"
 ENC = (
     "y_t : 2\nx_t : 2\nEnc: x_t\n    x_t --[R|sigmoid]-> r_t\n    -r_t -> q_t\n    return q_t\nx_t --[Enc]-> q_t => y_t"
 )
+
+
+def test_weights_of_attention_are_probed_where_no_state_holds_them() -> None:
+    text = "x_t : 3\nx_{1:t} @ x_t -> e_t\nsoftmax(e_t) -> a_t\na_t @ x_{1:t} -> c_t\nx_{1:T} @ q -> s\nq : 3"
+    module, x, q = net(text), torch.randn(4, 2, 3), torch.randn(2, 3)
+    later = torch.ones(4, 4).triu(1)[:, None] > 0
+    scores = torch.einsum("sbd,tbd->tbs", x, x).masked_fill(later, -torch.inf)
+    want = torch.softmax(scores, -1).masked_fill(later, torch.nan)
+    torch.testing.assert_close(module.probe("a_t", x=x, q=q), want, equal_nan=True)
+    torch.testing.assert_close(module.probe("s", x=x, q=q), torch.einsum("sbd,bd->bs", x, q))
+    assert set(module(x=x, q=q)) == {"x", "q", "c"}
+    with pytest.raises(KeyError, match=r"`a` is computed where it is read and not held: net.probe\('a_t', …\)"):
+        module(x=x, q=q)["a_t"]
+    assert "-1" not in module.elaborated
+
+
+def test_weights_that_are_dropped_at_random_are_for_one_reader_and_probed_as_they_are_without() -> None:
+    given = "x_t : 3\ndropout(softmax(x_{1:t} @ x_t)) -> a_t\na_t @ x_{1:t} -> c_t"
+    module = net(given)
+    assert torch.isfinite(module(x=torch.randn(4, 2, 3)).c).all()
+    torch.testing.assert_close(module.probe("a_t", x=torch.randn(4, 2, 3)).nansum(-1), torch.ones(4, 2))
+    with pytest.raises(NotationError, match="SQ303: `a_t` would have shape t"):
+        net(given + "\nsum(a_t) -> s_t")
 
 
 def test_a_state_is_probed_by_its_name_with_or_without_its_step() -> None:

@@ -19,6 +19,7 @@ from sqmagic.checking.subject import sheet_of, with_points
 from sqmagic.equations.shapes import Shapes, settle
 from sqmagic.equations.show import show
 from sqmagic.equations.system import System
+from sqmagic.equations.within import within
 from sqmagic.notation.problems import Problem
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import domains
@@ -75,7 +76,7 @@ def prepared(system: System, *, integers: Mapping[str, int] | None = None) -> tu
     shapes = primes(system, integers)
     if shapes.problems:
         raise CannotCheck(f"of the sizes that the check chose, {shapes.problems[0].message}")
-    return sheet_and_bench(settle(system, shapes), shapes)
+    return sheet_and_bench(within(settle(system, shapes), shapes.varying), shapes)
 
 
 def unchecked(system: System, *, integers: Mapping[str, int] | None = None) -> Derivation:
@@ -83,7 +84,7 @@ def unchecked(system: System, *, integers: Mapping[str, int] | None = None) -> D
     shapes = primes(system, integers)
     if any(t.state not in shapes.states for e in system.equations for t in e.targets):
         raise CannotTell(shapes.problems)
-    return sheet_of(settle(system, shapes), shapes)[0]
+    return sheet_of(within(settle(system, shapes), shapes.varying), shapes)[0]
 
 
 def sheet(

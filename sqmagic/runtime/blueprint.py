@@ -6,10 +6,12 @@ functions without arguments. If all of them can be pickled (`functools.partial` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from sqmagic.runtime.kernels.program import ScanProgram
@@ -94,7 +96,7 @@ class Settled:
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
     rewritten source takes the weights of and does not call. `stores` are the buffers; `windows` gives acting and
-    learning as C.
+    learning as C. `inside` are states that are computed where they are read, and not held.
     """
 
     source: str | None
@@ -108,6 +110,7 @@ class Settled:
     opened: tuple[str, ...] = ()
     stores: Mapping[str, Store] = field(default_factory=dict)
     windows: Callable[[], Windows] | None = None
+    inside: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,11 @@ class Derivation(Protocol):
     def latex(self) -> str: ...
 
 
+Array = NDArray[np.float64]
+Rows = Mapping[str, tuple[tuple[int, int] | None, Array]]
+Inside = Callable[[Collection[str], str, Rows, Mapping[str, Array], int], Array]
+
+
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """A program, as a net needs it.
@@ -174,10 +182,11 @@ class Blueprint:
     compiler's own error. `updates` are the transforms of each layer's update, outermost first; `modules` the torch
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
-    the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `system`
-    what the compiler means by them, which a net keeps for others and does not look at. `lanes` draws a plan. `refused`
-    says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment (None for
-    one that has none), `world` the environment that it is bound to.
+    the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `inside` the
+    values of a state that is not held, from those that are (and their names), parameters and the number of steps,
+    `system` what the compiler means by them, which a net keeps for others and does not look at. `lanes` draws a plan.
+    `refused` says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment
+    (None for one that has none), `world` the environment that it is bound to.
     """
 
     name: str
@@ -190,6 +199,7 @@ class Blueprint:
     bundle: Callable[[Mapping[str, Shape]], Mapping[str, object]]
     lanes: Lanes
     lines: Callable[[], Sequence[Line]] = tuple
+    inside: Inside | None = None
     system: object = None
     goals: tuple[str, ...] = ()
     updates: Mapping[str, Transforms] = field(default_factory=dict)

@@ -42,7 +42,14 @@ def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int |
         known = looks.seen(code, like, given)
         if known is not None:
             vars(net)["size"] = known.size  # no parameter: torch need not look
-            return States(known.values(code, like, given), known.rows, net.blueprint.names, known.size.steps)
+            return States(
+                known.values(code, like, given),
+                known.rows,
+                net.blueprint.names,
+                known.size.steps,
+                None,
+                net.settled.inside,
+            )
     data = inputs.read(net.inputs, given, lengths)
     net.settle_by(net.inputs, data)
     code, like = net.code, net.reference  # each looks at all layers: once a call is enough
@@ -50,7 +57,8 @@ def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int |
     found = precision.given_out(_values(net, code, like, ready, horizon), like)
     if plain and net.size is not None:
         looks.note(code, like, given, net.inputs, ready, net.size)
-    return States(found, generated.rows(code), net.blueprint.names, steps(net, ready, horizon), ready.lengths)
+    count = steps(net, ready, horizon)
+    return States(found, generated.rows(code), net.blueprint.names, count, ready.lengths, net.settled.inside)
 
 
 def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]:

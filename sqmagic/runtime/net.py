@@ -23,6 +23,7 @@ from sqmagic.runtime.rollout import Behaviour, facts
 from sqmagic.runtime.states import States
 from sqmagic.runtime.trace import Trace, probed, traced
 from sqmagic.runtime.windows.engine import told
+from sqmagic.runtime.within import inside, is_inside
 
 if TYPE_CHECKING:
     from sqmagic.runtime.explore.widget import Explorer
@@ -178,10 +179,13 @@ class Net(Compiled):
         """The values of one state on data, as a call gives them but without gradient: `net.probe("z_t", x=x)`.
 
         The state is named as it is written (`z_t`, `z`, a macro's own `Enc.r`, a base case `h_0`) and is [time, batch,
-        *shape], or [batch, *shape] for one that is not over time. Raises KeyError where there is none.
+        *shape], or [batch, *shape] for one that is not over time. One with a component for each step of a range, such
+        as the weights of attention, is as wide as the longest, and NaN beyond its own. Raises KeyError where there is
+        none.
         """
         with torch.no_grad():
-            return probed(self(data, lengths=lengths, horizon=horizon, **given), state)
+            states = self(data, lengths=lengths, horizon=horizon, **given)
+            return inside(self, states, state) if is_inside(self, state) else probed(states, state)
 
     def trace(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class States(_Found, Mapping[str, Tensor]):
     `out["h"]` (or `out.h`, where Python can say the name) is [batch, *shape], or [time, batch, *shape] with rows 1 to T
     for a state over time: NaN outside of its domain, and past the end of an example that is shorter. Base cases are
     `out["h_0"]`. `values` hold a state's rows from index `rows[state][0]` to T + `rows[state][1]`.
+    States that are computed `inside` others have none.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class States(_Found, Mapping[str, Tensor]):
         names: Mapping[str, str],
         horizon: int = 0,
         lengths: Tensor | None = None,
+        inside: Collection[str] = (),
     ) -> None:
         self._values = Values(values)
         self._rows = rows
         self._names = names
         self._horizon = horizon
         self._lengths = lengths
+        self._inside = inside
 
     @property
     def _tensors(self) -> Sequence[Tensor]:  # type: ignore[override]
@@ -54,7 +57,7 @@ class States(_Found, Mapping[str, Tensor]):
         """What is pickled or copied are the values of all states, without the gradients that they carry."""
         values = {state: self._values[state].detach().clone() for state in self._values}
         lengths = None if self._lengths is None else self._lengths.clone()
-        return States, (values, dict(self._rows), dict(self._names), self._horizon, lengths)
+        return States, (values, dict(self._rows), dict(self._names), self._horizon, lengths, self._inside)
 
     def domain(self, state: str) -> tuple[int, int] | None:
         """The first and the last step from 1 to T at which a state over time is defined; None for one that is not."""
@@ -64,6 +67,14 @@ class States(_Found, Mapping[str, Tensor]):
             return None
         first, last = self._rows[state]
         return max(first, 1), min(self._horizon + last, self._horizon)
+
+    def ends(self, state: str) -> tuple[int, int] | None:
+        """The index of the first row that there is, and of the last, counted from T; None where nothing runs."""
+        return self._rows.get(state)
+
+    def rows(self, state: str) -> Tensor:
+        """All rows that there are of a state, those beside the window too."""
+        return self._values[state]
 
     @property
     def horizon(self) -> int:
@@ -157,4 +168,6 @@ class States(_Found, Mapping[str, Tensor]):
         raise KeyError(self._unknown(name))
 
     def _unknown(self, name: str) -> str:
+        if (state := re.sub(r"_[a-z]$", "", name)) in self._inside:
+            return f"`{state}` is computed where it is read and not held: net.probe({name!r}, …) gives its values"
         return f"there is no state `{name}` here; there are {', '.join(self._values)}"

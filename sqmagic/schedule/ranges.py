@@ -115,6 +115,8 @@ def _applied(node: Apply, forms: tuple[Form | None, ...], shapes: list[Shape]) -
     match node.op, forms:
         case "matmul", (Pairs(axis), Plain()) if len(shapes[1]) == 1:
             return Each(axis)
+        case "flatten", (Pairs(axis),) if shapes[0][-1] == 1:
+            return Each(axis)
         case "matmul", (Each(axis), Pairs(other)):
             return Plain() if axis == other else None
         case "matmul", (Rows(axis, turned=False), Plain()) if len(shapes[1]) == 1:

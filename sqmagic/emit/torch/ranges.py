@@ -147,7 +147,7 @@ def spans(facts: Facts, value: Expr, steps: Interval) -> tuple[str, Place]:
     place = span(facts)
     known = _Known(facts, place, any(_steep(facts, node) for node in walk(value)))
     across = (op for op, row in ALL_OPS.items() if row.pointwise or op in ROW_BY_ROW)
-    own = dict.fromkeys(("matmul", "transpose", *across, *REDUCTIONS), known.scope)
+    own = dict.fromkeys(("matmul", "transpose", "flatten", *across, *REDUCTIONS), known.scope)
     return header, replace(place, read=known.read, scopes={**place.scopes, **own})
 
 
@@ -216,6 +216,8 @@ class _Known:
                 return args[0]
             case "matmul", (Pairs(axis), Plain()):
                 return self.harmless(_products(args[0], args[1], "tbsd"), axis)
+            case "flatten", (Pairs(axis),):
+                return self.harmless(Code(f"{within(args[0], ATOM)}.squeeze(-1)", 2, (-1,)), axis)
             case op, (Pairs(axis),):
                 found = Code(_REDUCED[op].of_vectors.format(within(args[0], ATOM)), 2, (-1,))
                 return self.harmless(found, axis)

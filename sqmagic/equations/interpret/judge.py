@@ -144,7 +144,7 @@ class Judge:
     def _shaped(self, state: str, value: Array) -> Array:
         """A number where the program means a vector of it, if the shape is known."""
         shape = self.shapes.get(state)
-        if shape is None or value.shape[1:] == shape or any(n != 1 for n in value.shape[1:]):
+        if shape is None or -1 in shape or value.shape[1:] == shape or any(n != 1 for n in value.shape[1:]):
             return value
         batch = value.shape[0] if value.ndim else 1
         return np.broadcast_to(value.reshape((batch,) + (1,) * len(shape)), (batch, *shape))

@@ -9,7 +9,7 @@ import numpy as np
 from sqmagic.equations.interpret.judge import Judge
 from sqmagic.equations.interpret.outline import Formula
 from sqmagic.equations.interpret.questions import GoalOf, Question, ResultOf, ValueOf
-from sqmagic.equations.interpret.values import UNDEFINED, Array, CannotInterpret, Outcome, at_least_scalar
+from sqmagic.equations.interpret.values import UNDEFINED, Array, CannotInterpret, Outcome, at_least_scalar, in_rows
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show_goal
 from sqmagic.equations.system import Apply, Expr, Running, points, walk
@@ -37,7 +37,8 @@ class Run:
     def states(self) -> dict[str, Array]:
         """Every state by name: `[T, batch, *shape]`, rows 1 to T, NaN outside its domain; a bare one `[batch, *shape]`.
 
-        A state that is defined nowhere (an input that it needs was not given) is left out.
+        Where a step has more components than another, the latter has NaN for the rest. A state that is defined nowhere
+        (an input that it needs was not given) is left out.
         """
         outline = self.judge.outline
         indexed = [i.state for i in self.judge.system.inputs if i.indexed] + list(outline.running)
@@ -49,10 +50,8 @@ class Run:
                 found[state] = value
         for state in indexed:
             rows = [self.value(state, t) for t in range(1, self.horizon + 1)]
-            shape = next((row.shape for row in rows if row is not UNDEFINED), None)
-            if shape is not None:
-                blank = np.full(shape, np.nan)
-                found[state] = np.stack([blank if row is UNDEFINED else row for row in rows])
+            if any(row is not UNDEFINED for row in rows):
+                found[state] = in_rows(rows)
         return found
 
     def goal_value(self, number: int, at: int | None = None) -> Outcome:

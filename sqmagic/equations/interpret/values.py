@@ -5,6 +5,7 @@ A number of the program has no axes at all: it fits every batch and every shape.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
@@ -70,3 +71,13 @@ def stacked(rows: list[Array]) -> Array:
     if all(x.shape[1:] == (1,) for x in full):
         return np.concatenate(full, axis=1)
     return np.stack(aligned(*full), axis=1)
+
+
+def in_rows(found: Sequence[Outcome]) -> Array:
+    """A state's values at the steps, one after another; NaN where there is none, and beyond those that are smaller."""
+    there = [(t, value) for t, value in enumerate(found) if value is not UNDEFINED]
+    whole = np.full((len(found), *map(max, zip(*(value.shape for _, value in there), strict=True))), np.nan)
+    for t, value in there:
+        own = whole[t]
+        own[tuple(map(slice, value.shape))] = value
+    return whole

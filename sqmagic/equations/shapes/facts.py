@@ -29,13 +29,14 @@ class Shapes:
 
     What is not known yet is missing from the mappings and named in `open_states` and `open_parameters`; what cannot be
     is in `problems`. `classes` has the number of values of integer states, `integers` the states that hold whole
-    numbers.
+    numbers. `varying` are states with a component, or a row, for each step of a range: such an axis has the size -1.
     """
 
     states: Mapping[str, Shape]
     parameters: Mapping[str, Shape]
     classes: Mapping[str, int] = field(default_factory=dict)
     integers: frozenset[str] = frozenset()
+    varying: frozenset[str] = frozenset()
     open_states: tuple[str, ...] = ()
     open_parameters: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -8,7 +8,7 @@ scalar; what is free in a sum or a product is equal to the rest; what is still f
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 from sqmagic.equations.shapes.builder import Builder, Measure
@@ -21,6 +21,7 @@ from sqmagic.equations.shapes.read import read_system
 from sqmagic.equations.shapes.unknowns import Fault, Form, Level, Side, Unknowns
 from sqmagic.equations.shapes.waiting import AtMost, Broadcast, Measured, Scalar
 from sqmagic.equations.system import System
+from sqmagic.equations.within import may_be_within
 from sqmagic.notation.source import NOWHERE, Source, Span
 
 
@@ -183,9 +184,14 @@ def _give(unknowns: Unknowns, free: list[int], size: int, why: Reason) -> bool:
 
 
 def _found(b: Builder, whole: frozenset[str]) -> Shapes:
-    states = {state: _shape(b.unknowns, form) if form is not None else (1,) for state, form in b.states.items()}
+    long = {s for s, form in b.states.items() if form is not None and _varies(b.unknowns, form)}
+    varying = long & may_be_within(b.system) if long else long
+    states = {
+        state: _shape(b.unknowns, form, state in varying) if form is not None else (1,)
+        for state, form in b.states.items()
+    }
     parameters = {name: _shape(b.unknowns, form) for name, form in b.parameters.items()}
-    for fault in _varying(b):
+    for fault in _no_shapes(b, varying):
         b.unknowns.fault(fault)
     problems = tuple(dict.fromkeys(problem(b.unknowns, fault) for fault in b.unknowns.faults))
     b.unknowns.rest()
@@ -194,6 +200,7 @@ def _found(b: Builder, whole: frozenset[str]) -> Shapes:
         parameters={name: shape for name, shape in parameters.items() if shape is not None},
         classes=dict(_classes(b)),
         integers=whole,
+        varying=frozenset(varying),
         open_states=tuple(name for name, shape in states.items() if shape is None),
         open_parameters=tuple(name for name, shape in parameters.items() if shape is None),
         problems=problems,
@@ -201,11 +208,13 @@ def _found(b: Builder, whole: frozenset[str]) -> Shapes:
     )
 
 
-def _shape(unknowns: Unknowns, form: Form) -> Shape | None:
-    """A shape without open or varying axes; where only the rank is open it is a vector."""
+def _shape(unknowns: Unknowns, form: Form, may_vary: bool = False) -> Shape | None:
+    """A shape without open or varying axes, -1 for the latter where they may be; where only the rank is open it is a
+    vector."""
     axes = unknowns.axes(form) or (form.last,)
     sizes = tuple(unknowns.dimensions.get(a) for a in axes)
-    found = tuple(size for size in sizes if isinstance(size, int))
+    told = (-1 if may_vary and isinstance(size, Steps) else size for size in sizes)
+    found = tuple(size for size in told if isinstance(size, int))
     return found if len(found) == len(sizes) else None
 
 
@@ -216,18 +225,19 @@ def _classes(b: Builder) -> Iterator[tuple[str, int]]:
             yield state, count
 
 
-def _varying(b: Builder) -> Iterator[Fault]:
-    """States and parameters have one shape; what a range stacks has one within an expression only."""
+def _no_shapes(b: Builder, within: Collection[str]) -> Iterator[Fault]:
+    """States and parameters have one shape; what a range stacks has one within an expression only, and in states that
+    are computed within others."""
     spans = {t.state: (e.line, e.span) for e in reversed(b.system.equations) for t in e.targets}
     for state, form in b.states.items():
         size = _varies(b.unknowns, form) if form is not None else None
-        if form is not None and size is not None:
+        if form is not None and size is not None and state not in within:
             line, span = spans.get(state, (0, NOWHERE))
-            yield _no_shape(b.unknowns, b.written(state), form, size, line, span)
+            yield _no_shape(b.unknowns, b.written(state), form, size, _READ_AT_ONCE, line, span)
     for name, form in b.parameters.items():
         size = _varies(b.unknowns, form)
         if size is not None:
-            yield _no_shape(b.unknowns, name, form, size, 0, NOWHERE)
+            yield _no_shape(b.unknowns, name, form, size, "a parameter has one shape", 0, NOWHERE)
 
 
 def _varies(unknowns: Unknowns, form: Form) -> Steps | None:
@@ -235,10 +245,13 @@ def _varies(unknowns: Unknowns, form: Form) -> Steps | None:
     return next((size for size in sizes if isinstance(size, Steps)), None)
 
 
-def _no_shape(unknowns: Unknowns, name: str, form: Form, size: Steps, line: int, span: Span) -> Fault:
+_READ_AT_ONCE = "such a state may be read at its own step alone, by other equations"
+
+
+def _no_shape(unknowns: Unknowns, name: str, form: Form, size: Steps, may: str, line: int, span: Span) -> Fault:
     runs = any(index.islower() for index, _ in size.parts)
     changes = "changes from step to step" if runs else "depends on the length of the window"
     text = unknowns.text(form)
-    clash = f"`{{0}}` would have shape {{a}}, which {changes}: such a value must stay within one expression"
+    clash = f"`{{0}}` would have shape {{a}}, which {changes}: {may}"
     axis = next(a for a in unknowns.axes(form) or (form.last,) if unknowns.dimensions.get(a) == size)
     return Fault(Reason("", (name,), line, span, clash, ("{0} is", ""), "SQ303"), (Side(text, axis),))

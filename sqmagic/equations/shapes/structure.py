@@ -121,6 +121,7 @@ def _matmul(b: Builder, site: Site, args: list[Argument]) -> Argument:
     clash = "`{0}` has {a} columns, but `{1}` has {b} rows in `{2}`"
     why = site.why("`@` makes the columns of `{0}` the rows of `{1}`", left, right, site.expr, clash=clash)
     gives = site.why("`{0}` is a matrix product")
+    column = "`{0}` ({a}) has one column: `flatten(...)` makes a vector of it, before a softmax is taken"
 
     def then() -> None:
         columns, (first, rest) = b.unknowns.axes(x), _first(b, y)
@@ -129,12 +130,21 @@ def _matmul(b: Builder, site: Site, args: list[Argument]) -> Argument:
             wrong, said = (y, right) if len(rest) > 1 else (x, left)
             b.refuse(site, "`@` multiplies vectors and matrices, but `{0}` is {a}", _rank(b, wrong), said)
             return
+        if _is_column(b, columns, first):
+            b.refuse(site, column, _rank(b, x), left)
+            return
         b.unknowns.equal_dimensions(columns[-1], first, why)
         axes = (*columns[:-1], *rest)
         b.unknowns.equal(result, b.unknowns.of(axes, gives) if axes else b.unknowns.scalar(gives), gives)
 
     b.once((x, y), then, makes=(result,))
     return result
+
+
+def _is_column(b: Builder, axes: tuple[int, ...], rows: int) -> bool:
+    """Whether it is a matrix of one column that has a number for each of so many rows, and more than one."""
+    sizes = [b.unknowns.dimensions.get(a) for a in (*axes, rows)]
+    return len(axes) == 2 and sizes[1] == 1 and sizes[2] != 1 and sizes[0] is not None and sizes[0] == sizes[2]
 
 
 def _transpose(b: Builder, site: Site, args: list[Argument]) -> Argument:

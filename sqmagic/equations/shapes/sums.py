@@ -109,7 +109,14 @@ class Product(Waiting):
             return Level.DONE
         sizes = [unknowns.dimensions.get(a) for a in axes]
         free = [a for a, size in zip(axes, sizes, strict=True) if size is None]
-        if any(isinstance(size, Steps) for size in sizes):
+        steps = [a for a, size in zip(axes, sizes, strict=True) if isinstance(size, Steps)]
+        if steps:
+            others = [size for size in sizes if not isinstance(size, Steps)]
+            if len(steps) == 1 and None in others and all(size in (None, 1) for size in others):
+                return Level.WAIT
+            if len(steps) == 1 and all(size == 1 for size in others):
+                unknowns.equal_dimensions(self.total, steps[0], self.why)
+                return Level.DONE
             clash = "`{0}` ({a}) has no constant number of rows, and cannot be one vector"
             unknowns.fault(Fault(self.why._replace(clash=clash, code="SQ303"), (unknowns.side(axes[0], self.whole),)))
             return Level.DONE

@@ -1,0 +1,32 @@
+"""States that are computed where they are read and not held: their values from those of the states that are."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from sqmagic.runtime.compiled import Compiled
+from sqmagic.runtime.states import States
+
+
+def is_inside(net: Compiled, name: str) -> bool:
+    """Whether a name is of such a state, as it is written: `a_t`, `a`, `Enc.a_t`."""
+    return _stem(name) in net.settled.inside
+
+
+def inside(net: Compiled, states: States, name: str) -> Tensor:
+    """Its values on what a call has given, [time, batch, *shape]. Raises UnsupportedError where it draws by itself."""
+    assert net.blueprint.inside is not None, "whoever names such states lends what computes them"
+    held = {state: (states.ends(state), states.rows(state).detach().double().cpu().numpy()) for state in states}
+    weights = {n: p.detach().double().cpu().numpy() for n, p in net.state_dict().items()}
+    found = net.blueprint.inside(tuple(states), _stem(name), held, weights, states.horizon)
+    values = torch.as_tensor(found).to(net.reference)
+    for example in range(values.shape[1] if states.horizon else 0):
+        values[states.last(example) :, example] = torch.nan
+    return values
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"_[a-z]$", "", name)
