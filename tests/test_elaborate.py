@@ -449,3 +449,17 @@ def test_no_program_of_the_seed_makes_the_elaborator_fail(name: str) -> None:
 )
 def test_one_mistake_gives_one_message(program: str, found: list[str]) -> None:
     assert codes(program) == found
+
+
+@pytest.mark.parametrize("call", ["x_t --[Both]-> u_t, v_t", "Both(x_t) -> y_t, z_t", "x_t --[Both]-> y, z"])
+def test_a_macro_of_several_results_is_called_at_every_step(call: str) -> None:
+    known = understand("Both: x\n    2*x -> y\n    3*x -> z\n    return y, z\nx_t : 2\n" + call)
+    first, second = (t.strip() for t in call.split("->")[-1].split(","))
+    names = {t.state for e in known.system.equations for t in e.targets}
+    assert {first.removesuffix("_t"), second.removesuffix("_t")} <= names
+
+
+def test_a_macro_of_several_results_needs_as_many_names() -> None:
+    text = "Both: x\n    2*x -> y\n    3*x -> z\n    return y, z\nx_t : 2\nx_t --[Both]-> u_t"
+    with pytest.raises(NotationError, match="1 name for 2 values"):
+        understand(text)

@@ -93,7 +93,8 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     problems += prepared.problems
     problems += [p for name in macros for p in bodies[name].problems if name in own]
     book = Book(macros, {name: body.lines for name, body in bodies.items()}, kernel, Names(running))
-    expanded = expand(prepared.lines, book)
+    inlined = expand(prepared.lines, book)
+    expanded = tuples(inlined.lines)  # a call of a macro that returns several states is a tuple now
     names = read_names(expanded.lines, running)
     problems += [*arities(expanded.lines, running), *given_parameters(expanded.lines)]
     placed = add_contexts(expanded.lines, names)
@@ -101,7 +102,14 @@ def elaborate(program: Program, source: Source, kernel: Kernel | None = None) ->
     named = losses(layered.lines, names)
     problems += compared(layered.lines, names, source)
     wired = actions(named.lines, names, kernel.world)
-    problems += [*expanded.problems, *placed.problems, *layered.problems, *named.problems, *wired.problems]
+    problems += [
+        *inlined.problems,
+        *expanded.problems,
+        *placed.problems,
+        *layered.problems,
+        *named.problems,
+        *wired.problems,
+    ]
     lost = _lost(statements, wired.lines, running)
     system, faults = lower(wired.lines, read_names(wired.lines, running), kernel, source, lost)
     return Elaborated(
