@@ -100,8 +100,12 @@ def _acted(
     system, states = parts.acting, dict(shapes.states)
     if not isinstance(found, str) and kept:
         states |= found.shapes
-        own = {e.targets[0].state: e for e in found.forward if e.targets and e.targets[0].context}
-        named = [own[s] for s in kept if s in own]
+        there = {t.state for e in system.equations for t in e.targets}
+        named = [
+            e
+            for e in found.forward
+            if e.targets and (s := e.targets[0].state) in kept and (_computes(e) or s not in there)
+        ]
         rest = [e for e in system.equations if not (is_acted(e) and e.targets and e.targets[0].state in kept)]
         system = replace(system, equations=(*rest, *named))
     try:

@@ -43,6 +43,15 @@ S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
 mu_{t-1} $ r_t * log_prob(mu_{t-1}, 0.5, a_{t-1}) + 0.01 * entropy(mu_{t-1}, 0.5)
 s_{t-1} $ 0.1 * log(s_{t-1} + 1)
 """
+DEVIATION = """
+s : param(1)
+reset() -> S_0, O_0
+O_t --[M_1|tanh|M_2]-> mu_t
+exp(s) + 0*mu_t -> sd_t
+mu_t + sd_t*gauss() -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
+mu_{t-1}, sd_{t-1} $ r_t * log_prob(mu_{t-1}, sd_{t-1}, a_{t-1}) + 0.01 * entropy(mu_{t-1}, sd_{t-1})
+"""
 DQN = """
 B : buffer(300, batch=24, steps=3, gamma=0.9)
 reset() -> S_0, O_0
@@ -61,6 +70,7 @@ PROGRAMS = {
     "recurrent": (RECURRENT, "CartPole"),
     "gru": (A2C_GRU, "MemoryLength"),
     "normal": (NORMAL, "Pendulum"),
+    "deviation": (DEVIATION, "Pendulum"),
     "dqn": (DQN, "CartPole"),
     "td": (WALK, "RandomWalk5"),
 }
@@ -120,11 +130,12 @@ class Told(World):
 def test_acting_in_c_records_what_torch_records(name: str) -> None:
     net = net_of(name, torch.float32 if name == "dqn" else torch.float64)  # a buffer follows rewards of 32 bits
     found = []
-    noise = "a.gauss1" if name == "normal" else "a"
+    normal = name in ("normal", "deviation")
+    noise = "a.gauss1" if normal else "a"
     told: list[Tensor] = []
     for number, (acts, recorded) in enumerate(windows_in_c(net, name, 9, 3)):
         rows = acts.frame.planes[noise]
-        whole = rows.long() if name != "normal" else rows
+        whole = rows if normal else rows.long()
         told += [r.clone() for r in (whole[-9:] if number else whole)]
         found.append(recorded)
     world = world_of(net, name, kind=Told)
