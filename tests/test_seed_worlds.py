@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from worlds import A2C_GRU, DQN, GAE, PPO, TD_GRU, WALK, forgetful
+from worlds import A2C_GRU, DDPG, DQN, GAE, PPO, TD_GRU, TRACES, WALK, forgetful
 
 import sqmagic
 from sqmagic.equations.elaborate import elaborate
@@ -49,9 +49,40 @@ def test_a_seed_program_runs_and_is_warned_of(name: str, codes: set[str]) -> Non
     assert history.episodes
 
 
-@pytest.mark.parametrize("text", [WALK, GAE, TD_GRU, A2C_GRU, PPO, DQN])
+@pytest.mark.parametrize("text", [WALK, TRACES, GAE, TD_GRU, A2C_GRU, PPO, DQN, DDPG])
 def test_what_is_timed_well_is_not_warned_of(text: str) -> None:
     assert understand(text, kernel_of({}, {}, "CartPole")).warnings == ()
+
+
+SHOWN = "reset() -> S_0, O_0\nS_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t\nO_t --[V]-> V_t\n"
+MEMORY = "O_t|h_{t-1} --[H|tanh]-> h_t\nh_t --[U]-> U_t\nU_{t-1} => r_t + 0.9*U_t*(1-d_t)\n"
+NORMAL = "O_t --[M]-> m_t\nO_t --[D|exp]-> s_t\nm_{t-1}, s_{t-1} $ r_t*log_prob(m_{t-1}, s_{t-1}, a_{t-1})\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("1 - d_t -> m_t\nV_{t-1} => r_t + 0.9*m_t*V_t", []),
+        ("0.9*(1-d_t) -> gamma_t\nV_{t-1} => r_t + gamma_t*V_t", []),
+        ("where(d_t, 0, V_t) -> b_t\nV_{t-1} => r_t + 0.9*b_t", []),
+        ("1 - d_t -> m_t\nV_{t-1} => r_t + 0.9*m_{t-1}*V_t", ["SQ612"]),
+        ("r_t + 0.9*V_t*(1-d_t) - V_{t-1} + 0.8*A_{t+1} -> A_t\nV_{t-1} => A_t + V_{t-1}", ["SQ612"]),
+        ("0 -> h_{-1}\n" + MEMORY, ["SQ614"]),
+        ("0 -> h_{-1}\n0 -> cut_0\nreset h on cut\n" + MEMORY, []),
+        ("0 -> h_0\n1 - cut_t -> m_t\n" + MEMORY.replace("h_{t-1} --", "(m_t*h_{t-1}) --"), []),
+        (NORMAL + "sample(m_t, s_t) -> a_t", []),
+        (NORMAL + "m_t + s_t*gauss() -> a_t", []),
+        (NORMAL, ["SQ617", "SQ617"]),
+    ],
+)
+def test_what_is_named_or_made_of_noise_is_seen_through(text: str, codes: list[str]) -> None:
+    assert [warning.code for warning in understand(SHOWN + text, kernel_of({}, {}, "Pendulum")).warnings] == codes
+
+
+def test_a_memory_that_is_given_before_zero_is_reset_by_what_is_proposed() -> None:
+    (warning,) = understand(SHOWN + "0 -> h_{-1}\n" + MEMORY, kernel_of({}, {}, "Pendulum")).warnings
+    assert warning.before == "0 -> cut_0\nreset h on cut"
+    assert understand(f"{SHOWN}0 -> h_{{-1}}\n{warning.before}\n{MEMORY}", kernel_of({}, {}, "Pendulum")).warnings == ()
 
 
 def test_an_objective_through_a_ratio_is_about_the_action_of_the_ratio() -> None:

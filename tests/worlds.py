@@ -121,3 +121,34 @@ n --[target(Q_1|relu|Q_2|relu|Q_3, tau=0.005)]-> w
 p[b] ==[huber]=> 0.1*u + g*w[argmax(z)]
 """
 """Double Q-learning over three steps: `g` is the discount of what comes after them, 0 where the episode ended."""
+
+TRACES = """
+0.9 -> gamma
+0.8 -> lam
+reset() -> S_0, O_0
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+0 -> e_0
+0 -> cut_0
+gamma*lam*(1-cut_{t-1})*e_{t-1} + O_{t-1} -> e_t
+r_t + gamma*(1-d_t)*(Value @ O'_t) - Value @ O_{t-1} -> delta_t
+Value @ e_t -> z_t
+z_t $ delta_t*z_t
+"""
+"""TD(lambda) by eligibility traces (Sutton and Barto, section 12.2): an objective that is about no action."""
+
+DDPG = """
+B : buffer(1000, batch=16)
+reset() -> S_0, O_0
+O_t --[P_1|relu|P_2|tanh]-> m_t
+clip(2*m_t + 0.2*gauss(), -2, 2) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+Add_B(O_{t-1}, a_{t-1}, r_t, O'_t, d_t)
+Get_B() -> o, b, u, n, e
+2*target(P_1|relu|P_2|tanh, tau=0.01)(n) -> c
+n|c --[target(Q_1|relu|Q_2, tau=0.01)]-> w
+o|b --[Q_1|relu|Q_2]-> q => 0.1*u + 0.95*(1-e)*w
+o --[P_1|relu|P_2|tanh]-> m
+o|(2*m) --[freeze(Q_1|relu|Q_2)]-> j
+j $ j
+"""
+"""Deterministic policy gradients (Lillicrap et al. 2015): the action is the mean and noise, bounded."""

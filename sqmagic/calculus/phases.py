@@ -213,10 +213,13 @@ def _obstacles(system: System) -> Iterator[Problem]:
 
 
 def _within(system: System) -> Iterator[Problem]:
-    """A draw that gradients pass beside: recorded as a whole it would hide them."""
+    """A draw that gradients pass beside: recorded as a whole it would hide them. An action is recorded as it is."""
+    actions = _actions(system)
     for equation in (e for e in system.equations if _is_effect(e)):
         value = equation.value
         if isinstance(value, Apply) and (ALL_OPS[value.op].effect or value.op == "stop"):
+            continue
+        if equation.targets and all(t.state in actions for t in equation.targets):
             continue
         draw = next(n for n in _applied(value) if ALL_OPS[n.op].effect)
         note = f"write `{show(draw)} -> e_t` on a line of its own, and `e_t` here; or hold all of it fixed: `stop(…)`."

@@ -14,13 +14,15 @@ DRAWS = ("sample", "eps_greedy")
 
 
 def unsampled(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
-    """`pi_t $ …` in a program whose actions come from elsewhere: nothing draws from pi."""
-    actions = _passed(system)
+    """`pi_t $ …` in a program whose actions come from elsewhere: nothing draws from pi, nor are they made from it."""
+    actions = passed(system)
     if not actions:
         return
-    drawn = _made_from(system, [e.value for e in system.equations if _draws(e.value)])
+    draws = [e.value for e in system.equations if _draws(e.value)]
+    chosen = [e.value for e in system.equations if any(t.state in actions for t in e.targets)]
+    drawn = made_from(system, [*draws, *chosen])
     for goal in system.goals:
-        if goal.kind != "objective" or not _scores(goal.value):
+        if goal.kind != "objective" or not scores(goal.value):
             continue
         for policy in goal.through:
             if policy.state not in drawn:
@@ -40,13 +42,13 @@ def unsampled(system: System, facts: Facts, source: Source) -> Iterator[Problem]
 
 def reaches_no_step(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
     """`sample(pi_t) -> a_t` in a program whose environment is passed another action."""
-    passed = _passed(system)
+    taken = passed(system)
     steps = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
     if not steps:
         return
-    reaching = _made_from(system, steps) | set(passed)
+    reaching = made_from(system, steps) | set(taken)
     for equation in system.equations:
-        if _draws(equation.value) and equation.targets and passed and equation.targets[0].state not in reaching:
+        if _draws(equation.value) and equation.targets and taken and equation.targets[0].state not in reaching:
             target = equation.targets[0]
             action = show(Read(target.state, target.context))
             yield warning(
@@ -54,14 +56,14 @@ def reaches_no_step(system: System, facts: Facts, source: Source) -> Iterator[Pr
                 f"`{action}` is an action that reaches no `step`",
                 equation,
                 (
-                    f"three steps with 0, 1, 1 as `{action}` and 1, 0, 0 as `{passed[0]}`: `step` is passed 1, 0, 0, "
+                    f"three steps with 0, 1, 1 as `{action}` and 1, 0, 0 as `{taken[0]}`: `step` is passed 1, 0, 0, "
                     "and the rewards are what these earn; 0, 1, 1 changes none of them.",
                 ),
                 None,
             )
 
 
-def _passed(system: System) -> list[str]:
+def passed(system: System) -> list[str]:
     """The states that are passed to the environment as actions."""
     steps = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
     return [a.state for step in steps for a in step.args[1:] if isinstance(a, Read)]
@@ -71,12 +73,12 @@ def _draws(value: Expr) -> bool:
     return any(isinstance(n, Apply) and n.op in DRAWS for n in walk(value))
 
 
-def _scores(value: Expr) -> bool:
+def scores(value: Expr) -> bool:
     """Whether an objective holds the logarithm of a probability."""
     return any(isinstance(n, Apply) and n.op in ("log", "log_prob") for n in walk(value))
 
 
-def _made_from(system: System, values: Sequence[Expr]) -> set[str]:
+def made_from(system: System, values: Sequence[Expr]) -> set[str]:
     """The states that some values are made from, however far back."""
     makers: dict[str, list[Equation]] = {}
     for equation in system.equations:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqmagic.equations.system import Apply, Equation, Goal, Read, Running, System
+from sqmagic.equations.system import Apply, Equation, Expr, Goal, Read, Running, System, walk
 from sqmagic.notation.problems import Problem
 
 
@@ -38,6 +38,11 @@ def read_facts(system: System) -> Facts:
 
 def offset(read: Read) -> int | None:
     return read.context[0].offset if read.context and isinstance(read.context[0], Running) else None
+
+
+def is_learned(value: Expr) -> bool:
+    """Made by a layer: such a state, a baseline for one, may depend on all that its step shows."""
+    return any(isinstance(n, Apply) and n.layer is not None for n in walk(value))
 
 
 def warning(code: str, message: str, at: Equation | Goal, notes: tuple[str, ...], repair: str | None) -> Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqmagic.equations.lints.actions import passed
 from sqmagic.equations.lints.facts import Facts, as_within, offset, warning
 from sqmagic.equations.show import show
 from sqmagic.equations.system import (
@@ -13,6 +14,7 @@ from sqmagic.equations.system import (
     Fixed,
     Read,
     System,
+    Target,
     reads,
     walk,
 )
@@ -25,35 +27,61 @@ def carried_over(system: System, facts: Facts, source: Source) -> Iterator[Probl
     """A memory with a base case in a program with a done flag that nothing ever resets."""
     if facts.done is None:
         return
-    based = {t.state for e in system.equations for t in e.targets if t.context[:1] == (Fixed(0),)}
+    based = {t.state for e in system.equations for t in e.targets if _is_before(t)}
     before = {
         r.state for e in system.equations for r in reads(e.value) if (steps := offset(r)) is not None and steps < 0
     }
-    for state in sorted((based & before) - set(facts.outputs)):
+    given = {t.state for e in system.equations for t in e.targets if t.context[:1] == (Fixed(0),)}
+    for state in sorted((based & before) - set(facts.outputs) - set(passed(system))):
         equation = facts.definitions.get(state)
         if equation is None or _resets(state, system, facts):
             continue
         flag = facts.flags[-1]
         here = show(Read(state, equation.targets[0].context))
+        none_yet = "" if state in given or flag in given else f"0 -> {flag}_0\n"
         yield Problem(
             "SQ614",
             f"`{here}` is carried from one episode into the next: nothing resets it where `{flag}` is set",
             equation.span,
-            (f"an episode that ends at step 2: `{here}` at step 3 still remembers steps 1 and 2.",),
+            (
+                f"an episode that ends at step 2: `{here}` at step 3 still remembers steps 1 and 2.",
+                "a statistic of all episodes, a running mean for one, is meant to: leave it as it is.",
+            ),
             severity="warning",
-            before=f"reset {state} on {flag}",
+            before=f"{none_yet}reset {state} on {flag}",
         )
 
 
+def _is_before(target: Target) -> bool:
+    """Whether it is given before the first step: `h_0`, or `h_{-1}` where what the reset shows is read at 0."""
+    return isinstance(first := next(iter(target.context), None), Fixed) and first.value <= 0
+
+
 def _resets(state: str, system: System, facts: Facts) -> bool:
-    """Whether the state's past is ever read beside a flag."""
+    """Whether the state's past is ever read beside a flag, or beside what is made of one: `1 - cut_t -> m_t`."""
     for equation in system.equations:
         for node in walk(equation.value):
             if isinstance(node, Apply) and node.op in ("where", "mul"):
                 inside = reads(node)
-                if any(r.state == state for r in inside) and any(r.state in facts.flags for r in inside):
+                if any(r.state == state for r in inside) and any(_is_flag(r, facts) for r in inside):
                     return True
     return False
+
+
+def _is_flag(read: Read, facts: Facts) -> bool:
+    """A flag, or what is computed of flags alone, through names."""
+    waiting, seen = [read.state], set[str]()
+    while waiting:
+        state = waiting.pop()
+        equation = facts.definitions.get(state)
+        if state in facts.flags or state in seen:
+            seen.add(state)
+            continue
+        if equation is None or state in facts.outputs:
+            return False
+        seen.add(state)
+        waiting += [r.state for r in reads(equation.value) if r.context]
+    return not seen.isdisjoint(facts.flags)
 
 
 def half_gate(system: System, facts: Facts, source: Source) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sqmagic.equations.lints.facts import Facts, offset, read_facts, warning
+from sqmagic.equations.lints.facts import Facts, is_learned, offset, read_facts, warning
 from sqmagic.equations.show import show
 from sqmagic.equations.system import (
     Apply,
@@ -17,6 +17,7 @@ from sqmagic.equations.system import (
     System,
     Target,
     reads,
+    shift,
     walk,
 )
 from sqmagic.equations.terms import Term, terms, total
@@ -97,7 +98,7 @@ def bootstraps_across_done(system: System, facts: Facts, source: Source) -> Iter
         found = terms(value)
         for reward in (r for t in found for f in t.factors for r in [f] if _is_read_of(r, facts.reward)):
             for term in found:
-                if term.positive and not _ends(term, facts) and (carried := _later_value(term, reward, facts)):
+                if term.positive and not _ends(term, reward, facts) and (carried := _later_value(term, reward, facts)):
                     yield _across(at, name, term, carried, reward, found, facts, source)
 
 
@@ -116,9 +117,24 @@ def _later_value(term: Term, reward: Expr, facts: Facts) -> Read | None:
     return None
 
 
-def _ends(term: Term, facts: Facts) -> bool:
-    """Whether a flag is among what the term is multiplied with."""
-    return any(read.state in facts.flags for factor in term.factors for read in reads(factor))
+def _ends(term: Term, reward: Expr, facts: Facts) -> bool:
+    """Whether a flag is among what the term is multiplied with, by itself or, at the reward's step, within what has a
+    name: `1 - d_t -> m_t`."""
+    direct = [read for factor in term.factors for read in reads(factor)]
+    if any(read.state in facts.flags for read in direct):
+        return True
+    at = offset(reward) if isinstance(reward, Read) else None
+    waiting, seen = [read for read in direct if offset(read) == at], set[str]()
+    while waiting:
+        read = waiting.pop()
+        equation = facts.definitions.get(read.state)
+        if read.state in facts.flags:
+            return True
+        if read.state in seen or at is None or equation is None or is_learned(equation.value):
+            continue
+        seen.add(read.state)
+        waiting += [r for r in reads(shift(equation.value, at)) if offset(r) == at]
+    return False
 
 
 def _across(

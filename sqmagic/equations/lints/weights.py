@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqmagic.equations.lints.facts import Facts, offset, warning
+from sqmagic.equations.lints.actions import made_from, passed, scores
+from sqmagic.equations.lints.facts import Facts, is_learned, offset, warning
 from sqmagic.equations.show import show
 from sqmagic.equations.system import (
     Apply,
@@ -16,7 +17,6 @@ from sqmagic.equations.system import (
     System,
     reads,
     shift,
-    walk,
 )
 from sqmagic.equations.terms import product, terms
 from sqmagic.notation.problems import Problem
@@ -31,6 +31,8 @@ def weighs_the_past(system: System, facts: Facts, source: Source) -> Iterator[Pr
         if goal.kind != "objective" or len(goal.through) != 1:
             continue
         policy = goal.through[0]
+        if not _is_about_actions(goal, policy, system, facts):
+            continue
         at = _acted_at(policy, system, facts)
         for read in reads(goal.value):
             if read.state == policy.state or at is None:
@@ -41,13 +43,23 @@ def weighs_the_past(system: System, facts: Facts, source: Source) -> Iterator[Pr
                 break
 
 
+def _is_about_actions(goal: Goal, policy: Read, system: System, facts: Facts) -> bool:
+    """Whether an objective scores actions: it takes a logarithm, or is raised through what actions are made from, or
+    through what is made of them. A trace, a value, an auxiliary prediction is no policy."""
+    actions = passed(system)
+    if scores(goal.value) or not actions:
+        return True
+    equation = facts.definitions.get(policy.state)
+    own = set() if equation is None else {r.state for r in reads(equation.value)}
+    return bool(own & set(actions)) or policy.state in made_from(system, [Read(a, policy.context) for a in actions])
+
+
 def _acted_at(policy: Read, system: System, facts: Facts) -> int | None:
     """The step of the action that an objective is about: `k_t` made from `pi_{t-1}[a_{t-1}]` is about that of t-1."""
     at, equation = offset(policy), facts.definitions.get(policy.state)
-    if at is None or equation is None or _is_learned(equation.value):
+    if at is None or equation is None or is_learned(equation.value):
         return at
-    made = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
-    taken = {r.state for value in made for action in value.args[1:] for r in reads(action)}
+    taken = passed(system)
     steps = [offset(r) for r in reads(shift(equation.value, at)) if r.state in taken]
     return min((n for n in steps if n is not None), default=at)
 
@@ -65,14 +77,9 @@ def _early_reward(read: Read, at: int, facts: Facts) -> Read | None:
         if node.state == facts.reward:
             return node
         equation = facts.definitions.get(node.state)
-        if equation is not None and len(equation.targets) == 1 and not _is_learned(equation.value):
+        if equation is not None and len(equation.targets) == 1 and not is_learned(equation.value):
             waiting += reads(shift(equation.value, steps))
     return None
-
-
-def _is_learned(value: Expr) -> bool:
-    """A baseline made by a layer may read the present observation."""
-    return any(isinstance(n, Apply) and n.layer is not None for n in walk(value))
 
 
 def _weight(goal: Goal, policy: Read, weight: Read, early: Read) -> Problem:
