@@ -253,7 +253,10 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
     untold = {*made.phases.carried, *opaque(known.system)}
     told = {state: shape for state, shape in made.shapes.states.items() if state not in untold}
     windows = partial(windows_of, made.phases, made.shapes, made.steps)
-    return Settled(made.source, inputs, (), told, programs, _told(made), stores=stores, windows=windows)
+    behaved = bool(made.phases.behaved)
+    return Settled(
+        made.source, inputs, (), told, programs, _told(made), stores=stores, windows=windows, behaved=behaved
+    )
 
 
 def _told(made: Acted) -> tuple[PlanPart, ...]:

@@ -304,6 +304,42 @@ def test_a_run_that_is_continued_is_as_if_it_had_not_stopped(text: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
 
 
+def test_a_run_goes_on_as_it_was_begun_but_for_what_is_given_anew() -> None:
+    text = A2C.replace("A_t * log", "old(A_t) * log")
+    one, other = compiled(text), compiled(text)
+    ways: dict[str, Any] = {"horizon": 8, "epochs": 2, "minibatches": 2, "lr": 0.01, "optimizer": "sgd"}
+    whole = one.train_on(steps=128, batch=4, seed=11, progress=False, **ways)
+    other.train_on(steps=64, batch=4, seed=11, progress=False, **ways)
+    assert other.train_on(steps=64, progress=False).losses == whole.losses
+    assert all(torch.equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
+    assert other.run is not None
+    other.train_on(steps=32, lr=0.5, epochs=1, minibatches=1, progress=False)
+    assert other.run.moves.rate == 0.5
+    assert len(other.run.history.losses) == len(whole.losses) + 1
+    other.train_on(steps=32, optimizer="adam", progress=False)
+    assert isinstance(other.run.moves.shared, torch.optim.Adam)
+    assert other.run.moves.rate == 0.5
+    with pytest.raises(InputError, match="has 4 examples, not 8"):
+        other.train_on(steps=32, batch=8, progress=False)
+
+
+def test_an_optimiser_that_is_made_already_has_its_own_rate() -> None:
+    net = compiled(A2C)
+    made = torch.optim.Adam(net.parameters(), lr=0.01)
+    with pytest.raises(InputError, match="made already and has its own learning rate"):
+        net.train_on(steps=64, batch=4, seed=0, optimizer=made, lr=0.5, progress=False)
+    net.train_on(steps=64, batch=4, seed=0, optimizer=made, progress=False)
+    assert made.param_groups[0]["lr"] == 0.01
+    net.train_on(steps=64, lr=lambda done: 0.2, progress=False)
+    assert made.param_groups[0]["lr"] == 0.2
+
+
+@pytest.mark.parametrize("given", [{"horizon": 0}, {"batch": 0}, {"policy": 3}, {"policy": len}])
+def test_what_cannot_be_asked_for_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"must be at least 1|a function of observations|chooses its actions itself"):
+        compiled(A2C).train_on(steps=64, progress=False, **given)
+
+
 def test_an_interrupt_keeps_the_weights_and_can_be_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "torch")
     net = compiled(A2C)

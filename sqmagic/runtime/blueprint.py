@@ -96,7 +96,8 @@ class Settled:
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
     rewritten source takes the weights of and does not call. `stores` are the buffers; `windows` gives acting and
-    learning as C. `inside` are states that are computed where they are read, and not held.
+    learning as C; `behaved` says that actions are left to a behaviour policy. `inside` are states that are computed where
+    they are read, and not held.
     """
 
     source: str | None
@@ -110,6 +111,7 @@ class Settled:
     opened: tuple[str, ...] = ()
     stores: Mapping[str, Store] = field(default_factory=dict)
     windows: Callable[[], Windows] | None = None
+    behaved: bool = False
     inside: Collection[str] = ()
 
 

@@ -119,10 +119,10 @@ class Net(Compiled):
         steps: int,
         batch: int | None = None,
         horizon: int | None = None,
-        lr: float | Callable[[float], float] = 1e-3,
+        lr: float | Callable[[float], float] | None = None,
         optimizer: Any = None,
-        epochs: int = 1,
-        minibatches: int = 1,
+        epochs: int | None = None,
+        minibatches: int | None = None,
         warmup: int = 0,
         policy: Behaviour | None = None,
         seed: int | None = None,
@@ -132,17 +132,17 @@ class Net(Compiled):
         """Acts on an environment and learns, window by window, for `steps` steps of all its examples together.
 
         `env` is whatever `sqmagic.environment` takes, `batch` how many of it there are; without `env` it is the one
-        that the net was compiled for, and a run that was begun goes on. `horizon` is the length of a window. `lr` may
-        be a function of the share of the steps that is done. `policy` gives the actions that the program leaves open,
-        from observations; by itself they are random. Each window is learned from `epochs` times, its examples in
-        `minibatches` parts, each time others; what the program calls `old` stays as the window found it. Before
-        `warmup` steps nothing is learned; `until` is a mean return of 100 episodes at which to stop. Ctrl-C, or the
-        stop button, ends it and keeps the weights.
+        that the net was compiled for, and a run that was begun goes on, with what it was given unless that is given
+        anew. `horizon` is the length of a window, 16 by itself. `lr`, 0.001 by itself, may be a function of the share
+        of these steps that is done; `optimizer` is as in `fit`. `policy` gives the actions that the program leaves
+        open, from observations; by itself they are random. Each window is learned from `epochs` times, its examples
+        in `minibatches` parts, each time others (both 1 by themselves); what the program calls `old` stays as the
+        window found it. Before `warmup` steps nothing is learned; `until` is a mean return of 100 episodes at which to
+        stop. Ctrl-C, or the stop button, ends it and keeps the weights.
         """
         self._must_have_goals()
-        length = horizon or self._blueprint.horizon or 16
         settings = playing.Settings(
-            steps, batch, length, lr, optimizer, epochs, minibatches, warmup, policy, seed, progress, until
+            steps, batch, horizon, lr, optimizer, epochs, minibatches, warmup, policy, seed, progress, until
         )
         return playing.train_on(self, env, settings)
 

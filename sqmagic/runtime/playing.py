@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -27,23 +27,38 @@ from sqmagic.runtime.windows.engine import Engine, engine
 from sqmagic.runtime.windows.training import Asked, Training
 from sqmagic.runtime.windows.training import run as windows_in_c
 
+RATE = 1e-3
+"""The learning rate where none is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `train_on` is asked for. `steps` are those of all environments together."""
+    """What `train_on` is asked for. `steps` are those of all environments together. What is None is as it was in the
+    run that goes on, or as `Ways` begin; `warmup` and `until` are of one call."""
 
     steps: int
     batch: int | None = None
-    horizon: int = 16
-    lr: float | Callable[[float], float] = 1e-3
+    horizon: int | None = None
+    lr: float | Callable[[float], float] | None = None
     optimizer: Any = None
-    epochs: int = 1
-    minibatches: int = 1
+    epochs: int | None = None
+    minibatches: int | None = None
     warmup: int = 0
     policy: Behaviour | None = None
     seed: int | None = None
     progress: bool = True
     until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a run learns, for as long as nothing else is asked for."""
+
+    horizon: int = 16
+    lr: float | Callable[[float], float] = RATE
+    optimizer: Any = None
+    epochs: int = 1
+    minibatches: int = 1
 
 
 @dataclass(slots=True)
@@ -52,6 +67,7 @@ class Run:
 
     world: World
     moves: Optimiser
+    ways: Ways
     memory: Any = None
     chance: Tensor | None = None
     history: Played = field(default_factory=Played)
@@ -64,8 +80,9 @@ class _NotFinite(Exception):
 
 def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
     """Acts and learns until `steps` more steps are made; goes on with the former run if no environment is named."""
-    if min(settings.steps, settings.horizon, settings.epochs, settings.minibatches) < 1:
-        raise InputError("`steps`, `horizon`, `epochs` and `minibatches` must be at least 1")
+    counts = (settings.steps, settings.batch, settings.horizon, settings.epochs, settings.minibatches)
+    if min(count for count in counts if count is not None) < 1:
+        raise InputError("`steps`, `batch`, `horizon`, `epochs` and `minibatches` must be at least 1")
     with _chance(net, source, settings) as run:
         was_training, history = net.training, run.history
         history.interrupted, history.stopped = False, None
@@ -91,6 +108,7 @@ def _chance(net: Compiled, source: Any, settings: Settings) -> Iterator[Run]:
         with torch.random.fork_rng(enabled=own is not None):
             if own is not None:
                 torch.set_rng_state(own)
+            _go_on(net, former, settings)
             yield former
             former.chance = None if own is None else torch.get_rng_state()
         return
@@ -106,11 +124,53 @@ def _chance(net: Compiled, source: Any, settings: Settings) -> Iterator[Run]:
 def _begun(net: Compiled, source: Any, settings: Settings) -> Run:
     env = _environment(net, source, settings.batch)
     net.bind(facts(env))
+    _leaves_actions_to(net, settings.policy)
+    ways = _asked(Ways(net.blueprint.horizon or Ways().horizon), settings)
+    moves = _moves(net, ways)
     seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
     world = World(env, buffers(net.settled.stores, seed), settings.policy, dtype=net.reference.dtype, _seed=seed)
-    rate = settings.lr if isinstance(settings.lr, float | int) else settings.lr(0.0)
-    moves = optimiser(dict(net.named_parameters()), net.blueprint.updates, settings.optimizer or _adam, float(rate))
-    return Run(world, moves)
+    return Run(world, moves, ways)
+
+
+def _go_on(net: Compiled, run: Run, settings: Settings) -> None:
+    """The run with what else is asked for now."""
+    if settings.batch not in (None, run.world.batch):
+        raise InputError(
+            f"the run that goes on has {run.world.batch} examples, not {settings.batch}\n"
+            "  leave `batch` out; to begin anew, name the environment"
+        )
+    _leaves_actions_to(net, settings.policy)
+    ways = _asked(run.ways, settings)
+    if settings.optimizer is not None:
+        run.moves = _moves(net, ways)
+    elif settings.lr is not None and not callable(settings.lr):
+        run.moves.set_rate(float(settings.lr))
+    run.ways, run.world.behaviour = ways, settings.policy or run.world.behaviour
+
+
+def _asked(before: Ways, settings: Settings) -> Ways:
+    """What is asked for, and for the rest as before. Raises InputError."""
+    names = ("horizon", "lr", "optimizer", "epochs", "minibatches")
+    ways = replace(before, **{n: given for n in names if (given := getattr(settings, n)) is not None})
+    made = isinstance(ways.optimizer, torch.optim.Optimizer)
+    if made and settings.lr is not None and not callable(settings.lr):
+        raise InputError(
+            "`optimizer` is made already and has its own learning rate: leave `lr` out, or give its class; a function "
+            "of the share that is done may be `lr`"
+        )
+    return replace(ways, lr=RATE) if made and settings.optimizer is not None and settings.lr is None else ways
+
+
+def _leaves_actions_to(net: Compiled, policy: Behaviour | None) -> None:
+    if policy is not None and not callable(policy):
+        raise InputError(f"`policy` is a function of observations, not {type(policy).__name__}")
+    if policy is not None and not net.settled.behaved:
+        raise InputError("the program chooses its actions itself: `policy` is for those that it leaves open")
+
+
+def _moves(net: Compiled, ways: Ways) -> Optimiser:
+    rate = ways.lr(0.0) if callable(ways.lr) else ways.lr
+    return optimiser(dict(net.named_parameters()), net.blueprint.updates, ways.optimizer or _adam, float(rate))
 
 
 def _adam(parameters: Any, lr: float) -> torch.optim.Optimizer:
@@ -136,12 +196,12 @@ def _default_batch(given: Any) -> int | None:
 
 
 def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
-    world, code, began = run.world, net.code, run.world.steps
+    world, code, began, ways = run.world, net.code, run.world.steps, run.ways
     if run.memory is None:
         run.memory = generated.call(code, "begin", world)
     good = Weights(net)
     with shown.meanwhile("compiling"):
-        run.engine = engine(net.windows, code, world, settings.horizon, run.moves, _whole(net, settings))
+        run.engine = engine(net.windows, code, world, ways.horizon, run.moves, _whole(net, ways))
     while world.steps - began < settings.steps:
         net.train()
         memory, run.memory = run.memory, None  # what is interrupted cannot be gone on with
@@ -151,11 +211,11 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
             if settings.until is not None and run.history.recent() >= settings.until:
                 return
             continue
-        memory, recorded = run.engine.act(code, world, memory, settings.horizon)
+        memory, recorded = run.engine.act(code, world, memory, ways.horizon)
         run.memory = memory
-        _rate(run.moves, settings, (world.steps - began) / settings.steps)
+        _rate(run, (world.steps - began) / settings.steps)
         if world.steps - began > settings.warmup:
-            for part in _parts(net, recorded, settings):
+            for part in _parts(net, recorded, ways):
                 _learn(net, run, part, good)
         run.history.take(world)
         shown.update(world.steps - began)
@@ -163,22 +223,22 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
             return
 
 
-def _whole(net: Compiled, settings: Settings) -> str:
+def _whole(net: Compiled, ways: Ways) -> str:
     """Why each window is handed to torch, if it is."""
-    if (settings.epochs, settings.minibatches) != (1, 1):
+    if (ways.epochs, ways.minibatches) != (1, 1):
         return "a window is learned from several times, or in parts"
     return "nothing is learned" if not generated.has(net.code, "loss") else ""
 
 
 def _in_one_call(run: Run, trains: Training, memory: Any, settings: Settings, began: int) -> None:
     """As many windows as are left, or as a call has."""
-    world, size = run.world, run.world.batch * settings.horizon
+    world, size = run.world, run.world.batch * run.ways.horizon
     made = world.steps - began
     count = min(trains.windows(size), -(-(settings.steps - made) // size))
     ends = [made + size * (n + 1) for n in range(count)]
     rates = []
     for end in ends:
-        _rate(run.moves, settings, end / settings.steps)
+        _rate(run, end / settings.steps)
         rates.append(run.moves.rate)
     found = windows_in_c(trains, world, memory, Asked(rates, [end > settings.warmup for end in ends], settings.until))
     run.memory = found.memory
@@ -190,26 +250,26 @@ def _in_one_call(run: Run, trains: Training, memory: Any, settings: Settings, be
         raise _NotFinite(f"the loss of update {number} is {value}; the weights are the last good ones")
 
 
-def _rate(moves: Optimiser, settings: Settings, share: float) -> None:
-    """A learning rate that is a function of how much of the run is over."""
-    if callable(settings.lr):
-        moves.set_rate(float(settings.lr(min(share, 1.0))))
+def _rate(run: Run, share: float) -> None:
+    """A learning rate that is a function of how much is done of what was asked for."""
+    if callable(run.ways.lr):
+        run.moves.set_rate(float(run.ways.lr(min(share, 1.0))))
 
 
-def _parts(net: Compiled, recorded: dict[str, Tensor], settings: Settings) -> Iterator[dict[str, Tensor]]:
+def _parts(net: Compiled, recorded: dict[str, Tensor], ways: Ways) -> Iterator[dict[str, Tensor]]:
     """What each step of learning sees of a window: all of it, or in each epoch its examples divided anew by chance."""
     code, axis = net.code, {spec.state: int(spec.indexed) for spec in net.inputs}
     if generated.has(code, "collect"):
         recorded = generated.call(code, "collect", recorded)
     whole = {state: recorded[state] for state in axis}
-    if settings.minibatches == 1:
-        yield from (whole for _ in range(settings.epochs))
+    if ways.minibatches == 1:
+        yield from (whole for _ in range(ways.epochs))
         return
     count = min(rows.shape[axis[state]] for state, rows in whole.items())
-    if count < settings.minibatches:
-        raise InputError(f"{count} examples cannot be divided into {settings.minibatches} minibatches")
-    for _ in range(settings.epochs):
-        for part in torch.randperm(count).chunk(settings.minibatches):
+    if count < ways.minibatches:
+        raise InputError(f"{count} examples cannot be divided into {ways.minibatches} minibatches")
+    for _ in range(ways.epochs):
+        for part in torch.randperm(count).chunk(ways.minibatches):
             yield {state: rows.index_select(axis[state], part) for state, rows in whole.items()}
 
 
