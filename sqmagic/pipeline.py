@@ -35,6 +35,7 @@ from sqmagic.notation.syntax import Program
 from sqmagic.planned import planned
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
+from sqmagic.schedule.given_ends import past_the_window
 from sqmagic.schedule.plan.facts import Part
 from sqmagic.schedule.plan.readouts import with_readouts
 
@@ -75,11 +76,11 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
         problems += order.problems
     refuse(problems, source)
     held = domains(system, order)
-    problems += [*held.problems, *check(system, source), *lints(system, source)]
+    problems += [*held.problems, *check(system, source), *lints(system, source), *past_the_window(system, held)]
     refuse(problems, source)
     taken = (*_sizes_taken(system, kernel), *elaborated.taken)
     if kernel.world is not None and acts(system):
-        refuse([*problems, *obstacles(system)], source)
+        refuse([*problems, *obstacles(system, kernel.world)], source)
     return Understood(source, program, elaborated, system, held, taken, tuple(problems), kernel)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.lints.facts import as_within
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.show import show, show_equation, show_state
@@ -50,11 +51,11 @@ def opaque(system: System) -> frozenset[str]:
     return frozenset(e.targets[0].state for e in outside if e.targets)
 
 
-def obstacles(system: System) -> tuple[Problem, ...]:
+def obstacles(system: System, world: World) -> tuple[Problem, ...]:
     """What keeps a program from being acted: SQ705 a goal that mixes what a buffer gives with the present steps,
     SQ706 a draw within an expression, SQ707 acting that looks ahead, SQ708 an input that no environment brings, SQ709
-    a state of the environment that is computed with."""
-    return tuple(dict.fromkeys(_obstacles(system)))
+    a state of the environment that is computed with, SQ710 an action of another kind than the environment takes."""
+    return tuple(dict.fromkeys([*_obstacles(system), *_of_another_kind(system, world)]))
 
 
 def phases(system: System, rows: Rows) -> Phases:
@@ -258,3 +259,21 @@ def _opened(system: System, outside: Iterable[Equation]) -> Iterator[Problem]:
         for read in (r for r in reads(equation.value) if r.state in states):
             message = f"`{show(read)}` is a state of the environment: it is passed to `step`, and has no parts"
             yield Problem("SQ709", message, equation.span)
+
+
+def _of_another_kind(system: System, world: World) -> Iterator[Problem]:
+    """A choice where real numbers are taken, noise on top of numbers where one of several actions is."""
+    actions = _actions(system)
+    for equation in system.equations:
+        if len(equation.targets) != 1 or equation.targets[0].state not in actions:
+            continue
+        name, value = show(Read(equation.targets[0].state, equation.targets[0].context)), equation.value
+        if not world.actions and isinstance(value, Apply) and value.op in ("sample", "eps_greedy", "argmax"):
+            message = f"{world.name} takes real numbers as actions, and `{name}` is one of several to choose from"
+            note = f"draw it by its mean and deviation: `sample(mu_t, sigma_t) -> {name}`."
+        elif world.actions and any(n.op == "gauss" for n in _applied(value)):
+            message = f"{world.name} takes one of {world.actions} actions, and `{name}` is a real number"
+            note = f"draw it by the probabilities of all: `sample(pi_t) -> {name}`, where `pi_t` is a softmax."
+        else:
+            continue
+        yield as_within(equation, Problem("SQ710", message, equation.span, (note,)))

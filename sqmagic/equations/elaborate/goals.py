@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqmagic.equations.elaborate.expressions import Lowering
 from sqmagic.equations.elaborate.lines import Fault, Line
 from sqmagic.equations.elaborate.trees import parts
-from sqmagic.equations.system import Apply, Expr, Goal, Read, reads, with_children
+from sqmagic.equations.system import Apply, Expr, Goal, Read, Weight, reads, with_children
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.syntax import Expression, Raise, Regress
 
@@ -25,7 +25,7 @@ def objective_goal(through: Expression, goal: Raise, lowering: Lowering, number:
     states = tuple(lowering.value(p) for p in parts(through))
     bad = next((p for p in states if not isinstance(p, Read)), None)
     if bad is not None:
-        raise Fault(Problem("SQ225", "an objective is raised through a state: give it a name first", through.span))
+        raise Fault(_no_state(bad, through))
     reads_ = tuple(s for s in states if isinstance(s, Read))
     keys = {r.state for r in reads_}
     value = _held(lowering.value(goal.objective), keys)
@@ -41,3 +41,14 @@ def _held(value: Expr, through: set[str]) -> Expr:
         return Apply("stop", (value,), span=value.span)
     assert isinstance(value, Apply), "a read either is of one of the states or is not"
     return with_children(value, tuple(_held(a, through) for a in value.args))
+
+
+def _no_state(bad: Expr, through: Expression) -> Problem:
+    """An objective through a parameter, or through what has no name."""
+    match bad:
+        case Weight(parameter):
+            message = f"an objective is raised through states, and `{parameter}` is a parameter"
+            note = f"name what is made of it, and raise the objective through that: `exp({parameter}) -> sigma`."
+            return Problem("SQ225", message, through.span, notes=(note,))
+        case _:
+            return Problem("SQ225", "an objective is raised through a state: give it a name first", through.span)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sqmagic.equations.lints.actions import reaches_no_step, unsampled
+from sqmagic.equations.lints.actions import drawn_by_no_probability, reaches_no_step, unsampled
 from sqmagic.equations.lints.data import data_like_a_bias, data_like_a_weight
 from sqmagic.equations.lints.facts import Facts, read_facts
 from sqmagic.equations.lints.memory import carried_over, half_gate
@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     half_gate,
     unsampled,
     reaches_no_step,
+    drawn_by_no_probability,
     data_like_a_weight,
     data_like_a_bias,
     function_in_capitals,

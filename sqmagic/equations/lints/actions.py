@@ -63,6 +63,43 @@ def reaches_no_step(system: System, facts: Facts, source: Source) -> Iterator[Pr
             )
 
 
+def drawn_by_no_probability(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
+    """`sample(l_t)` where l_t is what a layer gives, which may be below 0: a draw by logits."""
+    for equation in system.equations:
+        match equation.value:
+            case Apply("sample", (Read() as policy, *_)) if _may_be_negative(policy, facts):
+                target = equation.targets[0] if equation.targets else None
+                name = "a_t" if target is None else show(Read(target.state, target.context))
+                yield warning(
+                    "SQ626",
+                    f"`sample` draws by probabilities, and `{show(policy)}` may be below 0",
+                    equation,
+                    (
+                        f"three actions with 2, 1, -1 as `{show(policy)}`: by their softmax the third is drawn now and "
+                        "then, but here never, and the first twice as often as the second.",
+                    ),
+                    f"sample(softmax({show(policy)})) -> {name}",
+                )
+            case _:
+                pass
+
+
+def _may_be_negative(policy: Read, facts: Facts) -> bool:
+    """Whether a layer, or a logarithm, made a state, through names."""
+    seen: set[str] = set()
+    state = policy.state
+    while state not in seen:
+        seen.add(state)
+        match facts.definitions.get(state):
+            case Equation(value=Read(other)):
+                state = other
+            case Equation(value=Apply(op)):
+                return op in ("dense", "log", "log_softmax", "tanh")
+            case _:
+                return False
+    return False
+
+
 def passed(system: System) -> list[str]:
     """The states that are passed to the environment as actions."""
     steps = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
