@@ -362,13 +362,16 @@ def test_an_interrupt_keeps_the_weights_and_can_be_gone_on_from(monkeypatch: pyt
     assert "interrupted" not in repr(again)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run() -> None:
+@pytest.mark.parametrize("where", ["torch", "C"])
+def test_a_loss_that_is_not_finite_stops_the_run(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, where)
     net = compiled(A2C)
     with torch.no_grad():
         net.code.V.bias.fill_(float("nan"))
     history = net.train_on(steps=64, batch=4, horizon=8, seed=1, progress=False)
     assert history.stopped is not None
-    assert "loss of update 1 is nan" in history.stopped
+    assert "loss of update 1 is nan: the first state that is not finite is `V` at t = 0, NaN" in history.stopped
+    assert "\n\n" not in repr(history)
 
 
 def test_a_behaviour_policy_gives_the_actions_that_are_left_open() -> None:

@@ -12,6 +12,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
+import sqmagic
 from sqmagic.runtime.environments import Environment, environment
 from sqmagic.world import gym, lanes
 from sqmagic.world.errors import WorldError
@@ -313,3 +314,67 @@ def test_an_episode_can_be_watched() -> None:
     with pytest.raises(WorldError, match="render_mode='rgb_array'"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         environment("CartPole-v1").watch()
+
+
+# --- what makes environments -----------------------------------------------------------------------
+
+
+class Corridor(gymnasium.Env[Array, int]):
+    """Five steps to the right; a step to the left does not leave the first place."""
+
+    observation_space = gymnasium.spaces.Box(0, 5, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, limit: int = 9) -> None:
+        self.limit, self.place, self.steps = limit, 0, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        self.place, self.steps = max(0, self.place + (1 if action else -1)), self.steps + 1
+        over = self.place == 5
+        return np.full(1, self.place, np.float32), float(over), over, self.steps == self.limit, {}
+
+
+def test_a_class_makes_as_many_environments_as_asked_for() -> None:
+    assert environment(Corridor).batch == 1
+    env = environment(Corridor, batch=3, limit=4)
+    assert env.name == "Corridor" and env.batch == 3
+    state, _ = env.reset(seed=0)
+    for _ in range(4):
+        state, seen, _, over, cut, final = env.step(state, torch.tensor([0, 1, 1]), last=True)
+    assert cut.flatten().tolist() == [1, 1, 1] and over.sum() == 0
+    assert final.flatten().tolist() == [0, 4, 4] and seen.abs().sum() == 0
+
+
+def test_a_program_learns_on_a_class_of_ones_own() -> None:
+    text = """
+reset() -> S_0, O_0
+O_t --[P|softmax]-> pi_t
+sample(pi_t) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
+O_t --[V]-> V_t
+V_{t-1} => r_t + 0.9*(1-d_t)*V_t
+pi_{t-1} $ (r_t + 0.9*(1-d_t)*V_t - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1})
+"""
+    net = sqmagic.compile(text, env=Corridor)
+    assert net.train_on(steps=160, batch=5, horizon=8, seed=0, progress=False).steps == 160
+    assert sqmagic.compile(text).train_on(Corridor, steps=16, horizon=8, seed=0, progress=False).steps == 128
+
+
+@pytest.mark.parametrize(
+    "made", [Corridor(), gymnasium.vector.SyncVectorEnv([Corridor] * 2), lanes.kind("CartPole")(2)]
+)
+def test_what_is_made_already_is_not_made_more_often(made: Any) -> None:
+    with pytest.raises(WorldError, match=r"is made already, [12] examples?, and not 4"):
+        environment(made, batch=4)
+
+
+def test_what_makes_no_environment_is_told() -> None:
+    with pytest.raises(WorldError, match="dict makes no environment of Gymnasium's, but dict"):
+        environment(dict)
+    with pytest.raises(WorldError, match="or a class and `batch`"):
+        environment([Corridor(), Corridor()])

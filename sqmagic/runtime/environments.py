@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sqmagic.runtime.history import counted
 from sqmagic.runtime.machines import Machine, Many, Own, Single
 from sqmagic.world import lanes
 from sqmagic.world.errors import WorldError
@@ -155,16 +156,23 @@ class Environment:
 
 def environment(source: Any, batch: int | None = None, seed: int | None = None, **options: Any) -> Environment:
     """Whatever can be an environment as one: the name of ours, what a `%%seqenv` cell made, `Lanes`, or an environment,
-    vector environment or identifier of Gymnasium's. `options` are those of `Lanes`, or of `gymnasium.make_vec`."""
-    if isinstance(source, Environment):
-        return source
+    vector environment or identifier of Gymnasium's, or what is called to make an environment of it (its class).
+    `options` are those of `Lanes`, of `gymnasium.make_vec`, or of what is called. Raises WorldError, also where there
+    are not `batch` examples of what is made already."""
     if isinstance(source, str) and source in lanes.names():
         source = lanes.kind(source)
     if isinstance(source, Kind):
         return Environment(Own(Lanes(source, batch or 1, seed=seed or 0, **options)))
-    if isinstance(source, Lanes):
-        return Environment(Own(source), seed)
-    return Environment(_gymnasium(source, batch, options), seed)
+    if isinstance(source, Environment):
+        made = source
+    elif isinstance(source, Lanes):
+        made = Environment(Own(source), seed)
+    else:
+        made = Environment(_gymnasium(source, batch, options), seed)
+    if batch not in (None, made.batch):
+        more = "; give what makes one, its class for one, and there are as many as asked for" * (made.batch == 1)
+        raise WorldError(f"{made.name} is made already, {counted(made.batch, 'example')}, and not {batch}{more}")
+    return made
 
 
 def _gymnasium(source: Any, batch: int | None, options: dict[str, Any]) -> Machine:
@@ -184,7 +192,10 @@ def _gymnasium(source: Any, batch: int | None, options: dict[str, Any]) -> Machi
         return Many(source)
     if isinstance(source, gymnasium.Env):
         return Single(source)
-    raise WorldError(f"{type(source).__name__} is no environment; there are {known}, and Gymnasium's")
+    if callable(source):
+        return _called(gymnasium, source, batch, options)
+    several = "; several environments are one of gymnasium.vector, or a class and `batch`" * isinstance(source, list)
+    raise WorldError(f"{type(source).__name__} is no environment; there are {known}, and Gymnasium's{several}")
 
 
 def _made(gymnasium: Any, name: str, batch: int | None, options: dict[str, Any]) -> Machine:
@@ -192,6 +203,23 @@ def _made(gymnasium: Any, name: str, batch: int | None, options: dict[str, Any])
         return Single(gymnasium.make(name, **options))
     mode = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP}
     return Many(gymnasium.make_vec(name, batch, vectorization_mode="sync", vector_kwargs=mode, **options))
+
+
+def _called(gymnasium: Any, make: Callable[..., Any], batch: int | None, options: dict[str, Any]) -> Machine:
+    """One environment of what makes them, or `batch` of them side by side."""
+    first = make(**options)
+    if not isinstance(first, gymnasium.Env):
+        raise WorldError(f"{_named(make)} makes no environment of Gymnasium's, but {type(first).__name__}")
+    if batch is None:
+        return Single(first)
+    makers = [lambda: first] + [lambda: make(**options)] * (batch - 1)
+    made = Many(gymnasium.vector.SyncVectorEnv(makers, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP))
+    made.name = Single(first).name
+    return made
+
+
+def _named(source: Any) -> str:
+    return str(getattr(source, "__name__", type(source).__name__))
 
 
 def _shape(space: Space) -> str:

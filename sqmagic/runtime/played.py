@@ -60,7 +60,7 @@ class Played:
             lines.append(f"loss {self.losses[-1]:.4g}")
         endings = ["interrupted: train_on(steps=…) goes on"] if self.interrupted else []
         endings += [f"stopped: {self.stopped}"] if self.stopped else []
-        return "\n".join([lines[0], ", ".join(lines[1:]), *endings]).strip()
+        return "\n".join(filter(None, [lines[0], ", ".join(lines[1:]), *endings]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """The curve as a picture that survives in untrusted notebooks; nothing but words if no episode has ended."""

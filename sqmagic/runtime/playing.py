@@ -22,6 +22,7 @@ from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
+from sqmagic.runtime.training import turned
 from sqmagic.runtime.weights import Weights
 from sqmagic.runtime.windows.engine import Engine, engine
 from sqmagic.runtime.windows.training import Asked, Training
@@ -182,14 +183,12 @@ def _environment(net: Compiled, source: Any, batch: int | None) -> Environment:
     given = source if source is not None else net.env
     if given is None:
         raise InputError("there is no environment yet: train_on(env, steps=…), or `%%seqnet --env`")
-    if isinstance(given, Environment) and source is None and batch not in (None, given.batch):
-        raise InputError(f"the environment has {given.batch} examples, not {batch}")
     return environment(given, batch=batch if batch is not None else _default_batch(given))
 
 
 def _default_batch(given: Any) -> int | None:
-    """Environments of ours are made 16 at a time; what Gymnasium has made is as it is."""
-    return 16 if isinstance(given, str) or type(given).__name__ == "Kind" else None
+    """What is still to be made is made 16 times; what is made already is as it is."""
+    return 16 if isinstance(given, str | type) or type(given).__name__ in ("Kind", "function") else None
 
 
 # --- the loop ------------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
         net.train()
         memory, run.memory = run.memory, None  # what is interrupted cannot be gone on with
         if isinstance(run.engine.trains, Training):
-            _in_one_call(run, run.engine.trains, memory, settings, began)
+            _in_one_call(net, run, run.engine.trains, memory, settings, began)
             shown.update(world.steps - began)
             if settings.until is not None and run.history.recent() >= settings.until:
                 return
@@ -230,7 +229,7 @@ def _whole(net: Compiled, ways: Ways) -> str:
     return "nothing is learned" if not generated.has(net.code, "loss") else ""
 
 
-def _in_one_call(run: Run, trains: Training, memory: Any, settings: Settings, began: int) -> None:
+def _in_one_call(net: Compiled, run: Run, trains: Training, memory: Any, settings: Settings, began: int) -> None:
     """As many windows as are left, or as a call has."""
     world, size = run.world, run.world.batch * run.ways.horizon
     made = world.steps - began
@@ -246,8 +245,7 @@ def _in_one_call(run: Run, trains: Training, memory: Any, settings: Settings, be
     run.history.losses += found.losses
     if found.stopped:
         value = run.history.losses.pop()
-        number = len(run.history.losses) + 1
-        raise _NotFinite(f"the loss of update {number} is {value}; the weights are the last good ones")
+        raise _not_finite(run, value, turned(trains.values(generated.rows(net.code)), generated.rows(net.code)))
 
 
 def _rate(run: Run, share: float) -> None:
@@ -280,15 +278,23 @@ def _learn(net: Compiled, run: Run, recorded: dict[str, Tensor], good: Weights) 
     loss = generated.call(code, "loss", **{names[state]: rows for state, rows in recorded.items()})
     value = float(loss.detach())
     if value != value or value in (float("inf"), float("-inf")):
+        with torch.no_grad():
+            given = {names[state]: rows for state, rows in recorded.items()}
+            states = generated.Values(generated.call(code, "forward", **given))
+        found = turned(((state, states[state]) for state in states), generated.rows(code))
         good.restore()
-        number = len(run.history.losses) + 1
-        raise _NotFinite(f"the loss of update {number} is {value}; the weights are the last good ones")
+        raise _not_finite(run, value, found)
     good.take_now()
     loss.backward()
     moves.step()
     if generated.has(code, "follow"):
         generated.call(code, "follow")
     run.history.losses.append(value)
+
+
+def _not_finite(run: Run, value: float, why: str) -> _NotFinite:
+    number = len(run.history.losses) + 1
+    return _NotFinite(f"the loss of update {number} is {value}: {why}\n  the weights are the last good ones")
 
 
 # --- playing without learning --------------------------------------------------------------------

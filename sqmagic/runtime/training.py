@@ -6,7 +6,7 @@ finds the weights of the last step whose loss was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -202,15 +202,23 @@ def _culprit(net: Compiled, batch: Data, before: Weights, settings: Settings) ->
     before.restore()
     with torch.no_grad():
         states = generated.Values(calling.values(net, batch, settings.horizon))
-    rows = generated.rows(net.code)
-    for state in states:
-        value = states[state]
-        steps = _not_finite_steps(value, rows.get(state), batch.lengths)
+    given = {spec.state for spec in net.inputs}
+    return turned(((s, states[s]) for s in states), generated.rows(net.code), given, batch.lengths)
+
+
+def turned(
+    states: Iterable[tuple[str, Tensor]],
+    rows: Mapping[str, tuple[int, int]],
+    given: Collection[str] = (),
+    lengths: Tensor | None = None,
+) -> str:
+    """In words, the first of some states that is not finite, at its first step; `given` are those of the data."""
+    for state, value in states:
+        steps = _not_finite_steps(value, rows.get(state), lengths)
         if steps is not None:
             where = "" if state not in rows else f" at t = {steps}"
             what = "NaN" if bool(value.isnan().any()) else "infinite"
-            given = " in the data" if any(s.state == state for s in net.inputs) else ""
-            return f"the first state that is not finite is `{state}`{where}, {what}{given}"
+            return f"the first state that is not finite is `{state}`{where}, {what}{' in the data' * (state in given)}"
     return "every state is finite, so it is the loss itself that is not"
 
 

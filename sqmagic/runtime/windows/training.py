@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from sqmagic.runtime.optimisers import Optimiser
 from sqmagic.runtime.rollout import World
@@ -88,6 +88,14 @@ class Training:
     follower_count: int
     copies: Any
     copy_count: int
+
+    def values(self, rows: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, Tensor]]:
+        """The states over time that learning has, as its last window left them."""
+        places = {plane.state: plane.first for plane in self.program.window.planes}
+        for state, (first, last) in rows.items():
+            if state in places:
+                begins = first - places[state]
+                yield state, self.frame.planes[state][begins : self.acting.steps + last + 1 - places[state]]
 
     def windows(self, size: int) -> int:
         """How many windows of so many examples and steps a call has."""
