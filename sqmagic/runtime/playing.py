@@ -22,7 +22,7 @@ from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
-from sqmagic.runtime.training import turned
+from sqmagic.runtime.turned import turned
 from sqmagic.runtime.weights import Weights
 from sqmagic.runtime.windows.engine import Engine, engine
 from sqmagic.runtime.windows.training import Asked, Training

@@ -6,7 +6,7 @@ finds the weights of the last step whose loss was.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser
+from sqmagic.runtime.turned import turned
 from sqmagic.runtime.weights import Weights
 
 RATE = 1e-3
@@ -204,32 +205,3 @@ def _culprit(net: Compiled, batch: Data, before: Weights, settings: Settings) ->
         states = generated.Values(calling.values(net, batch, settings.horizon))
     given = {spec.state for spec in net.inputs}
     return turned(((s, states[s]) for s in states), generated.rows(net.code), given, batch.lengths)
-
-
-def turned(
-    states: Iterable[tuple[str, Tensor]],
-    rows: Mapping[str, tuple[int, int]],
-    given: Collection[str] = (),
-    lengths: Tensor | None = None,
-) -> str:
-    """In words, the first of some states that is not finite, at its first step; `given` are those of the data."""
-    for state, value in states:
-        steps = _not_finite_steps(value, rows.get(state), lengths)
-        if steps is not None:
-            where = "" if state not in rows else f" at t = {steps}"
-            what = "NaN" if bool(value.isnan().any()) else "infinite"
-            return f"the first state that is not finite is `{state}`{where}, {what}{' in the data' * (state in given)}"
-    return "every state is finite, so it is the loss itself that is not"
-
-
-def _not_finite_steps(value: Tensor, rows: tuple[int, int] | None, lengths: Tensor | None) -> int | None:
-    """The first index at which a state is not finite (0 for one that is not over time), or None."""
-    bad = ~torch.isfinite(value)
-    if rows is None:
-        return 0 if bool(bad.any()) else None
-    bad = bad.flatten(2).any(-1) if bad.dim() > 2 else bad
-    index = torch.arange(len(value), device=value.device) + rows[0]
-    if lengths is not None:
-        bad = bad & (index[:, None] <= lengths + rows[1])
-    found = index[bad.any(-1)]
-    return int(found[0]) if len(found) else None
