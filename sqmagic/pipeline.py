@@ -35,7 +35,7 @@ from sqmagic.notation.syntax import Program
 from sqmagic.planned import planned
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
-from sqmagic.schedule.given_ends import past_the_window
+from sqmagic.schedule.given_ends import ends_of_returns
 from sqmagic.schedule.plan.facts import Part
 from sqmagic.schedule.plan.readouts import with_readouts
 
@@ -76,7 +76,7 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
         problems += order.problems
     refuse(problems, source)
     held = domains(system, order)
-    problems += [*held.problems, *check(system, source), *lints(system, source), *past_the_window(system, held)]
+    problems += [*held.problems, *check(system, source), *lints(system, source), *ends_of_returns(system, held)]
     refuse(problems, source)
     taken = (*_sizes_taken(system, kernel), *elaborated.taken)
     if kernel.world is not None and acts(system):

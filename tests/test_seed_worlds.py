@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from worlds import A2C_GRU, DDPG, DQN, GAE, PPO, TD_GRU, TRACES, WALK, forgetful
+from worlds import A2C_GRU, DDPG, DQN, GAE, PPO, SAC, TD_GRU, TRACES, WALK, forgetful
 
 import sqmagic
 from sqmagic.equations.elaborate import elaborate
@@ -49,9 +49,9 @@ def test_a_seed_program_runs_and_is_warned_of(name: str, codes: set[str]) -> Non
     assert history.episodes
 
 
-@pytest.mark.parametrize("text", [WALK, TRACES, GAE, TD_GRU, A2C_GRU, PPO, DQN, DDPG])
+@pytest.mark.parametrize("text", [WALK, TRACES, GAE, TD_GRU, A2C_GRU, PPO, DQN, DDPG, SAC])
 def test_what_is_timed_well_is_not_warned_of(text: str) -> None:
-    world = "Pendulum" if text == DDPG else "CartPole"
+    world = "Pendulum" if text in (DDPG, SAC) else "CartPole"
     assert understand(text, kernel_of({}, {}, world)).warnings == ()
 
 
@@ -71,6 +71,10 @@ NORMAL = "O_t --[M]-> m_t\nO_t --[D|exp]-> s_t\nm_{t-1}, s_{t-1} $ r_t*log_prob(
         ("0 -> h_{-1}\n" + MEMORY, ["SQ614"]),
         ("0 -> h_{-1}\n0 -> cut_0\nreset h on cut\n" + MEMORY, []),
         ("0 -> h_0\n1 - cut_t -> m_t\n" + MEMORY.replace("h_{t-1} --", "(m_t*h_{t-1}) --"), []),
+        ("r_t + 0.9*(1-d_t)*G_{t+1} -> G_t\nV_{t-1} => G_t", ["SQ412"]),
+        ("V_T -> G_{T+1}\nr_t + 0.9*(1-d_t)*G_{t+1} -> G_t\nV_{t-1} => G_t", ["SQ411"]),
+        ("V_T -> G_{T+1}\nr_t + 0.9*(1-d_t)*G_{t+1} -> G_t\nV_{t-1} => r_t + 0.9*(1-d_t)*G_{t+1}", []),
+        ("V_T -> G_T\nr_{t+1} + 0.9*(1-d_{t+1})*G_{t+1} -> G_t\nV_t => G_t", []),
         (NORMAL + "sample(m_t, s_t) -> a_t", []),
         (NORMAL + "m_t + s_t*gauss() -> a_t", []),
         (NORMAL, ["SQ617", "SQ617"]),
@@ -84,6 +88,16 @@ def test_a_memory_that_is_given_before_zero_is_reset_by_what_is_proposed() -> No
     (warning,) = understand(SHOWN + "0 -> h_{-1}\n" + MEMORY, kernel_of({}, {}, "Pendulum")).warnings
     assert warning.before == "0 -> cut_0\nreset h on cut"
     assert understand(f"{SHOWN}0 -> h_{{-1}}\n{warning.before}\n{MEMORY}", kernel_of({}, {}, "Pendulum")).warnings == ()
+
+
+@pytest.mark.parametrize("text", [DDPG, SAC])
+def test_continuous_actions_are_learned_from_a_buffer(text: str) -> None:
+    net = compiled(text, "Pendulum", width=8)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    history = net.train_on(steps=128, batch=4, horizon=4, seed=0, progress=False)
+    assert history.stopped is None and len(history.losses) == 8
+    assert "acting: C" in str(net.plan) and "learning: C" in str(net.plan)
+    assert not [name for name, value in net.state_dict().items() if torch.equal(value, before[name])]
 
 
 def test_an_objective_through_a_ratio_is_about_the_action_of_the_ratio() -> None:

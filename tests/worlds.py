@@ -152,3 +152,36 @@ o|(2*m) --[freeze(Q_1|relu|Q_2)]-> j
 j $ j
 """
 """Deterministic policy gradients (Lillicrap et al. 2015): the action is the mean and noise, bounded."""
+
+SAC = """
+B : buffer(1000, batch=16)
+Policy: x
+    x --[P_1|relu]-> f
+    f --[Mean]-> m
+    f --[Spread]-> l
+    exp(clip(l, -4, 1)) -> s
+    return m, s
+Mean : 8 -> 1
+Spread : 8 -> 1
+reset() -> S_0, O_0
+O_t --[Policy]-> m_t, s_t
+2*tanh(m_t + s_t*gauss()) -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t, O'_t
+gauss() -> x_t
+gauss() -> y_t
+Add_B(O_{t-1}, a_{t-1}, r_t, O'_t, d_t, x_t, y_t)
+Get_B() -> o, b, u, n, e, x, y
+x : 1
+y : 1
+n --[Policy]-> m', s'
+m' + s'*x -> z'
+log_prob(m', s', z') - sum(log(1 - square(tanh(z')) + 0.000001)) -> l'
+n|tanh(z') --[target(Q_1|relu|Q_2, tau=0.01)]-> w
+o|(b/2) --[Q_1|relu|Q_2]-> q => 0.1*u + 0.97*(1-e)*(w - 0.05*l')
+o --[Policy]-> m, s
+m + s*y -> z
+o|tanh(z) --[freeze(Q_1|relu|Q_2)]-> j
+j - 0.05*(log_prob(m, s, z) - sum(log(1 - square(tanh(z)) + 0.000001))) -> J
+J $ J
+"""
+"""Soft actor-critic (Haarnoja et al. 2018): the noise of its two reparametrised draws goes through the buffer."""

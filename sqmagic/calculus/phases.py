@@ -207,7 +207,8 @@ def _obstacles(system: System) -> Iterator[Problem]:
         if found & drawn and found - drawn:
             one, other = sorted(found & drawn)[0], sorted(found - drawn)[0]
             message = f"a goal reads `{one}`, which a buffer draws, and `{other}` of the present steps"
-            yield Problem("SQ705", message, goal.span, ("the two are not of the same examples.",))
+            note = f"the two are not of the same examples: put `{other}` into the buffer too, and take it from there."
+            yield Problem("SQ705", message, goal.span, (note,))
     yield from _ahead(system)
     yield from _unbrought(system)
     yield from _opened(system, (*resets, *steps))
