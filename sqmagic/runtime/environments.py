@@ -70,7 +70,7 @@ class Environment:
 
     def reset(self, seed: int | None = None) -> tuple[State, Tensor]:
         """New episodes everywhere: S_0 and O_0. With a seed, all chance follows from it."""
-        self._leave()
+        self.keep()
         self._now = None
         given, self._seed = (self._seed if seed is None else seed), None
         seen = self.machine.reset(given)
@@ -105,11 +105,11 @@ class Environment:
             return
         if state._saved is None:
             raise WorldError("the last step from this state was made already, so its memory was not kept")
-        self._leave()
+        self.keep()
         self.machine.load(state._saved)
         self._now = weakref.ref(state)
 
-    def _leave(self) -> None:
+    def keep(self) -> None:
         """Keeps the memory of the present state if anyone still has it."""
         present = self._now() if self._now is not None else None
         if present is not None and present._saved is None:

@@ -27,6 +27,7 @@ from sqmagic.runtime.weights import Weights
 from sqmagic.runtime.windows.engine import Engine, engine
 from sqmagic.runtime.windows.training import Asked, Training
 from sqmagic.runtime.windows.training import run as windows_in_c
+from sqmagic.world.errors import WorldError
 
 RATE = 1e-3
 """The learning rate where none is given."""
@@ -64,11 +65,13 @@ class Ways:
 
 @dataclass(slots=True)
 class Run:
-    """Where a run is. `memory` is None where the next window begins with a reset."""
+    """Where a run is. `memory` is None where the next window begins with a reset; `source` is what gave the
+    environment."""
 
     world: World
     moves: Optimiser
     ways: Ways
+    source: Any = None
     memory: Any = None
     chance: Tensor | None = None
     history: Played = field(default_factory=Played)
@@ -130,7 +133,7 @@ def _begun(net: Compiled, source: Any, settings: Settings) -> Run:
     moves = _moves(net, ways)
     seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
     world = World(env, buffers(net.settled.stores, seed), settings.policy, dtype=net.reference.dtype, _seed=seed)
-    return Run(world, moves, ways)
+    return Run(world, moves, ways, net.env if source is None else source)
 
 
 def _go_on(net: Compiled, run: Run, settings: Settings) -> None:
@@ -183,12 +186,19 @@ def _environment(net: Compiled, source: Any, batch: int | None) -> Environment:
     given = source if source is not None else net.env
     if given is None:
         raise InputError("there is no environment yet: train_on(env, steps=…), or `%%seqnet --env`")
-    return environment(given, batch=batch if batch is not None else _default_batch(given))
+    asked = batch if batch is not None else _default_batch(given)
+    if net.run is not None and net.run.source is given and _is_made(given):
+        return environment(net.run.world.env, batch=asked)  # one face for one machine: it knows in which state it is
+    return environment(given, batch=asked)
 
 
 def _default_batch(given: Any) -> int | None:
     """What is still to be made is made 16 times; what is made already is as it is."""
-    return 16 if isinstance(given, str | type) or type(given).__name__ in ("Kind", "function") else None
+    return None if _is_made(given) else 16
+
+
+def _is_made(given: Any) -> bool:
+    return not (isinstance(given, str | type) or type(given).__name__ in ("Kind", "function"))
 
 
 # --- the loop ------------------------------------------------------------------------------------
@@ -305,6 +315,7 @@ def play(net: Compiled, source: Any, episodes: int, greedy: bool, seed: int | No
     that short episodes are not counted more often."""
     env = _environment(net, source, batch)
     net.bind(facts(env))
+    _lend(net.run, env)
     each = -(-episodes // env.batch)
     totals: list[float] = []
     counts = [0] * env.batch
@@ -316,6 +327,16 @@ def play(net: Compiled, source: Any, episodes: int, greedy: bool, seed: int | No
         if min(counts) >= each:
             return totals[:episodes] if env.batch == 1 else totals
     raise AssertionError("episodes go on until they are enough")
+
+
+def _lend(run: Run | None, env: Environment) -> None:
+    """The run's own environment is played on: it is kept as the run left it, or, if it cannot be copied, the run's next
+    window begins with a reset."""
+    if run is not None and run.world.env is env and run.memory is not None:
+        try:
+            env.keep()
+        except WorldError:
+            run.memory = None
 
 
 def episodes_of(net: Compiled, env: Environment, greedy: bool, seed: int | None) -> Iterator[list[tuple[int, float]]]:
