@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
 from sqmagic.equations.elaborate.names import Names, is_fixed
-from sqmagic.equations.elaborate.settings import setting
+from sqmagic.equations.elaborate.settings import settings
 from sqmagic.equations.system import (
     Buffer,
     Declared,
@@ -20,6 +20,7 @@ from sqmagic.equations.system import (
     Read,
     Running,
     Size,
+    Value,
 )
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression, show_statement
@@ -35,6 +36,10 @@ class Weights:
     sizes_in: tuple[Size, ...]
     sizes_out: tuple[Size, ...]
     span: Span
+
+
+BUFFER: tuple[tuple[str, Value], ...] = (("batch", 256), ("steps", 1), ("gamma", 0.99))
+"""The settings of a buffer: how much a draw has, how many steps it looks ahead, and how later rewards count then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +112,13 @@ def _read(
             return Weights(name, (), _sizes(arguments), d.span)
         case (Name(("param" | "class" | "action") as kind, span=span),) if kind not in kernel.integers:
             raise Fault(_without_brackets(kind, span))
-        case (Call(Name("buffer"), (capacity, *_), keywords),):
-            settings = tuple(sorted((k.name, setting(k.value, kernel)) for k in keywords))
-            return Buffer(name, _size(capacity), settings, span=d.span)
+        case (Call(Name("buffer"), (capacity, *more), keywords) as buffer,):
+            found = settings(keywords, tuple(more), BUFFER, "buffer", kernel)
+            low = next((f"`{n}`" for n, v in found if n != "gamma" and not (isinstance(v, int) and v >= 1)), None)
+            if len(more) > len(BUFFER) or low:
+                what = f"{low} of `buffer` is a whole number from 1 on" if low else "`buffer` has three settings"
+                raise Fault(Problem("SQ235", what, buffer.span))
+            return Buffer(name, _size(capacity), found, span=d.span)
         case (Call(Name(("class" | "action") as kind), arguments, keywords, span=span),):
             if len(arguments) != 1 or keywords:
                 raise Fault(_without_brackets(kind, span))
