@@ -13,7 +13,7 @@ from sqmagic.equations.lints.facts import Facts, read_facts
 from sqmagic.equations.lints.memory import carried_over, half_gate
 from sqmagic.equations.lints.ranges import pooled_over_components, sliced_by_rows
 from sqmagic.equations.lints.spelling import function_in_capitals, primed
-from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back
+from sqmagic.equations.lints.targets import bootstraps_across_done, looks_back, without_discount
 from sqmagic.equations.lints.weights import mixed_objective, weighs_the_past
 from sqmagic.equations.system import System
 from sqmagic.notation.problems import Problem
@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     unsampled,
     reaches_no_step,
     drawn_by_no_probability,
+    without_discount,
     data_like_a_weight,
     data_like_a_bias,
     function_in_capitals,

@@ -166,6 +166,32 @@ def _across(
     )
 
 
+# --- buffers that look ahead ----------------------------------------------------------------------
+
+
+def without_discount(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
+    """`B : buffer(9, steps=3)` whose draws are taken without the discount that comes after the fields."""
+    steps = {b.name: dict(b.settings).get("steps", 1) for b in system.buffers}
+    added = [e.value for e in system.equations if isinstance(e.value, Apply) and e.value.op == "Add"]
+    fields = {value.layer: len(value.args) for value in added}
+    for equation in system.equations:
+        name = equation.value.layer if isinstance(equation.value, Apply) and equation.value.op == "Get" else None
+        if name is None or steps.get(name, 1) == 1 or len(equation.targets) > fields.get(name, 0):
+            continue
+        names = ", ".join(t.state for t in equation.targets)
+        yield warning(
+            "SQ627",
+            f"`{name}` looks {steps[name]} steps ahead, and the discount of what comes after them is not taken",
+            equation,
+            (
+                f"after the fields `Get_{name}` gives it, 0 where the episode ended: a target is `u + g*max(w)` then.",
+                "three steps and gamma 0.9: what comes after them counts 0.729, after two at an episode's end 0.81, "
+                "and 0.9 is right for neither.",
+            ),
+            f"Get_{name}() -> {names}, g" if len(equation.targets) == fields.get(name) else None,
+        )
+
+
 # --- action values -------------------------------------------------------------------------------
 
 
