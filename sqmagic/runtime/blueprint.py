@@ -96,8 +96,8 @@ class Settled:
     says what runs where, and `rewrites` how recurrences were made faster, each a step by a rule that can be checked.
     `as_written` is the source without them, for nets whose layers have been changed: `opened` are those that the
     rewritten source takes the weights of and does not call. `stores` are the buffers; `windows` gives acting and
-    learning as C; `behaved` says that actions are left to a behaviour policy. `inside` are states that are computed where
-    they are read, and not held.
+    learning as C; `behaved` says that actions are left to a behaviour policy. `inside` are states that are computed
+    where they are read, and not held.
     """
 
     source: str | None
