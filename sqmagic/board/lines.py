@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqmagic.board.binding import PRODUCT, SUM, Notes
@@ -11,6 +12,7 @@ from sqmagic.board.formula import Atom, Formula, Script, fence, letter, listed, 
 from sqmagic.board.hats import state_formula
 from sqmagic.board.operators import formula
 from sqmagic.board.theme import STATES, state_colours
+from sqmagic.equations.shapes.forward import shape_of
 from sqmagic.equations.system import (
     Apply,
     Equation,
@@ -101,10 +103,24 @@ def notes(system: System, shapes: Mapping[str, tuple[int, ...]], *, linear: bool
     scalars = plain | {state for state, shape in shapes.items() if shape == (1,)}
     owners = frozenset(layer.name for layer in system.layers)
     colours = {state: STATES[number][0] for state, number in state_colours(coloured(system)).items()}
-    return Notes(plain, scalars, carrying(system), owners, colours, {**_axes(system), **shapes}, linear)
+    sizes = _with_long(system, {**_axes(system), **shapes}) if shapes else _axes(system)
+    return Notes(plain, scalars, carrying(system), owners, colours, sizes, linear)
 
 
 def _axes(system: System) -> dict[str, tuple[int, ...]]:
     """Shapes of parameters that have as many axes as theirs have."""
     free = {layer.name: (0,) * len(layer.sizes_out or ()) for layer in system.layers if layer.function == "param"}
     return free | {f"{layer.name}.weight": (0, 0) for layer in system.layers if layer.function == "dense"}
+
+
+def _with_long(system: System, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shapes with those of states that have a component for each step of a range, which follow from the others."""
+    found = dict(sizes)
+    for equation in system.equations:
+        match equation.targets:
+            case (Target(state),) if state not in found:
+                with suppress(KeyError):  # what is open stays so
+                    found[state] = shape_of(equation.value, found, found)
+            case _:
+                pass
+    return found

@@ -234,9 +234,11 @@ def _no_shapes(b: Builder, within: Collection[str]) -> Iterator[Fault]:
         if form is not None and size is not None and state not in within:
             line, span = spans.get(state, (0, NOWHERE))
             yield _no_shape(b.unknowns, b.written(state), form, size, _READ_AT_ONCE, line, span)
+    told = set()
     for name, form in b.parameters.items():
-        size = _varies(b.unknowns, form)
-        if size is not None:
+        size, owner = _varies(b.unknowns, form), name.rpartition(".")[0]
+        if size is not None and owner not in told:
+            told.add(owner or name)
             yield _no_shape(b.unknowns, name, form, size, "a parameter has one shape", 0, NOWHERE)
 
 
