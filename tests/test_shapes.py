@@ -589,7 +589,7 @@ step alone, by other equations
 own step alone, by other equations
           line 1 | 0 -> s_0
                    ^^^^^^^^
-          s_t is T: line 2: `s_{t-1} + r_{1:T}` has the shape of `r_{1:T}`
+          s_t is T: line 2: `+` makes `s_{t-1}` and `r_{1:T}` equal
             line 2: `r_{1:T}` has a row for each index, T
         """,
     ),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqmagic.calculus.adjoint.carrying import lets_through, trained
 from sqmagic.calculus.adjoint.rules import LEFT_OUT, PARAMETERS, RULES, Call, NoAdjoint
 from sqmagic.calculus.adjoint.uses import Source, Use, whole
-from sqmagic.calculus.terms import during
+from sqmagic.calculus.terms import ZERO, during
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.shapes.forward import FORWARD, shape_of
@@ -231,6 +231,9 @@ def _give(part: _Part, work: Work) -> None:
             work.uses.append((state, _use(context, part, work)))
         case Weight(parameter):
             work.parameters.append((parameter, part.g))
+        case Apply() if part.g == ZERO:  # such as a condition, which passes no gradient
+            for member in (work.parts[n] for n in part.parts if work.parts[n].active):
+                member.g = ZERO
         case Apply():
             _give_on(part, part.node, work)
         case Const() | Position():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqmagic.equations.shapes.classes import REDUCED, Reason, Said
@@ -47,7 +47,7 @@ class Broadcast(Waiting):
         vectors = [i for i, kind in enumerate(kinds) if kind is Kind.VECTOR]
         free = [i for i, kind in enumerate(kinds) if kind is Kind.UNKNOWN]
         if vectors:
-            self._meet(unknowns, vectors)
+            self._meet(unknowns, vectors, free)
         elif free and unknowns.kind(self.result) is Kind.SCALAR:
             self._scalars(unknowns, free, None)
             return Level.DONE
@@ -100,8 +100,9 @@ class Broadcast(Waiting):
         leads = {i: unknowns.leads.get(self.operands[i].lead) for i in which}
         return {i: None if lead is None else len(lead) for i, lead in leads.items()}
 
-    def _meet(self, unknowns: Unknowns, which: list[int]) -> None:
-        """What is surely no scalar. Of what may still become a vector beside a matrix only the components are equal."""
+    def _meet(self, unknowns: Unknowns, which: list[int], free: Sequence[int] = ()) -> None:
+        """What is surely no scalar, beside what is `free`. Of what may still become a vector beside a matrix only the
+        components are equal."""
         ranks = self._ranks(unknowns, which)
         matrices = [i for i in which if ranks[i] == 1]
         may = matrices or unknowns.leads.get(self.result.lead) != ()
@@ -112,8 +113,12 @@ class Broadcast(Waiting):
         for i in others:
             if i in rows:
                 shapes = (self.operands[i], self.operands[first])
-                unknowns.equal_dimensions(shapes[0].last, shapes[1].last, self._row(i, first), shapes)
-        if matrices or not rows:
+                why = self._row(i, first) if matrices else self._equal(i, first)
+                unknowns.equal_dimensions(shapes[0].last, shapes[1].last, why, shapes)
+        may = may and any(
+            self._may_be_row(unknowns, i, rank, False) for i, rank in self._ranks(unknowns, list(free)).items()
+        )
+        if matrices or not (rows or may):
             self._result(unknowns, first)
         else:
             unknowns.equal_dimensions(self.operands[first].last, self.result.last, self._like(first))
