@@ -18,6 +18,7 @@ from systems import Example, examples
 from torch import nn
 
 from sqmagic.emit.torch.layers import MODULE_NAMES
+from sqmagic.emit.torch.lines import broken
 from sqmagic.emit.torch.losses import REFUSED, RULES
 from sqmagic.emit.torch.write import emit, refused
 from sqmagic.equations.interpret import interpret
@@ -374,3 +375,13 @@ def test_a_torch_module_of_the_kernel_is_called_on_time_times_batch() -> None:
     torch.testing.assert_close(module(x=x).p, module.M(backbone(x).relu()))
     assert seen[0] == (8, 3)
     assert "Back.inner.weight" in module.state_dict()
+
+
+def test_a_long_line_is_not_broken_within_a_string() -> None:
+    """Why a net does not go step by step names an equation that is long."""
+    module = net(
+        "x_t : 3\nclip(h_{t+1}*0.6 + stop((t/T)*h_{t+1} + h_{t+1}/(1.5 + abs(h_{t+1}))), -0.9, 1.1) + M(x_t) -> h_t"
+    )
+    assert module(x=torch.rand(4, 2, 3)).h.shape == (4, 2, 5)
+    text = f"{'a' * 90} = f('(', \"it's (\", 'b\\' (' , {'c' * 30})"
+    assert [part.strip() for part in broken(text)][1:-1] == ["'(',", '"it\'s (",', "'b\\' (',", f"{'c' * 30},"]

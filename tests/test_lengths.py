@@ -23,6 +23,7 @@ from unrolled import Unrolled
 from ways import Computed, Subject, Way, error, of_example, of_text
 
 from sqmagic.runtime import generated as code
+from sqmagic.runtime.kernels import call
 from sqmagic.runtime.kernels.scan import LeftOut
 
 CASES = {
@@ -201,6 +202,35 @@ def test_threads_share_examples_or_units(name: str, batch: int, threads: int) ->
         torch.set_num_threads(1)
     assert in_c(made.ways[-1])
     assert max(differences(found, plainly(made, lengths, found)).values()) <= 1e-10
+
+
+ONE_LEARNED_END = """
+x_t : 3
+a : param(3)
+0.5 -> h_{T+1}
+a -> h_{T+2}
+h_{t+2}*sigmoid(x_t) + 0.1*h_{t+1} -> h_t
+"""
+
+
+@pytest.mark.parametrize("name", ["two_ends", "one learned end"])
+def test_nothing_is_written_past_the_memory_of_a_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two end cases one alone may be asked for its adjoint."""
+    guards: list[Tensor] = []
+
+    class Guarded:
+        def tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+            (room,) = shape
+            whole = torch.full((room + 4096,), 77, dtype=dtype)
+            guards.append(whole[room:])
+            return whole[:room]
+
+    monkeypatch.setattr(call, "POOL", Guarded())
+    made = of_text({**CASES, "one learned end": ONE_LEARNED_END}[name], steps=T)
+    found = by_code(made, made.ways[-1], LENGTHS[0])
+    assert in_c(made.ways[-1])
+    assert max(differences(found, plainly(made, LENGTHS[0], found)).values()) <= 1e-10
+    assert len(guards) == 2 and all(bool((guard == 77).all()) for guard in guards)
 
 
 def test_generated_programs_whose_examples_end_early() -> None:

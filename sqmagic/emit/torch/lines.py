@@ -10,6 +10,8 @@ WIDE = 108
 
 _OPENING, _CLOSING = "([{", ")]}"
 
+_STRING = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
+
 
 def beside(line: str, comment: str) -> list[str]:
     """A line with its comment, above it where the two are too long for one line; none that repeats the line."""
@@ -62,7 +64,7 @@ def _groups(code: str) -> list[tuple[int, int]]:
 
 def _without_strings(code: str) -> str:
     """The same with nothing but blanks in strings."""
-    return re.sub(r'"[^"]*"', lambda string: " " * len(string[0]), code)
+    return _STRING.sub(lambda string: " " * len(string[0]), code)
 
 
 def _members(inner: str) -> list[str]:

@@ -107,7 +107,9 @@ def framed(caller: Caller, size: Size, apart: Collection[str], block: Collection
         keeps = state.state in apart or state.state in block or state.state in caller.full
         needed = edge if state.single else state.needed
         rows = every if keeps else max(state.before, state.after, state.reach) + 1 if needed else 0
-        count, place = _aligned(rows * size.batch * state.width), places[state.member]
+        # where examples end at steps of their own, a second row keeps what later steps overwrite
+        kept = 2 * rows if state.single and "lengths" in places else rows
+        count, place = _aligned(kept * size.batch * state.width), places[state.member]
         values[places[f"{state.member}_rows"]], values[places[f"{state.member}_row"]] = rows, state.width
         if state.state in apart:
             own.append((state.state, place, (rows, size.batch, state.width)))
