@@ -405,6 +405,21 @@ w*i_t -> p_t => x_t
 }
 
 IN_LOOPS: dict[str, str] = {
+    "functions_of_numbers": """
+x_t : 3
+w : param(3)
+0 -> h_0
+h_{t-1}*tanh(w*exp(0.5) + softmax(2)) + x_t/sqrt(2) - -(-M(x_t|h_{t-1})) -> h_t
+h_t => x_t
+""",
+    "components_by_step": """
+x_t : 9
+0 -> h_0
+h_t : 9
+h_{t-1}*0.5 + h_{t-1}[t] + x_t[1 + 1]*M(h_{t-1}) -> h_t
+h_t => x_t
+x_t[t - 1] -> y_t
+""",
     "looked_up": """
 a_t : class(5)
 b_t : class(4)

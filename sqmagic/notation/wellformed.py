@@ -33,6 +33,9 @@ RETURN_OUTSIDE = "`return` ends a macro's block, and this is not in one"
 _WORD = r"[A-Za-z][A-Za-z0-9]*'*(?:_[A-Za-z0-9]+'*)*(?:_\{[^{}]*\})?'*"
 _INDEX = rf"[+-]?(?:[0-9]+|{_WORD})(?:[+-](?:[0-9]+|{_WORD}))*"
 _CONTEXT = re.compile(rf"{_INDEX}(?::{_INDEX})?(?:,{_INDEX}(?::{_INDEX})?)*")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_'])[0-9]+")
+FARTHEST = 10_000
+"""How far from the running index, or from end to end, a context may reach: each step of that is kept, and written."""
 
 
 def judge(program: Program) -> list[Problem]:
@@ -79,6 +82,10 @@ def _local(node: Node) -> Iterator[Problem]:
                 start = f"{quoted(braced)} is no context" if braced else "a context is missing"
                 message = f"{start}: braces hold an index such as t-1, 0 or T+1, a range such as 1:t, or both"
                 yield Problem("SQ111", message, node.span)
+            elif any(map(_too_far, braced.split(","))):
+                yield Problem("SQ112", f"this index is too large: steps are at most {FARTHEST} apart", node.span)
+        case Name(text) if len(text.rstrip("'")) - len(text.rstrip("'").rstrip("0123456789")) > 18:
+            yield Problem("SQ112", "this number is too large", node.span)
         case Number(value) if isinf(value):
             yield Problem("SQ112", "this number is too large", node.span)
         case Keyword(name) if "{" in name or "'" in name:
@@ -87,6 +94,12 @@ def _local(node: Node) -> Iterator[Problem]:
             yield from _sizes(sizes + to)
         case _:
             pass
+
+
+def _too_far(index: str) -> bool:
+    """A point that stands by itself may lie anywhere where a sequence may reach."""
+    most = 10**9 if index.lstrip("+-").isdigit() else FARTHEST
+    return any(len(number) > 10 or int(number) > most for number in _NUMBER.findall(index))
 
 
 def _sizes(sizes: tuple[Expression, ...]) -> Iterator[Problem]:

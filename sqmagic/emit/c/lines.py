@@ -281,7 +281,7 @@ class Lines:
             case "during":
                 return Text(f"during({_condition(self.writing.scan, node.setting)}, {vectors[0].text})")
             case "neg":
-                return Text(f"-{_within(vectors[0], SIGN)}", SIGN)
+                return Text(f"-{_within(vectors[0], ATOM)}", SIGN)  # -- is another operator
             case _:
                 return Text(f"{FUNCTIONS[node.op]}({', '.join(v.text for v in vectors)})")
 

@@ -205,11 +205,13 @@ def _steps(writings: Sequence[Writing]) -> list[str]:
     few = _together(writings)
     whose = "const share *me" if few else "share those, long t"
     told = "All steps of a few examples" if few else "The steps from t on; some of the examples may be handed over"
+    loop = _loop(writings, few)
+    unused = [] if any("own, tile" in line for line in loop) else ["(void)own, (void)tile;"]
     lines = [
         f"/* {told}. */",
         f"static void steps(const scan *s, {whose}, real *own, real *tile)",
         "{",
-        *(INDENT + line for line in _loop(writings, few)),
+        *(INDENT + line for line in [*unused, *loop]),
         "}",
         "",
         "static long thread_memory(long batch, int threads)",

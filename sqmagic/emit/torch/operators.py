@@ -20,7 +20,7 @@ from sqmagic.emit.torch.code import (
     within,
 )
 from sqmagic.emit.torch.place import Place, Rule, real, tensor
-from sqmagic.equations.system import Apply
+from sqmagic.equations.system import Apply, Const
 
 # --- arithmetic ----------------------------------------------------------------------------------
 
@@ -183,10 +183,11 @@ def _index(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
     x, number = tensor(args[0], place), args[1]
     axis, shape = -len(x.shape), x.shape[1:] or SCALAR
     after = ", :" * (len(x.shape) - 1)
-    if number.kind == "number":
+    if number.kind == "number" and isinstance(node.args[1], Const):
         place_of = int(float(number.text))
         chosen = f"{place_of}:{place_of + 1}" if axis == -1 else str(place_of)
         return Code(f"{within(x, ATOM)}[..., {chosen}{after}]", x.lead, shape)
+    number = tensor(number, place) if number.kind == "number" else number
     lead = max(x.lead, number.lead)
     which = f"{whole(led(ranked(number, len(x.shape)), lead), place)}"
     text = f"torch.take_along_dim({led(x, lead).text}, {which}, dim={axis})"

@@ -82,9 +82,11 @@ def real(code: Code, place: Place) -> Code:
 
 
 def tensor(code: Code, place: Place) -> Code:
-    """A Python number as a tensor of one component for each example."""
+    """A Python number as a tensor of one component for each example; where there are none, of one component."""
     if code.kind != "number":
         return real(code, place)
+    if not place.sizes:
+        return Code(f"{place.like}.new_full((1,), {code.text})", 0, (1,))
     return Code(f"{place.like}.new_full(({place.sizes[-1]}, 1), {code.text})", 1, (1,))
 
 

@@ -27,6 +27,7 @@ from sqmagic.equations.system import (
     Fixed,
     Goal,
     Last,
+    Position,
     Range,
     Running,
     RunningIndex,
@@ -190,9 +191,14 @@ def _placed(context: Context, steps: int, point: Fixed | None) -> Context:
 
 def _check_stands_still(value: Expr, targets: list[tuple[Name, str, Context]], line: Line, names: Names) -> None:
     """What has no running index cannot be made from what runs."""
+    name = targets[0][0].text if targets else "this"
+    for node in walk(value):
+        if isinstance(node, Position) and isinstance(node.point, Running):
+            index = node.point.index
+            message = f"`{name}` stands at one point of the sequence, but `{index}` is the number of each step"
+            raise Fault(Problem("SQ223", message, node.span, notes=("write the number of that point.",)))
     for read in reads(value):
         if any(isinstance(p, Running) for index in read.context[:1] for p in points(index)):
-            name = targets[0][0].text if targets else "this"
             spelled = spell(read.state, read.context)
             index = names.indices[0]
             points_ = f"`{spell(read.state, (Fixed(1),))}` or `{spell(read.state, (Last(index),))}`"
