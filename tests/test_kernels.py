@@ -23,6 +23,7 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 from programs import IN_LOOPS, PROGRAMS
 from systems import Example, examples
+from torch.autograd import forward_ad
 from uneven import unevenly
 
 from sqmagic import kernels
@@ -364,6 +365,30 @@ def test_inputs_need_not_be_contiguous() -> None:
     by_c(module)
 
 
+def test_the_imaginary_part_of_a_conjugate_has_its_own_sign() -> None:
+    """Its memory has the other one."""
+    module, x = small()
+    plain, given = unbound(small()[0]), torch.complex(x, x).conj().imag
+    assert given.is_neg()
+    torch.testing.assert_close(module(x=given).h, plain(x=given).h)
+    found = []
+    for each in (module, plain):
+        weights = {n: torch.complex(p, p).detach().conj().imag.requires_grad_() for n, p in each.named_parameters()}
+        h = torch.func.functional_call(each, weights, (), {"x": x}).h
+        found.append(torch.autograd.grad(h, list(weights.values()), torch.complex(h, h).detach().conj().imag))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    by_c(module)
+
+
+def test_zeros_without_memory_are_zeros() -> None:
+    module, x = small()
+    leaf = x.clone().requires_grad_()
+    h = module(x=leaf).h
+    (found,) = torch.autograd.grad(h, leaf, torch._efficientzerotensor(h.shape, dtype=h.dtype))
+    assert not found.any()
+
+
 def test_the_adjoint_that_is_given_need_not_be_contiguous() -> None:
     module, x = small()
     module(x=x).h.sum().backward()
@@ -556,6 +581,26 @@ def test_other_dtypes_devices_and_hooks_go_by_torch_and_say_why() -> None:
     other, _ = small()
     other.to("meta")(x=x.to("meta"))
     assert path(other) == "torch, because the data are not on the CPU"
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's: it scripts its own rules, which is deprecated
+def test_derivatives_taken_forward_go_by_torch() -> None:
+    module, x = small()
+    found = []
+    for each in (module, unbound(small()[0])):
+        with forward_ad.dual_level():
+            found.append(forward_ad.unpack_dual(each(x=forward_ad.make_dual(x, torch.ones_like(x))).h).tangent)
+    torch.testing.assert_close(*found)
+    assert path(module) == "torch, because derivatives are taken forward"
+
+
+def test_a_recurrence_that_is_given_no_numbers_goes_by_torch() -> None:
+    alone = net("x_t : 3\nh_t : 3\ntanh(h_{t+1} + 1) -> h_t\nh_t + x_t -> y_t")
+    assert alone(x=torch.zeros(4, 2, 3)).y.shape == (4, 2, 3)
+    assert path(alone) == "torch, because nothing tells how many examples there are"
+    whole = net("c_t : class(2)\nh_t : 2\nsigmoid(h_{t+1} + h_{t+1}[c_t]) -> h_t")
+    whole(c=torch.zeros(4, 2, dtype=torch.long))
+    assert path(whole) == "torch, because all that it is given is whole numbers"
 
 
 def test_weights_of_other_shapes_are_left_to_torch() -> None:

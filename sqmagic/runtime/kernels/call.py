@@ -40,9 +40,17 @@ class Size(NamedTuple):
     dtype: torch.dtype
 
 
+def in_memory(given: Tensor) -> Tensor:
+    """The numbers as memory has them: those of a conjugate's imaginary part have the other signs there, and of some
+    zeros there is no memory."""
+    if given.is_neg():
+        return given.resolve_neg()
+    return torch.zeros(given.shape, dtype=given.dtype) if given._is_zerotensor() else given
+
+
 def laid_out(given: Tensor, dtype: torch.dtype) -> Tensor:
     """Components side by side; steps and examples may lie apart."""
-    given = given if given.dtype == dtype else given.to(dtype)
+    given = in_memory(given if given.dtype == dtype else given.to(dtype))
     return given if given.stride(-1) == 1 or given.shape[-1] == 1 else given.contiguous()
 
 

@@ -20,6 +20,7 @@ from sqmagic.runtime.kernels.call import (
     Member,
     Size,
     Values,
+    in_memory,
     laid_out,
     lengths_taken,
     point,
@@ -140,8 +141,8 @@ def _taken(values: Values, setting: Setting, tensors: Sequence[Tensor]) -> list[
         held.append(tensor)
         values[place], values[row] = tensor.data_ptr(), tensor.stride(0)
     for place, tensor in zip(found.weights, tensors[len(arguments) :], strict=True):
-        if not tensor.is_contiguous():
-            tensor = tensor.detach().contiguous()
+        if not tensor.is_contiguous() or tensor.is_neg():
+            tensor = in_memory(tensor.detach()).contiguous()
             held.append(tensor)
         values[place] = tensor.data_ptr()
     if found.lengths is not None and (lengths := found.lengths(values, arguments)) is not None:

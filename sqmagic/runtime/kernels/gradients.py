@@ -17,6 +17,7 @@ from sqmagic.runtime.kernels.call import (
     Size,
     Values,
     framed,
+    in_memory,
     laid_out,
     lengths_taken,
     point,
@@ -233,8 +234,8 @@ class Wayback:
             member(values, held[-1])
         for place, number in self.weights:
             weight = weights[number]
-            if not weight.is_contiguous():
-                weight = weight.contiguous()
+            if not weight.is_contiguous() or weight.is_neg():
+                weight = in_memory(weight).contiguous()
                 held.append(weight)
             values[place] = weight.data_ptr()
         return held

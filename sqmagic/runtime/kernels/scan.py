@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.modules import module as _module
 
 from sqmagic.runtime.graphs.recorded import Reads, Recorded, Report, hooked, whole
@@ -34,6 +35,8 @@ _PLAIN = (nn.Linear, nn.LayerNorm, nn.Module)
 """Layers that do no more than their equation."""
 
 _TENSORS = (Tensor, nn.Parameter)
+
+NOTHING_TELLS = "nothing tells how many examples there are"
 
 
 class Layer(NamedTuple):
@@ -172,7 +175,7 @@ def _batch(program: ScanProgram, args: Sequence[Any]) -> int:
         return int(args[base.argument].shape[0])
     for given in program.given:
         return int(args[given.argument].shape[-2])
-    raise CannotCompile("nothing tells how many examples there are")
+    raise CannotCompile(NOTHING_TELLS)
 
 
 def weight_of(module: nn.Module, own: Weights) -> Tensor:
@@ -217,8 +220,11 @@ def _read(layers: Sequence[Layer], module: nn.Module) -> Reads:
 
 def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
     """The type of numbers, as each call asks; only where something is unusual all is looked at once more, for words."""
+    if not tensors:
+        raise CannotCompile(NOTHING_TELLS)
     dtype = tensors[0].dtype
     usual = dtype in REALS and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu")
+    usual = usual and forward_ad._current_level < 0
     if usual and torch._C._functorch.peek_interpreter_stack() is None and torch._C._get_tracing_state() is None:
         for t in tensors:
             if type(t) not in _TENSORS or not t.is_cpu or (t.dtype is not dtype and t.is_floating_point()):
@@ -232,11 +238,15 @@ def _looked_at(tensors: Sequence[Tensor]) -> torch.dtype:
     reals = {t.dtype for t in tensors if t.is_floating_point()}
     if any(t.device.type != "cpu" for t in tensors):
         raise CannotCompile("the data are not on the CPU")
+    if not reals:
+        raise CannotCompile("all that it is given is whole numbers")
     if len(reals) != 1 or not reals <= REALS.keys():
         names = " and ".join(sorted(str(r).removeprefix("torch.") for r in reals - REALS.keys() or reals))
         raise CannotCompile(f"C computes in float32 or in float64, not in {names}")
     if torch.is_autocast_enabled("cpu"):
         raise CannotCompile("autocast chooses the type of numbers")
+    if forward_ad._current_level >= 0:
+        raise CannotCompile("derivatives are taken forward")
     if any(type(t) not in _TENSORS for t in tensors):
         raise CannotCompile("a tensor is of a type of its own")
     traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
