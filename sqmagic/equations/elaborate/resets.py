@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqmagic.equations.elaborate.expressions import Lowering
 from sqmagic.equations.elaborate.lines import Fault, Line
 from sqmagic.equations.elaborate.names import spell
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, reads, with_children
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Read, Running, Target, reads, with_children
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.syntax import Name, Reset
 
@@ -34,6 +34,9 @@ def _reset(
         note = "a reset belongs to a recurrence: `h_{t-1}` is read as its base value where the flag is set."
         raise Fault(Problem("SQ229", f"`{name.text}` does not run over time", name.span, notes=(note,)))
     state = lowering.names.state(name.text)[0]
+    if not any(t.state == state and _runs(t) for e in equations for t in e.targets):
+        here = spell(state, lowering.names.here())
+        raise Fault(Problem("SQ228", f"`{name.text}` is reset, but nothing defines `{here}`", name.span))
     flag = _flag(on, lowering)
     bases = {
         t.context[0].value: e.value
@@ -72,11 +75,13 @@ def _flag(on: Name, lowering: Lowering) -> Expr:
     return replace(flag, context=lowering.names.here()) if bare and isinstance(flag, Read) else flag
 
 
+def _runs(target: Target) -> bool:
+    return bool(target.context) and isinstance(target.context[0], Running)
+
+
 def _made_within_a_step(state: str, equations: tuple[Equation, ...]) -> set[str]:
     """The states that h_t is made from at the same step, and h itself."""
-    by_state: Mapping[str, Equation] = {
-        t.state: e for e in equations for t in e.targets if t.context[:1] and isinstance(t.context[0], Running)
-    }
+    by_state: Mapping[str, Equation] = {t.state: e for e in equations for t in e.targets if _runs(t)}
     inside, waiting = {state}, [state]
     while waiting:
         equation = by_state.get(waiting.pop())
