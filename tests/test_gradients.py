@@ -221,3 +221,14 @@ def test_what_is_not_finite_reaches_no_operand_that_has_no_part_in_a_value() -> 
     want = by_code(made, made.ways[0], only=found.states.keys())
     for name, value in want.gradients.items():
         assert torch.equal(kinds(found.gradients[name]), kinds(value)), name
+
+
+def test_what_is_not_finite_reaches_nothing_through_a_condition() -> None:
+    made = of_text("x_t : 1\nw : param(1)\nw -> h_0\nsigmoid(h_{t-1}*0.6 + where(x_t*w, h_{t-1}, 1)) -> h_t")
+    x = made.inputs["x"].clone()
+    x[0, 1] = -torch.inf
+    made = replace(made, inputs={"x": x})
+    found = by_code(made, made.ways[-1])
+    want = by_code(made, made.ways[0], only=found.states.keys())
+    assert bool(want.gradients["w"].isfinite().all())
+    assert all(torch.equal(kinds(found.gradients[name]), kinds(value)) for name, value in want.gradients.items())

@@ -151,6 +151,10 @@ def _taken_apart(value: Expr, own: Expr | None, work: Work) -> int:
     return len(work.parts) - 1
 
 
+TOLD = frozenset({("where", 0)})
+"""Arguments that say which of the others counts: no gradient reaches them, and 0 times what is not finite is no 0."""
+
+
 def postorder(expr: Expr) -> Sequence[Expr]:
     found, waiting = [], [expr]
     while waiting:
@@ -168,7 +172,8 @@ def _with_held(expr: Expr) -> Sequence[tuple[Expr, bool]]:
         node, held = waiting.pop()
         found.append((node, held))
         if isinstance(node, Apply):
-            waiting.extend((a, held or not lets_through(node)) for a in node.args)
+            none = not lets_through(node)
+            waiting.extend((a, held or none or (node.op, i) in TOLD) for i, a in enumerate(node.args))
     return found[::-1]
 
 
