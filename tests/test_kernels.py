@@ -332,6 +332,16 @@ def test_what_is_not_finite_comes_out_where_torch_has_it(name: str, bad: float, 
     by_c(compiled)
 
 
+def test_a_softmax_of_large_products_is_finite() -> None:
+    """A product less its largest component is 0 there, however large its rounding is."""
+    text = "x_t : 8\ny_t : 8\nh_t : 8\n0.1 -> h_0\n0.5*h_{t-1} + softmax(x_t*y_t)*h_{t-1} -> h_t"
+    module, plain = net(text), unbound(net(text))
+    torch.manual_seed(0)
+    given = {"x": torch.randn(4, 64, 8) * 1e5, "y": torch.randn(4, 64, 8) * 1e5}
+    torch.testing.assert_close(module(given).h, plain(given).h)
+    by_c(module)
+
+
 def test_a_weight_that_is_not_finite() -> None:
     given = cell_inputs("lstm", 3, 4, 3, 9)
     compiled, plain = pair(LSTM.format(inputs=3, width=9), given, width=9)

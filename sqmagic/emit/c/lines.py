@@ -276,7 +276,7 @@ class Lines:
             left, right = args
             return Text(f"{_within(left, tight)} {sign} {_within(right, tight + 1)}", tight)
         match node.op:
-            case "copy":
+            case "copy" | "kept":
                 return vectors[0]
             case "during":
                 return Text(f"during({_condition(self.writing.scan, node.setting)}, {vectors[0].text})")

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sqmagic.equations.system import Apply
 from sqmagic.schedule.plan.matrices import spread
-from sqmagic.schedule.plan.nodes import Fold, Number, Vector
+from sqmagic.schedule.plan.nodes import Fold, Map, Number, Vector
 from sqmagic.schedule.plan.values import Work, chosen, fold, mean, pointwise
 
 Function: TypeAlias = Callable[..., int]
@@ -34,7 +34,18 @@ def _of_rows(op: str, x: int, number: int, work: Work) -> int:
 
 
 def _shifted(x: int, work: Work, rows: int) -> int:
+    """Less the largest. A product is read from memory for that: multiplied once more it would not be rounded before the
+    largest is taken off, and what is large would not be 0 there."""
+    if _is_product(x, work):
+        x = pointwise("kept", (x,), work)
     return _of_rows("sub", x, fold("max", x, work, rows), work)
+
+
+def _is_product(number: int, work: Work) -> bool:
+    node = work.graph.nodes[number]
+    while isinstance(node, Map) and node.op in ("neg", "copy", "during"):
+        node = work.graph.nodes[node.args[0]]
+    return isinstance(node, Map) and node.op in ("mul", "square")
 
 
 def _softmax(node: Apply, work: Work, x: int, rows: int = 1) -> int:
