@@ -310,7 +310,7 @@ def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: 
         ),
         arguments=(
             *((arguments[s], into(s, bool(g.throughs or g.rows)), True) for s, g in way.inputs.items()),
-            *((arguments[s], into(s, bool(g.sums)), False) for s, g in way.stills.items()),
+            *((arguments[s], into(s, bool(g.outers or g.sums)), False) for s, g in way.stills.items()),
         ),
         bases=tuple(bases),
     )

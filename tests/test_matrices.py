@@ -147,6 +147,20 @@ S_t[2] -> r_t
 max(S_t) - min(abs(S_t)) -> m_t
 exp(-norm(S_t)) -> n_t
 """,
+    "still": "x_t : 3\nM : 4 x 7\n0 -> h_0\ntanh(M @ (h_{t-1}|x_t)) -> h_t",
+    "still in many ways": """
+x_t : 3
+M : 3 x 3
+0 -> h_0
+tanh(M @ h_{t-1}) - M @ x_t + sum(M)*x_t - 0.1*h_{t-1} @ M -> h_t
+""",
+    "still of a parameter": """
+x_t : 19
+A : param(19, 19)
+softmax(A) -> L
+0 -> h_0
+L @ h_{t-1} + x_t -> h_t
+""",
     "square": "x_t : 3\n0.1 -> R_0\n0.1*R_{t-1} @ R_{t-1} + 0.1*outer(x_t, x_t) -> R_t\nR_t @ x_t -> y_t",
     "one row": "x_t : 4\nx_t --[G]-> g_t\ng_t : 1\n0 -> S_0\n1 -> u\nS_{t-1} + outer(x_t, g_t) -> S_t\nS_t @ u -> y_t",
     "one column": "x_t : 1\nk_t : 5\n0 -> S_0\nx_t --[K]-> k_t\nS_{t-1} + outer(x_t, k_t) -> S_t\nS_t @ k_t -> y_t",

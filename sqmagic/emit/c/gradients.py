@@ -43,7 +43,13 @@ def gradient_members(way: Reverse, names: Mapping[str, str]) -> Iterator[tuple[s
 def _width(way: Reverse, state: str) -> int:
     gradient = {**way.inputs, **way.stills}[state]
     found = [width for *_, width in gradient.throughs] + [r.width for r, _ in gradient.rows]
-    return (found + [r.width for r in gradient.sums] + [1])[0]
+    found += [r.width for r in gradient.sums] + [o.left.width * _columns(gradient) for o in gradient.outers]
+    return [*found, 1][0]
+
+
+def _columns(gradient: Gradient) -> int:
+    """How many columns the matrix has whose gradient it is: its outer products reach from the first to the last."""
+    return max(o.column + o.right.width for o in gradient.outers)
 
 
 def gradient_functions(writing: Writing, way: Reverse) -> list[str]:
@@ -188,13 +194,8 @@ def _inputs(writing: Writing, way: Reverse) -> list[str]:
     for state, gradient in way.inputs.items():
         body += _input(writing, names[gradient_key(state)], gradient, way.forward.rows[state], _width(way, state))
     for state, gradient in way.stills.items():
-        member = names[gradient_key(state)]
-        body += [f"if (s->{member}) {{"]
-        body += [
-            f"{INDENT}step_sums(me, s->steps, s->batch, (plane){_plane(writing, rows)}, s->{member}, {int(n > 0)});"
-            for n, rows in enumerate(gradient.sums)
-        ]
-        body += ["}"]
+        lines = _still(writing, f"s->{names[gradient_key(state)]}", gradient, _width(way, state))
+        body += [f"if (s->{names[gradient_key(state)]}) {{", *(INDENT + line for line in lines), "}"]
     return [
         "/* The gradients of what is given: at each step, and of what stands still. */",
         "static void inputs(const scan *s, const share *me)",
@@ -202,6 +203,19 @@ def _inputs(writing: Writing, way: Reverse) -> list[str]:
         *(INDENT + line for line in body or ["(void)s, (void)me;"]),
         "}",
     ]
+
+
+def _still(writing: Writing, place: str, gradient: Gradient, width: int) -> Iterator[str]:
+    """What stands still is an example's own, a matrix too: its outer products are summed over the steps alone."""
+    planes = [_plane(writing, rows) for rows in gradient.sums]
+    if gradient.outers and not planes:
+        yield f"step_sums(me, 0, s->batch, (plane){{0, 0, 0, {width}}}, {place}, 0);  /* zeros to begin with */"
+    for n, plane in enumerate(planes):
+        yield f"step_sums(me, s->steps, s->batch, (plane){plane}, {place}, {int(n > 0)});"
+    for outer in gradient.outers:
+        left, right = _plane(writing, outer.left), _plane(writing, outer.right)
+        into = f"{place} + {outer.column}" if outer.column else place
+        yield f"step_outers(me, s->steps, s->batch, (plane){left}, (plane){right}, {into}, {_columns(gradient)});"
 
 
 def _input(writing: Writing, member: str, gradient: Gradient, first: int, width: int) -> list[str]:

@@ -22,7 +22,7 @@ _WORDS = """
     four exponentials exponential_of greatest hyperbolic_tangent_of hyperbolic_tangents inputs is_free is_mine least
     left logistic_of logistics near_blocks next_blocks pieces pieces_of power_of_two reduce run_of_blocks scaled
     soft_plus soft_plus_of soft_pluses
-    outer_sums parameters plane right row_at step_sums sums target targets through vectors_for walk
+    outer_sums parameters plane right row_at step_outers step_sums sums target targets through vectors_for walk
     add_pairs largest_of_rows of_columns of_matrices of_rows products_of smallest_of_rows spread sum_of_rows sums_across
     give_way hand_over next some take_over those turned
 """

@@ -459,4 +459,20 @@ UNUSED static void step_sums(const share *me, long steps, long batch, plane p, r
         }
 }
 
+/* The products of all components of two planes, summed over the steps and added to columns of an example's own matrix:
+   into[batch][left][pitch]. */
+UNUSED static void step_outers(const share *me, long steps, long batch, plane left, plane right, real *into, long pitch)
+{
+    for (long b = first_unit(me, batch, 0); b < first_unit(me, batch, 1); b++)
+        for (long t = 0; t < steps; t++) {
+            const real *x = left.rows + t * left.step + b * left.row, *y = right.rows + t * right.step + b * right.row;
+            for (long i = 0; i < left.width; i++)
+                for (long c = 0; c < right.width; c += LANES) {
+                    const long n = least(right.width - c, LANES);
+                    real *place = into + (b * left.width + i) * pitch + c;
+                    store(place, load(place, n) + x[i] * load(y + c, n), n);
+                }
+        }
+}
+
 #endif
