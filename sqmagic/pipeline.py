@@ -38,6 +38,7 @@ from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.given_ends import ends_of_returns
 from sqmagic.schedule.plan.facts import Part
 from sqmagic.schedule.plan.readouts import with_readouts
+from sqmagic.schedule.plan.together import begun_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ def generate(
     refuse(found.problems, known.source)
     lowered = logits(within(settle(system, found), found.varying))
     found = replace(found, states={s: shape for s, shape in found.states.items() if s not in found.varying})
+    order = dependence(lowered, known.source)
+    lowered = begun_together(lowered, order, domains(lowered, order))
     order = dependence(lowered, known.source)
     held = domains(lowered, order)
     named = {s: found.states[s.removesuffix(SUFFIX)] for s in states(lowered) if s not in found.states}

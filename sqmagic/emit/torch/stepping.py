@@ -6,7 +6,7 @@ every equation looks back can go on like this; of others `whole` says what needs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from sqmagic.emit.torch.code import SCALAR
@@ -15,7 +15,7 @@ from sqmagic.emit.torch.lines import dictionary
 from sqmagic.emit.torch.reading import step
 from sqmagic.emit.torch.statements import assigned, once
 from sqmagic.equations.show import show, show_equation, show_state
-from sqmagic.equations.system import Equation, Fixed, Last, Position, Range, Running, points, reads, walk
+from sqmagic.equations.system import Equation, Fixed, Last, Position, Range, Read, Running, points, reads, walk
 from sqmagic.notation.problems import quoted
 from sqmagic.schedule.dependence import Dependence
 
@@ -32,7 +32,8 @@ def stepping(facts: Facts, dependence: Dependence) -> list[list[str]]:
     why = _why_whole(facts, running)
     if why:
         return [[f"whole = {why!r}"]]
-    return [_start(facts, running), _step(facts, running)]
+    placed = [facts.system.equations[n] for c in dependence.components for n in c.equations]
+    return [_start(facts, running, placed), _step(facts, running)]
 
 
 def _running(facts: Facts, dependence: Dependence) -> list[Equation]:
@@ -84,9 +85,16 @@ def _why_base(facts: Facts, running: list[Equation], still: frozenset[str]) -> s
             if any(isinstance(i, Last) for i in target.context):
                 return f"`{show_state(target.state, target.context)}` is given at the end of the sequence"
             within = any(isinstance(i, Fixed) and i.value >= _first(facts, running) for i in target.context)
-            if within or any(r.context or r.state not in still for r in reads(equation.value)):
+            if within or not all(_known_at_first(r, facts, made, still) for r in reads(equation.value)):
                 return f"`{show_equation(equation)}` is made from the sequence"
     return None
+
+
+def _known_at_first(read: Read, facts: Facts, made: Collection[str], still: Collection[str]) -> bool:
+    """Whether a base case may read it: what stands still, or another base case, which is asked for itself."""
+    if read.context:
+        return read.state in made and fixed(read.context) and (read.state, read.context) in facts.given
+    return read.state in still
 
 
 def _first(facts: Facts, running: list[Equation]) -> int:
@@ -122,7 +130,8 @@ def _at_a_step(facts: Facts) -> Facts:
     return replace(facts, like=rows.get(facts.like, facts.like), masked=False)
 
 
-def _start(facts: Facts, running: list[Equation]) -> list[str]:
+def _start(facts: Facts, running: list[Equation], placed: list[Equation]) -> list[str]:
+    """`placed` are all equations, each after what it needs."""
     here, still = _at_a_step(facts), _still(facts)
     rows = _rows(facts)
     bare_inputs = [facts.name(i.state) for i in facts.system.inputs if i.state in still]
@@ -131,7 +140,7 @@ def _start(facts: Facts, running: list[Equation]) -> list[str]:
     bases = [e for e in facts.system.equations if any(fixed(t.context) and t.state in made for t in e.targets)]
     needed = closure(facts.system, [*_needed_still(facts, running), *(r.state for e in bases for r in reads(e.value))])
     held: dict[str, list[str]] = {state: [] for state in _lookback(running)}
-    for equation in facts.system.equations:
+    for equation in placed:
         bare = [t for t in equation.targets if not t.context and t.state in needed]
         base = [t for t in equation.targets if fixed(t.context) and t.state in made]
         if bare or base:
