@@ -272,6 +272,7 @@ def test_a_macro_joins_a_range_out_of_sight() -> None:
     (block,), (entry,), (leaving,) = of(part, "macro"), of(part, "entry"), of(part, "exit")
     assert entry.outs[0] in [use.value for use in block.ins] and leaving.ins[0].value in block.outs
     assert (entry.label.below, leaving.label.below) == (f"1:t{MINUS}1", "1:t")
+    assert named(of(part, "output")) == ["pt"]
 
 
 def test_a_range_of_an_input_is_given_as_it_is() -> None:

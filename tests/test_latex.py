@@ -231,6 +231,7 @@ def test_names_are_set_as_on_a_board() -> None:
     assert tex(Read("O'", (Running("t"),))) == "{O'}_{t}"
     assert tex(Read("Enc.r", (Running("t"),))) == r"r_{t}^{\mathrm{Enc}}"
     assert tex(Const(2e-5)) == r"2 \cdot 10^{-5}"
+    assert [text(Const(v)) for v in (2e-5, -1e30)] == ["2 · 10⁻⁵", "−1 · 10³⁰"]
     assert [number_text(v) for v in (1.0, 0.999, -2.0)] == ["1", "0.999", "−2"]
 
 

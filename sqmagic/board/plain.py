@@ -10,7 +10,7 @@ from sqmagic.board.lines import Line, lines, notes
 from sqmagic.equations.system import System
 
 _BELOW = dict(zip("0123456789aehijklmnoprstuvx+−", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₊₋", strict=True))
-_ABOVE = {"⊤": "ᵀ", "2": "²", "−": "⁻"}
+_ABOVE = {"⊤": "ᵀ"} | dict(zip("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", strict=True))
 _SIGNS = {"<‖": "‖", "‖>": "‖", "<|": "|", "|>": "|", "\u2009": " "}
 
 

@@ -85,16 +85,23 @@ def _with_asides(nodes: Sequence[Node], away: Iterable[str]) -> list[Node]:
 
 def _circled(nodes: Sequence[Node], carried: set[str], away: set[str]) -> dict[Value, Value]:
     """Circles are for what nothing else uses, and for predictions, which go on from there to their loss; the value
-    behind a circle has a name of its own."""
+    behind a circle has a name of its own. What a folded macro only hands on to itself is its own affair."""
     users: dict[Value, list[Node]] = {}
     for node in nodes:
         for use in node.ins:
             users.setdefault(use.value, []).append(node)
     makers = [node for node in nodes if node.kind not in {"function", "buffer", "delay"}]
     made = [value for node in makers for value in node.outs if value.state]
-    unused = [v for v in made if v not in users and v.state not in away]
+    inner = {
+        v for node in nodes if node.kind == "macro" for v in node.outs if _is_local(v, node) and v.state in carried
+    }
+    unused = [v for v in made if v not in users and v.state not in away and v not in inner]
     predicted = [v for v in made if v in users and v.state not in carried and all(n.kind in GOALS for n in users[v])]
     return {value: replace(value, number=-1) for value in made if value in unused or value in predicted}
+
+
+def _is_local(value: Value, macro: Node) -> bool:
+    return value.state.startswith(f"{macro.state}.")
 
 
 def _circle(value: Value) -> Node:
