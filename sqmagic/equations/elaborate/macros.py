@@ -66,7 +66,9 @@ def expand(lines: tuple[Line, ...], book: Book) -> Outcome:
         out += _line(line, _Site(line.span), work)
     out = _declared_once(out)
     constants = {name.text for line in out for name in defined(line.statement) if _is_constant(line.statement)}
-    work.problems += [_outside(name, macro, book) for name, macro in work.free if name.text not in constants]
+    first = {(macro.name.text, name.text): (name, macro) for name, macro in reversed(work.free)}  # each is told once
+    free = reversed(first.values())
+    work.problems += [_outside(name, macro, book) for name, macro in free if name.text not in constants]
     return Outcome(tuple(out), tuple(work.problems))
 
 
