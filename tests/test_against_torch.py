@@ -14,6 +14,8 @@ import torch
 from emitted import net
 from torch import Tensor, nn
 
+import sqmagic
+from sqmagic.equations.elaborate.layers import WRITTEN
 from sqmagic.runtime.net import Net
 
 INPUT, HIDDEN = 3, 7
@@ -203,3 +205,14 @@ def test_an_mlp() -> None:
     for name, parameter in theirs.named_parameters():
         own = dict(ours.named_parameters())[f"{names[name[0]]}{name[1:]}"]
         torch.testing.assert_close(own.grad, parameter.grad, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", sorted(WRITTEN))
+def test_what_functions_of_torch_are_made_of_is_what_they_compute(name: str) -> None:
+    x, y = torch.randn(2, 3, 5, dtype=torch.float64)
+    x = x.abs() if name == "rsqrt" else x
+    given = {"x": x, "y": y} if name == "logaddexp" else {"x": x}
+    theirs = {"logsumexp": lambda v: torch.logsumexp(v, -1, keepdim=True), "swish": torch.nn.functional.silu}
+    want = theirs.get(name) or getattr(torch, name, None) or getattr(torch.nn.functional, name)
+    net = sqmagic.compile("\n".join([*(f"{state} : 5" for state in given), f"{WRITTEN[name]} -> z"])).double()
+    torch.testing.assert_close(net(**given).z, want(*given.values()))

@@ -82,6 +82,19 @@ _FILLED = {"zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
 _ELSEWHERE = {"detach": "stop", "stop_gradient": "stop", "cat": "concat", "logsoftmax": "log_softmax"}
 """What functions are called elsewhere, and here."""
 
+WRITTEN = {
+    "elu": "relu(x) + exp(min(x, 0)) - 1",
+    "leaky_relu": "max(x, 0.01*x)",
+    "logaddexp": "max(x, y) + softplus(-abs(x - y))",
+    "logsigmoid": "-softplus(-x)",
+    "logsumexp": "max(x) + log(sum(exp(x - max(x))))",
+    "mish": "x*tanh(softplus(x))",
+    "rsqrt": "1/sqrt(x)",
+    "silu": "x*sigmoid(x)",
+    "swish": "x*sigmoid(x)",
+}
+"""What functions of elsewhere are made of here."""
+
 
 def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
     here = _ELSEWHERE.get(unknown.name)
@@ -97,4 +110,6 @@ def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
         note = f"`{stem}` has no parameters, so `_{rest}` names nothing."
     if unknown.name in _FILLED:
         note = f"a number takes the shape that is needed: `{_FILLED[unknown.name]} -> h_0`."
+    if unknown.name in WRITTEN:
+        note = f"here it is `{WRITTEN[unknown.name]}`; a macro can give it a name."
     return Problem("SQ206", message, name.span if name.span.start >= 0 else call.span, notes=(note,))
