@@ -76,7 +76,7 @@ def test_what_the_sizes_of_the_check_do_not_fit_is_shown_and_said_not_to_be_chec
 def test_shapes_that_contradict_one_another_are_told_instead_of_a_sheet() -> None:
     net = compile("0 -> s_0\nW(s_{t-1}) + U(x_{1:T}) -> m_t\ntanh(m_t) @ x_{1:T} -> c_t\nc_t --[S]-> s_t")
     for show in (lambda: net.derivation, lambda: net.latex):
-        with pytest.raises(NotationError, match="SQ303: `W.weight` would have shape Tx"):
+        with pytest.raises(NotationError, match=r"SQ303: `W.weight` would have shape Tx"):
             show()
 
 
