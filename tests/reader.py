@@ -163,6 +163,10 @@ class _Reader:
 def _beside(left: Expr, right: Expr, *, spaced: bool) -> Expr:
     """What stands beside each other is multiplied: as numbers, or as matrices and vectors that are transposed."""
     match left, right:
+        case _, Read("𝟏") if spaced:
+            return Apply("sum", (left,))
+        case Read("𝟏"), Apply("transpose", (inner,)) if spaced:  # a vector that meets each row
+            return inner
         case _, Apply("transpose", (inner,)) if spaced:
             return Apply("outer", (_bare(left), inner))
         case Apply("transpose", (Weight(parameter),)), _ if spaced:

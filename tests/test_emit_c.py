@@ -73,7 +73,7 @@ def test_states_that_cost_little_are_not_kept() -> None:
     assert way_back(scan(PROGRAMS["gru"])).kept == {"h", "l", "r", "z"}  # not c_t, not 1 - z_t
 
 
-@pytest.mark.parametrize("name", ["recurrent_attention", "norm_in_scan", "guarded"])
+@pytest.mark.parametrize("name", ["recurrent_attention", "norm_in_scan"])
 def test_what_kernels_do_not_run_is_left_to_torch(name: str) -> None:
     known = understand(PROGRAMS[name])
     assert not generate("net", known, Sizes(width=5), {}, kernels=True).pages

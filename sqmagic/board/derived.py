@@ -115,7 +115,7 @@ def total(write: Write, otherwise: Rule) -> Rule:
             case Apply("flatten", (Apply("mul", (inner, Apply("outer", (column, last)))),)) if known.shapes:
                 before, after = transposed(write(column, known, ATOM)), write(last, known, TIGHT)
                 return Bound(row(before, SPACE, write(inner, known, BESIDE), SPACE, after), BESIDE)
-        if known.shapes and rank(body, known) == 2:
+        if known.shapes and rank(body, known) == 2 and not _is_sum(body):
             return Bound(row(write(body, known, BESIDE), SPACE, ONES), BESIDE)
         if not all(_is_vector(read, known) for read in walk(body) if isinstance(read, Read)) or not known.shapes:
             return otherwise(expr, known)
@@ -129,6 +129,11 @@ def total(write: Write, otherwise: Rule) -> Rule:
         return Bound(row(raised(head, TRANSPOSED), SPACE, write(rest, known, TIGHT)), PRODUCT)
 
     return rule
+
+
+def _is_sum(expr: Expr) -> bool:
+    """Whether it is a sum itself: those of an image stand within one another."""
+    return isinstance(expr, Apply) and expr.op == "sum"
 
 
 def _squares(body: Formula) -> Bound:

@@ -50,8 +50,10 @@ def aligned(*values: Array) -> tuple[Array, ...]:
     """Values that meet element by element: a scalar is given as many axes as what it meets, and a vector that meets the
     rows of a matrix one for these."""
     rank = max(x.ndim for x in values)
+    widths = {x.shape[2] for x in values if x.ndim == rank == 3}
     for x in values:
-        if 0 < x.ndim < rank and x.shape[1:] != (1,) * (x.ndim - 1) and (x.ndim, rank) != (2, 3):
+        is_row = x.ndim == 2 and {x.shape[1]} == widths
+        if 0 < x.ndim < rank and x.shape[1:] != (1,) * (x.ndim - 1) and not is_row:
             raise CannotInterpret(f"shapes {[x.shape[1:] for x in values if x.ndim]} do not meet element by element")
     return tuple(
         x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) if 0 < x.ndim < rank else x for x in values

@@ -103,27 +103,27 @@ class Broadcast(Waiting):
     def _meet(self, unknowns: Unknowns, which: list[int], free: Sequence[int] = ()) -> None:
         """What is surely no scalar, beside what is `free`. Of what may still become a vector beside a matrix only the
         components are equal."""
-        ranks = self._ranks(unknowns, which)
+        ranks = self._ranks(unknowns, [*which, *free])
         matrices = [i for i in which if ranks[i] == 1]
-        may = matrices or unknowns.leads.get(self.result.lead) != ()
+        images = any(rank is not None and rank > 1 for rank in ranks.values())
+        may = not images and bool(matrices or unknowns.leads.get(self.result.lead) != ())
         rows = [i for i in which if may and self._may_be_row(unknowns, i, ranks[i], bool(matrices))]
         alike = [i for i in which if i not in rows]
         self._alike(unknowns, alike)
-        first, *others = (*alike, *rows)
-        for i in others:
-            if i in rows:
+        first = (*alike, *rows)[0]
+        for i in rows:
+            if i != first:
                 shapes = (self.operands[i], self.operands[first])
                 why = self._row(i, first) if matrices else self._equal(i, first)
                 unknowns.equal_dimensions(shapes[0].last, shapes[1].last, why, shapes)
-        may = may and any(
-            self._may_be_row(unknowns, i, rank, False) for i, rank in self._ranks(unknowns, list(free)).items()
-        )
-        if matrices or not (rows or may):
+        undecided = rows or [i for i in free if may and self._may_be_row(unknowns, i, ranks[i], False)]
+        if matrices or not undecided:
             self._result(unknowns, first)
         else:
             unknowns.equal_dimensions(self.operands[first].last, self.result.last, self._like(first))
 
     def _may_be_row(self, unknowns: Unknowns, i: int, rank: int | None, beside_matrix: bool) -> bool:
+        """Whether it is a vector beside a matrix, or it is not known yet that it will be no matrix."""
         if beside_matrix:
             return not rank
         return rank is None and bool(unknowns.leads.makers(self.operands[i].lead))
