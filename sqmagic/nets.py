@@ -162,11 +162,12 @@ def _inside(
     rows: Rows,
     parameters: Mapping[str, NDArray[np.float64]],
     steps: int,
+    lengths: Sequence[int] | None,
 ) -> NDArray[np.float64]:
     from sqmagic.runtime.errors import UnsupportedError
 
     try:
-        return values_of(system, held, state, rows, parameters, steps)
+        return values_of(system, held, state, rows, parameters, steps, lengths)
     except CannotInterpret as why:
         raise UnsupportedError(f"`{state}` is computed within others, and by itself cannot be: {why}") from None
 

@@ -115,9 +115,7 @@ LENGTHS: dict[str, dict[str, Any]] = {
     "no example fills the window": {"steps": 5, "lengths": [2, 4, 1], "training": True},
 }
 SHORT = {"ranges"}  # reads x_3
-TO_THE_END = {"to_the_end", "additive attention"}
-"""They read ranges up to T, which examples that end early do not have."""
-OVER_TIME = [name for name, text in PROGRAMS.items() if "_t" in text and name not in TO_THE_END and name not in SHORT]
+OVER_TIME = [name for name, text in PROGRAMS.items() if "_t" in text and name not in SHORT]
 
 
 @pytest.mark.parametrize("window", WINDOWS)

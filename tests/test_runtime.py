@@ -249,9 +249,59 @@ def test_positional_tensors_and_other_languages_are_refused() -> None:
     assert module.to_source("torch") == module.source
 
 
-def test_a_range_up_to_the_end_takes_no_lengths() -> None:
-    with pytest.raises(UnsupportedError, match="it reads a range up to T"):
-        net(PROGRAMS["to_the_end"])(r=torch.rand(3, 2), lengths=[3, 1])
+DECODER = """
+x_t : 3
+b : param(2)
+b * 2 -> n
+x_t --[E|tanh]-> e_t
+0 -> d_0
+softmax(e_{1:T} @ d_{t-1}) -> a_t
+a_t @ e_{1:T} -> c_t
+c_t|d_{t-1} --[D|tanh]-> d_t
+mean(transpose(e_{1:T})) -> m
+O(d_t) + n -> p_t => y_t
+"""
+
+
+def test_a_range_up_to_the_end_ends_with_each_example() -> None:
+    ends = [5, 2, 4, 2]
+    x, y = torch.randn(5, 4, 3, dtype=torch.float64), torch.randn(5, 4, 2, dtype=torch.float64)
+    module = net(DECODER).settle(x=x, y=y).double()
+    given = x.clone()
+    for example, end in enumerate(ends):
+        given[end:, example] = torch.nan
+    out, looked = module(x=given, lengths=ends), module.probe("a_t", x=given, lengths=ends)
+    module.loss(x=given, y=y, lengths=ends).backward()
+    found = {name: p.grad for name, p in module.named_parameters()}
+    module.zero_grad()
+    total = torch.zeros((), dtype=torch.float64)
+    for example, end in enumerate(ends):
+        own = {"x": x[:end, example : example + 1], "y": y[:end, example : example + 1]}
+        total = total + module.loss(own) * end / sum(ends)
+        alone = module(x=own["x"])
+        for state in alone:
+            if out.domain(state) is None:
+                torch.testing.assert_close(out[state][example], alone[state][0])
+            else:
+                torch.testing.assert_close(out[state][:end, example], alone[state][:, 0])
+                assert out[state][end:, example].isnan().all()
+        torch.testing.assert_close(looked[:end, example, :end], module.probe("a_t", x=own["x"])[:, 0])
+        assert looked[end:, example].isnan().all() and looked[:, example, end:].isnan().all()
+    total.backward()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad)
+
+
+def test_a_range_up_to_the_end_takes_lengths_where_there_is_one_mean() -> None:
+    module = net("x_t : 2\nmean(transpose(x_{1:T})) -> m\nM(m) -> q => y\nP(x_t - m) -> p_t => x_t\ny : 3")
+    x, y = torch.randn(4, 2, 2), torch.randn(2, 3)
+    assert module(x=x, lengths=[4, 2]).q.shape == (2, 3)
+    with pytest.raises(UnsupportedError, match="its goals count at different steps"):
+        module.loss(x=x, y=y, lengths=[4, 2])
+    module = net("x_t : 2\nmean(transpose(x_{1:T})) -> m\nbatch_norm_N(m) -> q")
+    with pytest.raises(UnsupportedError, match="batch_norm is over the examples of all lengths"):
+        module(x=x, lengths=[4, 2])
+    assert module.eval()(x=x, lengths=[4, 2]).q.shape == (2, 2)
 
 
 # --- shapes that data tell -----------------------------------------------------------------------

@@ -173,7 +173,7 @@ class Derivation(Protocol):
 
 Array = NDArray[np.float64]
 Rows = Mapping[str, tuple[tuple[int, int] | None, Array]]
-Inside = Callable[[Collection[str], str, Rows, Mapping[str, Array], int], Array]
+Inside = Callable[[Collection[str], str, Rows, Mapping[str, Array], int, Sequence[int] | None], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,10 @@ class Blueprint:
     modules that the program calls, by name; `goals` the losses and objectives as text; `horizon` the number of steps
     where no input tells it. `bundle` gives what a notebook shows, by mime type, for shapes that are known, `derivation`
     the equations forward, in reverse and of update, with their `latex`, `lines` the equations with blanks, `inside` the
-    values of a state that is not held, from those that are (and their names), parameters and the number of steps,
-    `system` what the compiler means by them, which a net keeps for others and does not look at. `lanes` draws a plan.
-    `refused` says why the program is shown and not run, if it is. `bind` gives the same program bound to an environment
-    (None for one that has none), `world` the environment that it is bound to.
+    values of a state that is not held, from those that are (and their names), parameters, and the number of steps in
+    all and of each example, `system` what the compiler means by them, which a net keeps for others and does not look
+    at. `lanes` draws a plan. `refused` says why the program is shown and not run, if it is. `bind` gives the same
+    program bound to an environment (None for one that has none), `world` the environment that it is bound to.
     """
 
     name: str

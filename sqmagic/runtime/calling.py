@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sqmagic.runtime import generated, inputs, looks, precision
+from sqmagic.runtime import by_length, generated, inputs, looks, precision
 from sqmagic.runtime.blueprint import InputSpec, Shape
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError, UnsupportedError
@@ -28,9 +28,10 @@ def fitted(net: Compiled, data: Data, method: str, purpose: str) -> Data:
 
 
 def _fitted(net: Compiled, code: nn.Module, like: Tensor, data: Data, method: str, purpose: str) -> Data:
-    if data.lengths is not None and not generated.takes(code, "forward", "lengths"):
-        why = "it reads a range up to T" if any(s.indexed for s in net.inputs) else "nothing runs over time"
-        raise UnsupportedError(f"`lengths` has no meaning for this program: {why}")
+    if data.lengths is not None and not any(s.indexed for s in net.inputs):
+        raise UnsupportedError("`lengths` has no meaning for this program: nothing runs over time")
+    if data.lengths is not None and _by_length(code, data) and _knows_of_all(code):
+        raise UnsupportedError("`lengths` beside a range up to T: batch_norm is over the examples of all lengths")
     return inputs.fit(net.inputs, data, precision.wide(like), generated.needs(code, method), purpose)
 
 
@@ -61,16 +62,29 @@ def states(net: Compiled, given: Mapping[str, Any], lengths: Any, horizon: int |
     return States(found, generated.rows(code), net.blueprint.names, count, ready.lengths, net.settled.inside)
 
 
+def _by_length(code: nn.Module, data: Data) -> bool:
+    """Whether examples of different lengths are computed apart: the program reads a range up to T."""
+    return data.lengths is not None and not generated.takes(code, "forward", "lengths")
+
+
+def _knows_of_all(code: nn.Module) -> bool:
+    """Whether it has statistics over all examples, which are drawn from them in training."""
+    return code.training and any(name.endswith("running_mean") for name, _ in code.named_buffers())
+
+
 def values(net: Compiled, ready: Data, horizon: int | None) -> Mapping[str, Any]:
     """The states as the generated code gives them, from data that are laid out."""
     return _values(net, net.code, net.reference, ready, horizon)
 
 
 def _values(net: Compiled, code: nn.Module, like: Tensor, ready: Data, horizon: int | None) -> Mapping[str, Any]:
+    if _by_length(code, ready):
+        found = [(g, _values(net, code, like, g.data, horizon)) for g in by_length.groups(net.inputs, ready)]
+        return by_length.values(found, generated.rows(code), steps(net, ready, horizon))
     with precision.arithmetic(like):
         keywords = _keywords(net, code, like, "forward", ready, horizon)
-        found: Mapping[str, Any] = generated.call(code, "forward", **keywords)
-    return found
+        given: Mapping[str, Any] = generated.call(code, "forward", **keywords)
+    return given
 
 
 def loss(net: Compiled, ready: Data, horizon: int | None) -> Tensor:
@@ -81,6 +95,8 @@ def loss(net: Compiled, ready: Data, horizon: int | None) -> Tensor:
             where = f"{counted[0]} to T{counted[1]:+d}" if counted[1] else f"{counted[0]} to T"
             raise InputError(f"`{text}` counts at the steps {where}: with T = {count} there are none")
     code, like = net.code, net.reference
+    if _by_length(code, ready):
+        return by_length.loss(net.inputs, ready, generated.goals(code), lambda data: loss(net, data, horizon))
     keywords = _keywords(net, code, like, "loss", ready, horizon)
     with precision.arithmetic(like):
         found: Tensor = generated.call(code, "loss", **keywords)

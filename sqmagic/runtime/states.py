@@ -77,6 +77,11 @@ class States(_Found, Mapping[str, Tensor]):
         return self._values[state]
 
     @property
+    def lengths(self) -> Tensor | None:
+        """How many steps each example has; None where all have all."""
+        return self._lengths
+
+    @property
     def horizon(self) -> int:
         """How many steps there are; 0 where nothing runs over time."""
         return self._horizon

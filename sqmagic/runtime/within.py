@@ -21,11 +21,9 @@ def inside(net: Compiled, states: States, name: str) -> Tensor:
     assert net.blueprint.inside is not None, "whoever names such states lends what computes them"
     held = {state: (states.ends(state), states.rows(state).detach().double().cpu().numpy()) for state in states}
     weights = {n: p.detach().double().cpu().numpy() for n, p in net.state_dict().items()}
-    found = net.blueprint.inside(tuple(states), _stem(name), held, weights, states.horizon)
-    values = torch.as_tensor(found).to(net.reference)
-    for example in range(values.shape[1] if states.horizon else 0):
-        values[states.last(example) :, example] = torch.nan
-    return values
+    lengths = None if states.lengths is None else states.lengths.tolist()
+    found = net.blueprint.inside(tuple(states), _stem(name), held, weights, states.horizon, lengths)
+    return torch.as_tensor(found).to(net.reference)
 
 
 def _stem(name: str) -> str:

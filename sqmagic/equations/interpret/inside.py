@@ -6,7 +6,7 @@ beyond stays NaN.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +28,7 @@ def values_of(
     rows: Rows,
     parameters: Mapping[str, NDArray[np.float64]],
     steps: int,
+    lengths: Sequence[int] | None,
 ) -> NDArray[np.float64]:
     """A state [time, batch, *shape] (or [batch, *shape]), from the `rows` of the states that are `held`.
 
@@ -38,7 +39,9 @@ def values_of(
     read = dict.fromkeys(r.state for r in reads(equation.value))
     given = tuple(_input(s, rows[s][0]) for s in read)
     alone = replace(system, inputs=given, equations=(equation,), goals=(), declared=(), buffers=())
-    run = interpret(alone, parameters=parameters, inputs={s: rows[s][1] for s in read}, horizon=steps or None)
+    run = interpret(
+        alone, parameters=parameters, inputs={s: rows[s][1] for s in read}, horizon=steps or None, lengths=lengths
+    )
     if not equation.targets[0].context:
         value = run.value(state)
         assert value is not UNDEFINED, "what it is made from is there"

@@ -88,13 +88,16 @@ class Run:
     def _gathered(self, questions: list[Question]) -> Outcome:
         """The answers for all examples, each in its place."""
         answers = [self.judge.ask(question) for question in questions]
-        shape = next((at_least_scalar(a).shape[1:] for a in answers if a is not UNDEFINED), None)
-        if shape is None:
+        shapes = [at_least_scalar(a).shape[1:] for a in answers if a is not UNDEFINED]
+        if not shapes:
             return UNDEFINED
-        whole = np.full((self.batch, *shape), np.nan)
+        whole = np.full((self.batch, *map(max, zip(*shapes, strict=True))), np.nan)
         for lane, answer in zip(self.judge.lanes, answers, strict=True):
             if answer is not UNDEFINED:
-                whole[list(lane.examples)] = at_least_scalar(answer)
+                own = at_least_scalar(answer)
+                own = np.broadcast_to(own, (len(lane.examples), *own.shape[1:]))
+                for example, value in zip(lane.examples, own, strict=True):
+                    whole[example][tuple(map(slice, value.shape))] = value
         return whole
 
     def _check_name(self, state: str) -> None:
