@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import partial
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sqmagic.acted import Acted, generate_acted, stored
 from sqmagic.calculus.phases import acts, opaque
@@ -21,8 +18,7 @@ from sqmagic.emit.torch.write import refused
 from sqmagic.equations.blanks import blanks
 from sqmagic.equations.elaborate import Kernel
 from sqmagic.equations.elaborate.lines import World
-from sqmagic.equations.interpret import CannotInterpret
-from sqmagic.equations.interpret.inside import Rows, values_of
+from sqmagic.equations.interpret.inside import values_of
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Shapes
 from sqmagic.equations.show import show_goal, show_state
@@ -144,7 +140,7 @@ def _blueprint(
         lanes=partial(planned, name, page),
         lines=partial(blanks, known.system),
         system=known.system,
-        inside=partial(_inside, known.system),
+        inside=partial(values_of, known.system),
         goals=tuple(show_goal(goal) for goal in known.system.goals),
         updates=_updates(known.system),
         modules=taken,
@@ -153,23 +149,6 @@ def _blueprint(
         bind=partial(_bound, known, name, horizon, width, dict(namespace or {}), page) if acts(known.system) else None,
         world=_facts(known.kernel.world),
     )
-
-
-def _inside(
-    system: System,
-    held: Collection[str],
-    state: str,
-    rows: Rows,
-    parameters: Mapping[str, NDArray[np.float64]],
-    steps: int,
-    lengths: Sequence[int] | None,
-) -> NDArray[np.float64]:
-    from sqmagic.runtime.errors import UnsupportedError
-
-    try:
-        return values_of(system, held, state, rows, parameters, steps, lengths)
-    except CannotInterpret as why:
-        raise UnsupportedError(f"`{state}` is computed within others, and by itself cannot be: {why}") from None
 
 
 def _facts(world: World | None) -> Facts | None:

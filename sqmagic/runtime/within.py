@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sqmagic.runtime.compiled import Compiled
+from sqmagic.runtime.errors import UnsupportedError
 from sqmagic.runtime.states import States
 
 
@@ -22,7 +23,10 @@ def inside(net: Compiled, states: States, name: str) -> Tensor:
     held = {state: (states.ends(state), states.rows(state).detach().double().cpu().numpy()) for state in states}
     weights = {n: p.detach().double().cpu().numpy() for n, p in net.state_dict().items()}
     lengths = None if states.lengths is None else states.lengths.tolist()
-    found = net.blueprint.inside(tuple(states), _stem(name), held, weights, states.horizon, lengths)
+    try:
+        found = net.blueprint.inside(tuple(states), _stem(name), held, weights, states.horizon, lengths)
+    except ValueError as why:
+        raise UnsupportedError(f"`{name}` is computed within others, and by itself cannot be: {why}") from None
     return torch.as_tensor(found).to(net.reference)
 
 
