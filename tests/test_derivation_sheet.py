@@ -92,6 +92,11 @@ def test_a_vector_that_meets_each_row_of_a_matrix_is_a_matrix_of_rows() -> None:
     assert " ⊙ Sₜ₋₁)ᵀ 𝟏 ⊙ σ(aₜ^F)" in told
 
 
+def test_an_equality_that_is_a_condition_is_said_once() -> None:
+    told = made("x_t : 4\nmax(U(x_t), W(x_t)) -> h_t\nh_t => y_t").text
+    assert " ⊙ [aₜ^W = aₜ^U], " in told and "where([aₜ^U = hₜ], " in told and "≠ 0" not in told
+
+
 def elements(source: str) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(source).iter())
 

@@ -208,14 +208,21 @@ def chosen(write: Write, otherwise: Rule) -> Rule:
     def rule(expr: Apply, known: Notes) -> Bound:
         match expr.args:
             case (condition, value, Const(0.0)) if known.shapes:
-                holds = row(
-                    write(uncopied(condition, known, value), known, SUM), Atom("≠", "infix"), Atom("0", "number")
-                )
-                return Bound(row(write(value, known, PRODUCT), Atom("⊙", "infix"), fence(holds, "[", "]")), PRODUCT)
+                holds = _holds(write, uncopied(condition, known, value), known)
+                return Bound(row(write(value, known, PRODUCT), Atom("⊙", "infix"), holds), PRODUCT)
             case _:
                 return otherwise(expr, known)
 
     return rule
+
+
+def _holds(write: Write, condition: Expr, known: Notes) -> Formula:
+    """`[c ≠ 0]`; what is a statement already, `[a = b]`, stands as it is."""
+    match condition:
+        case Apply("equal"):
+            return write(condition, known, ATOM)
+        case _:
+            return fence(row(write(condition, known, SUM), Atom("≠", "infix"), Atom("0", "number")), "[", "]")
 
 
 # --- adjoints of layers --------------------------------------------------------------------------
