@@ -21,7 +21,7 @@ from sqmagic.faster import Rewritten
 from sqmagic.kernels import ScanPage
 from sqmagic.schedule.dependence import Dependence
 from sqmagic.schedule.domains import Domains
-from sqmagic.schedule.plan.facts import Cost, Part, phases_of, plan
+from sqmagic.schedule.plan.facts import Cost, Part, convolved, phases_of, plan
 
 
 def planned(
@@ -89,6 +89,13 @@ def _flops(node: Expr, shapes: Shapes, known: Collection[str], beside: Sequence[
             width = _size(operand, shapes)
             rows = math.prod(shapes.parameters[weight]) // max(width, 1)
             learns = trained(own)
+        case Apply("conv", (operand,)):
+            kernel = shapes.parameters[f"{node.layer}.weight"]
+            flops, learns = convolved(node, shapes), trained(node)
+            wanted = [part for part in _parts(operand, beside) if carries(part, known)]
+            places = max(_size(operand, shapes) // kernel[1], 1)
+            channels = kernel[1] if operand in wanted else sum(_size(part, shapes) // places for part in wanted)
+            return flops * learns + flops * channels // kernel[1]
         case _:
             return 0
     wanted = [part for part in _parts(operand, beside) if carries(part, known)]

@@ -72,6 +72,37 @@ def test_a_call_turns_counts_into_numbers_both_ways() -> None:
     assert "kept for the way back, besides what is given: h" in text
 
 
+CONVOLUTIONS = """
+x_t : 3 x 8 x 8
+h_t : 4 x 8 x 8
+0 -> h_0
+x_t | h_{t-1} --[conv_I(size=3, pad=same)|tanh]-> h_t
+h_t --[conv_P(size=3, pad=same)]-> p_t => x_t
+"""
+
+
+def test_convolutions_are_counted_both_ways() -> None:
+    """The weights meet each of 64 places; of what is joined, 4 of 7 channels need an adjoint."""
+    module = net(CONVOLUTIONS, width=5)
+    each = 2 * (4 * 7 * 9) * 64
+    assert [part.flops for part in module.plan.parts if part.states == ("h",)] == [each]
+    assert reverse(module)["h",] == (each + each * 4 // 7, 3 * 64 + 2 * 256)
+    assert (reverse(module)["p",] or ())[0] == 2 * 2 * (3 * 4 * 9) * 64
+
+
+def test_what_is_not_counted_is_told() -> None:
+    attention = "x_t : 6\nx_t --[K]-> k_t\nx_t --[Q]-> q_t\nsoftmax(k_{1:t} @ q_t) @ x_{1:t} -> c_t => x_t"
+    told = "flops of products of states with one another are not counted"
+    assert str(net(attention, width=5).plan).count(told) == 1
+    assert told not in str(cell().plan)
+
+
+def test_one_step_is_told_as_one() -> None:
+    plan = replace(cell().plan, rewrites=(object(),))
+    assert "rewritten for torch in 1 step, each" in str(plan)
+    assert "in 2 steps, each" in str(replace(plan, rewrites=(object(), object())))
+
+
 def titles(svg: str) -> list[str]:
     """What stands at each lane: its states."""
     texts = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")

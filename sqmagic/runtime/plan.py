@@ -38,7 +38,9 @@ class Plan:
         lines = [line for part in self.parts for line in self._told(part)]
         ran = [f"{name}: {path}" for name, path in self.scans.items()]
         rules = len(self.rewrites)
-        rewritten = [f"rewritten for torch in {rules} steps, each by a rule: see `plan.rewrites`"] * bool(rules)
+        rewritten = [
+            f"rewritten for torch in {rules} step{'s' * (rules > 1)}, each by a rule: see `plan.rewrites`"
+        ] * bool(rules)
         return "\n".join([*self._head(), *lines, *rewritten, *ran, *self.windows])
 
     __repr__ = __str__

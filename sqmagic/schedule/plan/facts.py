@@ -2,7 +2,7 @@
 
 What is in no recurrence runs once over time x batch; each recurrence is a scan, with its phases; what is not indexed
 runs once. Counts are for one example at one step: `flops` of products with weights (a multiplication and an addition
-each), `numbers` that are read and written besides weights.
+each) and of convolutions, `numbers` that are read and written besides weights.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqmagic.equations.shapes import Shape, Shapes
+from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
 from sqmagic.equations.show import show_equation, show_state
 from sqmagic.equations.system import Apply, Equation, Read, Running, System, Target, Weight, reads, walk
 from sqmagic.schedule import ranges
@@ -40,7 +41,8 @@ class Cost(NamedTuple):
 class Part:
     """A component: the `kind` of its loop and `how` it runs, its equations as text, the `phases` of a step if it is a
     scan that kernels run, and why kernels do not run it if they do not. `reverse` is what the way back costs, or None
-    where no gradient comes; `kept` is what kernels keep for it, `method` what they stand in for.
+    where no gradient comes; `kept` is what kernels keep for it, `method` what they stand in for; `uncounted` says that
+    there are products whose flops are in neither count.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Part:
     reverse: Cost | None = None
     kept: tuple[str, ...] = ()
     method: str = ""
+    uncounted: bool = False
 
     @property
     def title(self) -> str:
@@ -66,7 +69,8 @@ class Part:
         """What stands below the title."""
         kept = [f"kept for the way back, besides what is given: {', '.join(self.kept)}"] if self.kept else []
         why_not = [f"no kernel: {self.why_not}"] if self.why_not else []
-        return (*self.equations, *self.phases, *kept, *why_not)
+        uncounted = ["flops of products of states with one another are not counted"] * self.uncounted
+        return (*self.equations, *uncounted, *self.phases, *kept, *why_not)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,12 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
         kind="growing" if growing else component.kind,
         how="all steps, one after the other" if growing else KINDS.get(component.kind, component.kind),
         equations=tuple(map(show_equation, equations)),
-        flops=sum(_flops(e, shapes.parameters) for e in equations),
+        flops=sum(_flops(e, shapes) for e in equations),
         numbers=sum(map(_size, _touched(equations, shapes.states))),
         over_time=component.kind != "once",
         phases=tuple(phases_of(scan)) if isinstance(scan, Scan) else (),
         why_not=scan if isinstance(scan, str) else "",
+        uncounted=any(map(_multiplies_states, equations)),
     )
 
 
@@ -110,16 +115,34 @@ def _named(target: Target) -> str:
     return show_state(target.state, target.context) if at_a_point else target.state
 
 
-def _flops(equation: Equation, parameters: Mapping[str, Shape]) -> int:
-    """Of dense layers and products with a matrix; of convolutions none are counted."""
+def _flops(equation: Equation, shapes: Shapes) -> int:
+    """Of dense layers, convolutions and products with a matrix; of products of states none are counted."""
     total = 0
     for node in walk(equation.value):
         match node:
             case Apply("dense", layer=str(layer)):
-                total += 2 * _size(parameters[f"{layer}.weight"])
+                total += 2 * _size(shapes.parameters[f"{layer}.weight"])
+            case Apply("conv"):
+                total += convolved(node, shapes)
             case Apply("matmul", (Weight(weight), _)) | Apply("matmul", (_, Weight(weight))):
-                total += 2 * _size(parameters[weight])
+                total += 2 * _size(shapes.parameters[weight])
     return total
+
+
+def convolved(node: Apply, shapes: Shapes) -> int:
+    """The flops of a convolution: its weights meet each place of the image that it gives; none are counted of an image
+    that a function of the kernel gives, whose shape it alone knows."""
+    if any(isinstance(part, Apply) and part.op in LEFT_OUT for part in walk(node)):
+        return 0
+    kernel = shapes.parameters[f"{node.layer}.weight"]
+    _channels, *places = shape_of(node, shapes.states, shapes.parameters)
+    return 2 * _size(kernel) * _size(tuple(places))
+
+
+def _multiplies_states(equation: Equation) -> bool:
+    """Whether two states are multiplied, as attention does, whose products grow with the steps."""
+    products = [node for node in walk(equation.value) if isinstance(node, Apply) and node.op == "matmul"]
+    return any(not any(isinstance(part, Weight) for part in product.args) for product in products)
 
 
 def _size(shape: Shape) -> int:
