@@ -78,7 +78,15 @@ def compile(
 def kernel_of(namespace: Mapping[str, object], macros: Mapping[str, Macro], env: object = None) -> Kernel:
     """What a program may take from a namespace: its integers, its torch modules, and macros; and its environment."""
     integers = {n: int(v) for n, v in namespace.items() if isinstance(v, int) and not isinstance(v, bool)}
-    return Kernel(macros, frozenset(_modules(namespace)), integers, None if env is None else _world(env))
+    world = None if env is None else _world(env)
+    return Kernel(macros, frozenset(_modules(namespace)), integers, world, _tensors(namespace))
+
+
+def _tensors(namespace: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
+    """The shapes of a namespace's tensors and arrays."""
+    torch = sys.modules.get("torch")
+    kinds = (np.ndarray,) if torch is None else (np.ndarray, torch.Tensor)
+    return {n: tuple(v.shape) for n, v in namespace.items() if isinstance(v, kinds)}
 
 
 def _world(env: object) -> World:

@@ -924,6 +924,24 @@ def test_a_layer_of_a_recurrence_may_be_replaced() -> None:
     assert parametrized.get_parameter("A.parametrizations.weight.original0").grad is not None
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_layer_that_is_called_as_a_tensor_of_the_kernel_is_warned_of() -> None:
+    """`A @ x` learns an A of its own; what the warning says of the tensor runs, and without one nothing is said."""
+    text = "x_t : 5\n0 -> m_0\nA @ m_{t-1} + x_t -> m_t\nm_t --[F]-> p_t => x_t"
+    given = torch.randn(5, 5)
+    for tensor in (given, given.numpy()):
+        with pytest.warns(NotationWarning, match="SQ628: `A` is a layer that is learned, and not the tensor") as told:
+            compiled(text, namespace={"A": tensor})
+        assert "as `A : param(5, 5)`, read as `stop(A)`" in str(told[0].message)
+        assert "    A : 5 x 5\n    A @ m_{t-1} + x_t -> m_t" in str(told[0].message)
+    compiled(text, namespace={"a": given, "F": given})  # no other name, and a layer that is called
+    data = torch.randn(4, 2, 5)
+    taken = compiled("A : 5 x 5\n" + text, namespace={"A": given})
+    held = compiled("A : param(5, 5)\n" + text.replace("A @", "stop(A) @"), namespace={"A": given})
+    held.A.data[:] = given
+    torch.testing.assert_close(taken(A=given.expand(2, 5, 5), x=data).m, held(x=data).m)
+
+
 def test_what_runs_but_perhaps_not_as_it_was_meant_is_a_warning() -> None:
     with pytest.warns(NotationWarning, match="SQ620: `ReLU` is a dense layer") as told:
         compiled("x : 3\ny : 2\nx --[M|ReLU]-> p => y")

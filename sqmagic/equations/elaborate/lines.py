@@ -48,12 +48,13 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """What a program may take from outside: macros of earlier cells, names of torch modules, integers for sizes, and
-    the environment that it is bound to."""
+    the environment that it is bound to. `tensors` are the shapes of those there, which no program takes by itself."""
 
     macros: Mapping[str, Macro] = field(default_factory=dict)
     modules: frozenset[str] = frozenset()
     integers: Mapping[str, int] = field(default_factory=dict)
     world: World | None = None
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

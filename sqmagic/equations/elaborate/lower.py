@@ -14,6 +14,7 @@ from sqmagic.equations.elaborate.expressions import Lowering
 from sqmagic.equations.elaborate.goals import loss_goal, objective_goal
 from sqmagic.equations.elaborate.inputs import duplicates, inputs
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
+from sqmagic.equations.elaborate.mistaken import learned_anew
 from sqmagic.equations.elaborate.names import Names, spell
 from sqmagic.equations.elaborate.over import unkept
 from sqmagic.equations.elaborate.resets import with_resets
@@ -74,6 +75,7 @@ def lower(
     made = {target.state for equation in equations for target in equation.targets}
     indices = _running_indices(lines, names)
     found.problems += unkept(lines, indices, lowering.layers(), names, source)
+    found.problems += learned_anew(lowering.layers(), lowering.matrices, kernel)
     system = System(
         indices=indices,
         inputs=open_states,
