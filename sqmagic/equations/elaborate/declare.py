@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
 from sqmagic.equations.elaborate.names import Names, is_fixed
@@ -105,11 +106,12 @@ def _read(
     d: Declaration, names: Names, kernel: Kernel
 ) -> tuple[Declared, tuple[Point, Point] | None] | Weights | Buffer:
     name = d.name.text
+    sizes_of = partial(_sizes, names=names, kernel=kernel)
     if d.to:
-        return Weights(name, _sizes(d.sizes), _sizes(d.to), d.span)
+        return Weights(name, sizes_of(d.sizes), sizes_of(d.to), d.span)
     match d.sizes:
         case (Call(Name("param"), arguments),):
-            return Weights(name, (), _sizes(arguments), d.span)
+            return Weights(name, (), sizes_of(arguments), d.span)
         case (Name(("param" | "class" | "action") as kind, span=span),) if kind not in kernel.integers:
             raise Fault(_without_brackets(kind, span))
         case (Call(Name("buffer"), (capacity, *more), keywords) as buffer,):
@@ -118,13 +120,13 @@ def _read(
             if len(more) > len(BUFFER) or low:
                 what = f"{low} of `buffer` is a whole number from 1 on" if low else "`buffer` has three settings"
                 raise Fault(Problem("SQ235", what, buffer.span))
-            return Buffer(name, _size(capacity), found, span=d.span)
+            return Buffer(name, _size(capacity, names, kernel), found, span=d.span)
         case (Call(Name(("class" | "action") as kind), arguments, keywords, span=span),):
             if len(arguments) != 1 or keywords:
                 raise Fault(_without_brackets(kind, span))
-            return _state(d, "class" if kind == "class" else "action", _sizes(arguments), names)
+            return _state(d, "class" if kind == "class" else "action", sizes_of(arguments), names)
         case sizes:
-            return _state(d, "real", _sizes(sizes), names)
+            return _state(d, "real", sizes_of(sizes), names)
 
 
 def _without_brackets(kind: str, span: Span) -> Problem:
@@ -141,18 +143,26 @@ def _state(
     rows = (context[0].first, context[0].last) if context and isinstance(context[0], Range) else None
     if rows is None and context and is_fixed(context):
         text = f"{key}_{names.indices[0]}"
-        raise Fault(Problem("SQ231", f"a whole sequence is declared at once: `{text}`", d.name.span))
+        raise Fault(Problem("SQ231", f"a whole sequence is declared at once: `{text}`", d.name.span, instead=text))
     return Declared(key, sizes, kind, span=d.span), rows
 
 
-def _sizes(expressions: tuple[Expression, ...]) -> tuple[Size, ...]:
-    return tuple(_size(e) for e in expressions)
+_MOST = 2**31 - 1
+"""The largest size: what no machine holds one number of each of is a slip."""
 
 
-def _size(expression: Expression) -> Size:
+def _sizes(expressions: tuple[Expression, ...], names: Names, kernel: Kernel) -> tuple[Size, ...]:
+    return tuple(_size(e, names, kernel) for e in expressions)
+
+
+def _size(expression: Expression, names: Names, kernel: Kernel) -> Size:
     match expression:
         case Number(value) if value == int(value) and value > 0:
-            return Size(int(value))
+            return _held(Size(int(value)), int(value), expression.span)
+        case Name(text) if text in kernel.integers:
+            return _held(Size(text), kernel.integers[text], expression.span)
+        case Name(text) if names.position(text) is not None:
+            raise Fault(_of_steps(text, names, expression.span))
         case Name(text):
             return Size(text)
         case Call(Name(text)):
@@ -165,3 +175,19 @@ def _size(expression: Expression) -> Size:
         case _:
             text = show_expression(expression)
             raise Fault(Problem("SQ232", f"`{text}` is no size: a size is a whole number from 1 on", expression.span))
+
+
+def _held(size: Size, value: int, span: Span) -> Size:
+    if value > _MOST:
+        named = "" if size.value == value else f"`{size.value}` is {value} in the kernel: "
+        raise Fault(Problem("SQ232", f"{named}a size is at most {_MOST:,}", span))
+    return size
+
+
+def _of_steps(text: str, names: Names, span: Span) -> Problem:
+    """`x_t : T`: how many steps there are, each call tells anew."""
+    what = "counts the steps" if text in names.indices else "is the last step"
+    note = (
+        "a size is a whole number, or has the name of one in the kernel; how many steps there are is declared nowhere."
+    )
+    return Problem("SQ232", f"`{text}` {what}, and is no size", span, notes=(note,))

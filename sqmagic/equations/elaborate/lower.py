@@ -30,6 +30,7 @@ from sqmagic.equations.system import (
     Last,
     Position,
     Range,
+    Read,
     Running,
     RunningIndex,
     System,
@@ -201,17 +202,31 @@ def _check_stands_still(value: Expr, targets: list[tuple[Name, str, Context]], l
             raise Fault(Problem("SQ223", message, node.span, notes=("write the number of that point.",)))
     for read in reads(value):
         if any(isinstance(p, Running) for index in read.context[:1] for p in points(index)):
-            spelled = spell(read.state, read.context)
-            index = names.indices[0]
-            points_ = f"`{spell(read.state, (Fixed(1),))}` or `{spell(read.state, (Last(index),))}`"
-            raise Fault(
-                Problem(
-                    "SQ223",
-                    f"`{name}` stands at one point of the sequence, but `{spelled}` runs over {index}",
-                    read.span,
-                    notes=(f"read it at a point: {points_}.",),
-                )
-            )
+            own = any(key == read.state for _, key, _ in targets)
+            raise Fault(_bare_data(name, read) if own and _is_bare(read) else _read_at_a_point(name, read, names))
+
+
+def _read_at_a_point(name: str, read: Read, names: Names) -> Problem:
+    spelled = spell(read.state, read.context)
+    index = names.indices[0]
+    points_ = f"`{spell(read.state, (Fixed(1),))}` or `{spell(read.state, (Last(index),))}`"
+    message = f"`{name}` stands at one point of the sequence, but `{spelled}` runs over {index}"
+    return Problem("SQ223", message, read.span, notes=(f"read it at a point: {points_}.",))
+
+
+def _is_bare(read: Read) -> bool:
+    """Whether a state is written without a context."""
+    return read.span.stop - read.span.start == len(read.state)
+
+
+def _bare_data(name: str, read: Read) -> Problem:
+    """`q -> q_0`: q alone is `q_t`, and what is given for the base case needs another name."""
+    other = "u" if read.state != "u" else "v"
+    message = (
+        f"`{name}` stands at one point of the sequence, but `{read.state}` alone is `{spell(read.state, read.context)}`"
+    )
+    note = "data that give a sequence its beginning get a name of their own."
+    return Problem("SQ223", message, read.span, notes=(note,), instead=other)
 
 
 def _check_outputs(value: Expr, count: int, line: Line) -> None:
