@@ -9,6 +9,9 @@ _MEANT = {
     "∣": "|", "¦": "|", "≈": "=>", "≔": ":=", "÷": "/", "∕": "/", "∙": "*", "•": "*", "⋆": "*", "∘": "*", "➔": "->",
     "➜": "->", "➝": "->", "➞": "->", "↦": "->", "‐": "-", "‑": "-", "‒": "-",
 }  # fmt: skip
+PHASE = "where(relu(u - 1), u - 1, u)"
+"""What is written for the remainder of a phase, which grows by less than 1 a step."""
+
 _ADVICE = {
     ";": "one statement stands on a line",
     '"': "there are no strings, only names",
@@ -22,7 +25,7 @@ _ADVICE = {
     "'": "a prime stands only at the end of a name",
     "_": "a name neither begins nor ends with `_`",
     "!": "there is no negation or factorial",
-    "%": "there is no remainder",
+    "%": f"there is no remainder; a phase u that starts anew past 1 is `{PHASE}`",
     "&": "there is no logic",
     "\\": "a line goes on where the next one begins with an arrow, a goal or `$`",
 }

@@ -16,6 +16,7 @@ from sqmagic.equations.elaborate.lines import Kernel, Line, Outcome
 from sqmagic.equations.elaborate.transforms import unwrapped
 from sqmagic.equations.elaborate.trees import bottom_up, over_values
 from sqmagic.equations.ops import OPS
+from sqmagic.notation.characters import PHASE
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.syntax import Call, Expression, Macro, Name
 
@@ -90,10 +91,16 @@ WRITTEN = {
     "logsumexp": "max(x) + log(sum(exp(x - max(x))))",
     "mish": "x*tanh(softplus(x))",
     "rsqrt": "1/sqrt(x)",
+    "sign": "where(relu(x), 1, 0) - where(relu(-x), 1, 0)",
+    "sgn": "where(relu(x), 1, 0) - where(relu(-x), 1, 0)",
     "silu": "x*sigmoid(x)",
     "swish": "x*sigmoid(x)",
 }
 """What functions of elsewhere are made of here."""
+
+_ROUNDED = ("ceil", "floor", "round", "trunc")
+
+_REMAINDERS = ("fmod", "frac", "mod", "modulo", "remainder")
 
 
 def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
@@ -112,4 +119,10 @@ def _unknown(unknown: Unknown, name: Name, call: Call) -> Problem:
         note = f"a number takes the shape that is needed: `{_FILLED[unknown.name]} -> h_0`."
     if unknown.name in WRITTEN:
         note = f"here it is `{WRITTEN[unknown.name]}`; a macro can give it a name."
+    if unknown.name in _ROUNDED:
+        message = f"there is no function `{unknown.name}`, through which nothing learns: its gradient is zero"
+        note = f"a torch module of the kernel may compute it, and is called by its name: `{capital}(x)`."
+    if unknown.name in _REMAINDERS:
+        message = f"there is no function `{unknown.name}`"
+        note = f"a phase u that starts anew past 1 is `{PHASE}`; a torch module of the kernel may compute others."
     return Problem("SQ206", message, name.span if name.span.start >= 0 else call.span, notes=(note,))
