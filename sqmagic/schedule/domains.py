@@ -8,12 +8,12 @@ what it reads past that is zero, or what the program gives there. A goal counts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sqmagic.equations.show import show, show_goal, show_index, show_state, show_target
-from sqmagic.equations.system import Fixed, Input, Last, Range, Read, Running, System
+from sqmagic.equations.system import Apply, Fixed, Input, Last, Range, Read, Running, System, reads
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Span
 from sqmagic.schedule.bases import last_base, lowest, starts
@@ -282,8 +282,38 @@ def _begins_too_late(number: int, read: Read, start: int, begins: int, work: _Wo
     match needed.context:
         case (Fixed(first),) if given is not None:
             work.problems.append(_earlier_rows(given, first, own, message, equation.span))
+        case (Fixed(first),) if (drawn := _drawn(read.state, first, work)) is not None:
+            note = f"noise is drawn from step 1 on; what is drawn before stands on a line of its own: `{drawn[0]}`."
+            work.problems.append(Problem("SQ405", message, equation.span, (note,), before="\n".join(drawn)))
         case _:
             work.refuse("SQ405", message, equation.span, f"give `{own}` a value too, or `{show(needed)}`.")
+
+
+def _drawn(state: str, index: int, work: _Work) -> list[str] | None:
+    """The lines that draw earlier the noise for whose lack a state is not there at an index; None if it lacks
+    something else, or the noise is a macro's own."""
+    known = work.facts.definers
+    for _ in work.system.equations:  # at most so far from the noise
+        value = work.system.equations[known.running[state]].value if state in known.running else None
+        if value is None or "." in state:
+            return None
+        if isinstance(value, Apply) and value.op == "gauss":
+            points = range(index, work.reach[state].low)
+            return [f"gauss() -> {show_state(state, (Fixed(n),))}" for n in points][:8]
+        late = {at for read in reads(value) for at in _late(read, index, work)}
+        if len(late) != 1:
+            return None
+        ((state, index),) = late
+    return None
+
+
+def _late(read: Read, index: int, work: _Work) -> Iterator[tuple[str, int]]:
+    """The state and its index, where what is read at a step is not there yet."""
+    match read.context[:1]:
+        case (Running(_, offset),) if read.state in work.reach and work.reach[read.state].low > index + offset:
+            yield read.state, index + offset
+        case _:
+            pass
 
 
 def _earlier_rows(given: Input, first: int, own: str, message: str, span: Span) -> Problem:
