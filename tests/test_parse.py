@@ -248,6 +248,15 @@ def test_layout_is_free(text: str) -> None:
     assert parse(text) == Program((Macro(Name("Enc"), (x, y), body), line(x, to(name=y))))
 
 
+def test_a_carriage_return_alone_ends_a_line() -> None:
+    """As it does where a text was written on an old machine; places stay those of the text."""
+    text = "x_t : 3  # so\r0 -> h_0\rh_{t-1}|x_t --[F]-> h_t\r"
+    assert parse(text) == parse(text.replace("\r", "\n"))
+    with pytest.raises(NotationError, match="line 2 \\| y -> \\(b\n") as told:
+        parse("x -> a\ry -> (b\rz -> c")
+    assert told.value.problems[0].span == Span(12, 13)
+
+
 def test_places_are_those_of_the_text() -> None:
     text = "  0 → h₀\r\n\n  (a + γ)*b --[F(c)|G@4]-> h_{ t-1 }  # so\n     => y\n"
     first, second = parse(text).statements

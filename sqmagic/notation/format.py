@@ -30,7 +30,7 @@ class _Unit:
 def formatted(text: str, unicode: bool = False) -> str:
     """The text as the canonical printer writes it, with a final newline. Raises NotationError as `parse` does."""
     program, source = parse(text), Source.of(text)
-    lines = [line.rstrip() for line in text.split("\n")]
+    lines = [line.rstrip() for line in source.text.split("\n")]
     units = [unit for statement in program.statements for unit in _units(statement, source, unicode, "")]
     made: list[str] = []
     done, before = 0, ""  # lines of the text that are told, and how deep the last one stands

@@ -21,7 +21,7 @@ _LETTER_OF = {name: letter for letter, name in _GREEK.items()}
 _PLAIN = str.maketrans(_GREEK | _VARIANTS | {"′": "'", "″": "''", "−": "-", "–": "-"})
 _SUBSCRIPT_RUN = re.compile(f"[{''.join(map(re.escape, _SUBSCRIPTS))}]+")
 _SUBSCRIPTED = str.maketrans(_SUBSCRIPTS)
-_BLANKS = re.compile(r"(?<!\w)\s+|\s+(?!\w)")  # those between two words stay, to be refused
+_BLANKS = re.compile(r"(?<!\w)[\s\u200b\ufeff]+|[\s\u200b\ufeff]+(?!\w)")  # those between two words stay, to be refused
 _BRACES = re.compile(r"_\{(.*)\}('*)$", re.DOTALL)
 _WORD = re.compile(r"(?<![A-Za-z0-9'])[A-Za-z]+(?='*(?:_|$))")
 _TAIL = re.compile(r"(?<=[A-Za-z0-9'])_(?:([0-9]+|[aehijklmnoprstuvx])|\{([aehijklmnoprstuvx]?[+-][0-9]+)\})$")

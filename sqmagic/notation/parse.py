@@ -6,7 +6,7 @@ from sqmagic.notation.explain import find_problems
 from sqmagic.notation.problems import NotationError
 from sqmagic.notation.reader import Stuck, read
 from sqmagic.notation.rejected import Rejected
-from sqmagic.notation.source import Source
+from sqmagic.notation.source import Source, with_line_ends
 from sqmagic.notation.syntax import Program
 from sqmagic.notation.wellformed import judge
 
@@ -16,6 +16,7 @@ def parse(text: str) -> Program:
 
     Raises `NotationError` with every independent mistake, at most 20 of them (codes SQ1xx, see `codes`).
     """
+    text = with_line_ends(text)
     try:
         program = read(text)
         problems = judge(program)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError
-from sqmagic.notation.source import Source
+from sqmagic.notation.source import Source, with_line_ends
 from sqmagic.notation.syntax import Program
 
 _GIVEN = re.compile(r"(?:->|→|⟶)([^-\[\]=$→⟶]*)|^([^:=]*):=")
@@ -29,8 +29,8 @@ def salvage(text: str) -> Salvaged | None:
 
     Places in the program are those of the whole text.
     """
-    readable, lost = text, frozenset[str]()
-    for _ in range(text.count("\n") + 1):
+    readable, lost = with_line_ends(text), frozenset[str]()
+    for _ in range(readable.count("\n") + 1):
         try:
             return Salvaged(parse(readable), lost)
         except NotationError as wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
@@ -41,6 +42,7 @@ class Source:
 
     @staticmethod
     def of(text: str) -> Source:
+        text = with_line_ends(text)
         lengths = [len(line) + 1 for line in text.split("\n")]
         return Source(text, tuple(accumulate(lengths[:-1], initial=0)))
 
@@ -53,6 +55,11 @@ class Source:
     def line(self, number: int) -> str:
         stop = self.starts[number] - 1 if number < len(self.starts) else len(self.text)
         return self.text[self.starts[number - 1] : stop]
+
+
+def with_line_ends(text: str) -> str:
+    """The text, as long as before, with `\\n` where `\\r` alone ends a line."""
+    return re.sub(r"\r(?!\n)", "\n", text)
 
 
 T = TypeVar("T")

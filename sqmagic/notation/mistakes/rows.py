@@ -40,6 +40,7 @@ def _anything(place: Place) -> Mistake:
 
 
 ROWS: tuple[Row, ...] = (
+    signs.without_width,
     brackets.open_brace,
     brackets.context_in_parentheses,
     signs.backward_arrow,

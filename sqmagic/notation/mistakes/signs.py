@@ -76,6 +76,16 @@ def unfinished(place: Place) -> Mistake | None:
     )
 
 
+def without_width(place: Place) -> Mistake | None:
+    """A blank that nobody sees, within a name: what stands around it reads as two."""
+    at = place.start - 1 if place.before[-1:] in ("\u200b", "\ufeff") else place.stop
+    sign = (place.before + place.word + place.after)[at : at + 1]
+    if sign not in ("\u200b", "\ufeff") or not re.search(r"[\w'′]$", (place.before + place.word)[:at]):
+        return None
+    message = f"{described(sign)}, which has no width, stands within a name"
+    return Mistake("SQ102", message, at, at + 1, (at, at + 1, ""))
+
+
 def character(place: Place) -> Mistake | None:
     if place.kind:
         return None
