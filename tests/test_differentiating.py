@@ -78,6 +78,20 @@ def test_a_graph_that_is_kept_gives_the_same_again(way: str) -> None:
     ran(module, way)
 
 
+def test_gradients_of_several_results_are_taken_at_once(way: str) -> None:
+    module, (x, s) = made(way), data()
+    h = module(x=x.requires_grad_(), s=s.requires_grad_()).h
+    leaves = (x, s, *module.parameters())
+    given = torch.randn(5, *h.shape, dtype=h.dtype)
+    found = torch.autograd.grad(h, leaves, given, is_grads_batched=True, retain_graph=True)
+    each = [torch.autograd.grad(h, leaves, g, retain_graph=True) for g in given]
+    torch.testing.assert_close(found, tuple(map(torch.stack, zip(*each, strict=True))))
+    jacobian = torch.autograd.functional.jacobian
+    taken = [jacobian(lambda x: module(x=x, s=s).h, x.detach(), vectorize=once) for once in (True, False)]
+    torch.testing.assert_close(*taken)
+    ran(module, way)
+
+
 def test_hooks_of_a_weight_are_called_once(way: str) -> None:
     module, (x, s) = made(way), data()
     weight, calls = module.get_parameter("M.weight"), list[Tensor]()

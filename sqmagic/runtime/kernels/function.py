@@ -1,8 +1,8 @@
 """A compiled scan as a function that torch differentiates: the way back is the adjoint that the compiler derived.
 
 What was computed is kept as it is: backward may be called again (`retain_graph`). Where it is itself to be
-differentiated (`create_graph`), torch's code goes both ways once more. States that only the way back reads lie side by
-side in one block.
+differentiated (`create_graph`), or taken for several results at once (`is_grads_batched`), torch's code goes both ways
+once more. States that only the way back reads lie side by side in one block.
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ class Scan(torch.autograd.Function):
         saved, wanted = ctx.saved_tensors, ctx.needs_input_grad[1:]
         if all(g is None for g in given):
             return (None, *(None for _ in wanted))
-        if torch.is_grad_enabled():
+        wrapped = any(g is not None and not torch._C._has_storage(g) for g in given)
+        if wrapped or torch.is_grad_enabled():  # the numbers of what is wrapped lie nowhere that C could read them
             return (None, *_differentiable(setting, saved[: len(wanted)], wanted, given))
         assert found.back is not None, "there is a way back"
         end = len(wanted) + len(found.outside)
@@ -208,15 +209,17 @@ def _differentiable(
     if setting.by_torch is None:
         raise RuntimeError(
             f"`{program.method}` ran as compiled code on what was drawn or looked up for it beforehand: its gradient "
-            "cannot be differentiated once more"
+            "can neither be differentiated once more nor be taken for several results at once"
         )
-    own = [t.view_as(t) if asked else t.detach() for t, asked in zip(tensors, wanted, strict=True)]
-    states, known = setting.by_torch(own), setting.ready
-    steps = setting.size.steps
-    beside = [states[s][known.own[s].before : known.own[s].before + steps] for s in known.beside]
-    every = [*(states[s] for s in known.outside), *beside]
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        own = [t.view_as(t) if asked else t.detach() for t, asked in zip(tensors, wanted, strict=True)]
+        states, known = setting.by_torch(own), setting.ready
+        steps = setting.size.steps
+        beside = [states[s][known.own[s].before : known.own[s].before + steps] for s in known.beside]
+        every = [*(states[s] for s in known.outside), *beside]
     pairs = [(state, g) for state, g in zip(every, given, strict=True) if g is not None]
     outputs, adjoints = zip(*pairs, strict=True)
     leaves = [t for t, asked in zip(own, wanted, strict=True) if asked]
-    found = iter(torch.autograd.grad(outputs, leaves, adjoints, create_graph=True, allow_unused=True))
+    found = iter(torch.autograd.grad(outputs, leaves, adjoints, create_graph=again, allow_unused=True))
     yield from (next(found) if asked else None for asked in wanted)
