@@ -21,6 +21,7 @@ from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.write import emit
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
+from sqmagic.equations.elaborate.compared import COMPARED
 from sqmagic.equations.lints import lints
 from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
 from sqmagic.equations.system import System
@@ -30,7 +31,7 @@ from sqmagic.kernels import ScanPage, scan_pages
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem
 from sqmagic.notation.slips import slips
-from sqmagic.notation.source import Source
+from sqmagic.notation.source import NOWHERE, Source
 from sqmagic.notation.syntax import Program
 from sqmagic.planned import planned
 from sqmagic.schedule.dependence import dependence
@@ -86,9 +87,20 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
 
 
 def refuse(problems: Sequence[Problem], source: Source) -> None:
-    """Errors end it here; the warnings that stand beside them are told too."""
+    """Errors end it here; the warnings that stand beside them are told too, but for what a goal compares on a line with
+    an error, which is seldom what was meant."""
     if _wrong(problems):
-        raise NotationError(list(dict.fromkeys(problems)), source) from None
+        faulty = {n for p in problems if p.severity == "error" for n in _lines(p, source)}
+        told = [p for p in problems if p.code not in COMPARED or not faulty.intersection(_lines(p, source))]
+        raise NotationError(list(dict.fromkeys(told)), source) from None
+
+
+def _lines(problem: Problem, source: Source) -> range:
+    """The numbers of the lines that a problem is about."""
+    if problem.span == NOWHERE:
+        return range(0)
+    last = max(problem.span.start, problem.span.stop - 1)
+    return range(source.line_number(problem.span.start), source.line_number(last) + 1)
 
 
 def _wrong(problems: Sequence[Problem]) -> bool:

@@ -243,8 +243,15 @@ def test_the_name_that_is_offered_does_not_need_the_cycle() -> None:
 
 
 def test_a_name_is_replaced_where_it_stands() -> None:
-    assert only("x_t --[A]-> a_t\noo_t + o_t*o_t -> o_t").repair == "oo_t + a_t*o_t -> o_t"
+    assert only("x_t --[A]-> a_t\noo_t + o_t*n_t -> o_t").repair == "oo_t + a_t*n_t -> o_t"
     assert only("x_t --[A]-> a_t\no --[O|relu]-> o_t => y_t").repair == "a_t --[O|relu]-> o_t => y_t"
+
+
+def test_what_is_read_in_several_places_is_not_repaired_in_one() -> None:
+    for text in ("oo_t + o_t*o_t -> o_t", "min(o_{1:t} @ o_t) -> o_t", "x_t + o_t*o -> o_t"):
+        problem = only(f"x_t --[A]-> a_t\n{text}")
+        assert problem.repair is None
+        assert problem.notes[0].startswith("it is read in several places: the result needs a name of its own")
 
 
 def test_a_cycle_within_a_macro_is_repaired_in_its_own_words() -> None:

@@ -74,6 +74,12 @@ def _problem(
         message += ": " + ", ".join(f"`{name}` reads `{show(r)}`" for name, r in zip(names, read, strict=True))
     faulty = next((n for n, (reader, definer) in enumerate(links) if definer >= reader), 0)
     equation, wrong = system.equations[cycle[faulty]], read[faulty]
+    if offer and _is_read_again(equation, internal[cycle[faulty]], links[faulty][1]):
+        name = written(wrong)
+        note = (
+            f"it is read in several places: the result needs a name of its own, or each reads what is before `{name}`."
+        )
+        return Problem("SQ401", message, equation.span, notes=(note,))
     better = replacement(cycle[faulty], wrong, cycle, system) if offer else None
     if better is None:
         return Problem("SQ401", message, equation.span)
@@ -84,6 +90,12 @@ def _problem(
 
 def _link(found: Sequence[Reading], definer: int) -> Read:
     return next(r.read for r in found if r.within_step and definer in r.definers)
+
+
+def _is_read_again(equation: Equation, found: Sequence[Reading], definer: int) -> bool:
+    """Whether an equation needs another's value within the step in several places: one name changed breaks nothing."""
+    linked = [r.read for r in found if r.within_step and definer in r.definers]
+    return sum(read in linked for read in reads(equation.value)) > 1
 
 
 def _name(equation: Equation, read: Read) -> str:

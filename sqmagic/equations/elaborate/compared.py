@@ -21,6 +21,9 @@ from sqmagic.notation.syntax import Call, Declaration, Expression, Name, Number,
 OF_PROBABILITIES = {loss: function for function, loss in BY_LAST_FUNCTION.items()}
 """The losses that take logarithms of a prediction, each with the function that makes it fit for that."""
 
+COMPARED = ("SQ622", "SQ623")
+"""The warnings of what is compared."""
+
 _ANY_NUMBER = ("log", "log_softmax", "tanh", "relu", "gelu")
 """Functions, beside layers, that give numbers that are no probabilities."""
 
