@@ -120,8 +120,10 @@ def build(
     page: Page = PAGE,
 ) -> Net:
     """The net of a program that is understood, which shows itself as `page` says; see `compile`."""
+    from sqmagic.runtime.amounts import whole
     from sqmagic.runtime.net import Net
 
+    whole(horizon=horizon, width=width)
     net = Net(_blueprint(known, name=name, horizon=horizon, width=width, namespace=namespace or {}, page=page))
     net.env = env
     return net.settle(like) if like else net

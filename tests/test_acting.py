@@ -334,6 +334,16 @@ def test_an_optimiser_that_is_made_already_has_its_own_rate() -> None:
     assert made.param_groups[0]["lr"] == 0.2
 
 
+def test_what_is_no_number_is_refused_in_words() -> None:
+    for asked in ({"steps": 64.5}, {"horizon": 2.5}, {"warmup": "8"}, {"batch": "8"}, {"minibatches": 1.5}):
+        ((name, value),) = asked.items()
+        with pytest.raises(InputError, match=f"`{name}` is a whole number, and not {value!r}"):
+            compiled(A2C).train_on(**({"steps": 64, "progress": False} | asked))  # type: ignore[arg-type]
+    for name in ("lr", "until"):
+        with pytest.raises(InputError, match=f"`{name}` is a number, and not 'x'"):
+            compiled(A2C).train_on(steps=64, progress=False, **{name: "x"})
+
+
 @pytest.mark.parametrize("given", [{"horizon": 0}, {"batch": 0}, {"policy": 3}, {"policy": len}])
 def test_what_cannot_be_asked_for_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"must be at least 1|a function of observations|chooses its actions itself"):

@@ -20,6 +20,17 @@ REMEMBERING = RECURRENT.partition("pi_{t-1} $")[0] + (
     "pi_{t-1} $ (r_t + old(V_t) - old(V_{t-1})) * log_prob(pi_{t-1}, a_{t-1}) / old(pi_{t-1}[a_{t-1}])"
 )
 
+TURNED = """
+reset() -> S_0, O_0
+O_{t-1} --[Pi|softmax]-> pi_{t-1}
+sample(pi_{t-1}) -> a_{t-1}
+step(S_{t-1}, a_{t-1}) -> S_t, O_t, r_t, d_t, cut_t
+O_{t-1} --[V]-> V_{t-1}
+log(r_t - 5) - V_{t-1} -> A_{t-1}
+V_{t-1} => old(A_{t-1}) + 1
+pi_{t-1}[a_{t-1}] -> n_{t-1} $ n_{t-1}*old(A_{t-1})
+"""
+
 
 def compiled(text: str) -> Net:
     torch.manual_seed(3)
@@ -129,6 +140,13 @@ def test_more_minibatches_than_examples_are_refused() -> None:
         trained(compiled(PPO), steps=64, minibatches=5)
     with pytest.raises(InputError, match="`minibatches` must be at least 1"):
         trained(compiled(PPO), steps=64, minibatches=0)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_what_is_old_is_named_as_the_program_names_it(epochs: int) -> None:
+    history = compiled(TURNED).train_on(steps=64, epochs=epochs, progress=False)
+    assert history.stopped is not None
+    assert "the first state that is not finite is `old(A)` at t = 1, NaN" in history.stopped
 
 
 def test_the_page_tells_what_is_old() -> None:

@@ -924,6 +924,45 @@ def test_a_layer_of_a_recurrence_may_be_replaced() -> None:
     assert parametrized.get_parameter("A.parametrizations.weight.original0").grad is not None
 
 
+def test_what_is_no_number_is_refused_in_words() -> None:
+    module, data = net(RNN), {"x": torch.randn(4, 2, 3), "y": torch.randn(4, 2, 2)}
+    for asked in ({"epochs": 1.5}, {"batch": "8"}, {"horizon": 2.5}, {"seed": 1.5}, {"epochs": True}):
+        ((name, value),) = asked.items()
+        with pytest.raises(InputError, match=f"`{name}` is a whole number, and not {value!r}"):
+            quiet(module, **data, **asked)
+    with pytest.raises(InputError, match="`lr` is a number, and not 'x'"):
+        quiet(module, **data, lr="x")
+    free = net("0 -> h_0\nh_{t-1} --[M|tanh]-> h_t")
+    with pytest.raises(InputError, match=r"`horizon` is a whole number, and not 2\.5"):
+        free(horizon=2.5)
+    with pytest.raises(InputError, match=r"`horizon` is a whole number, and not 2\.5"):
+        compiled(RNN, horizon=2.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_rate_that_no_layer_takes_is_warned_of() -> None:
+    text = RNN.replace("[Enc|", "[adam_opt(Enc, lr=0.01)|")
+    data = {"x": torch.randn(4, 2, 3), "y": torch.randn(4, 2, 2)}
+    quiet(net(text), **data, epochs=1, lr=0.1)
+    every = net(text.replace("[Gen]", "[sgd_opt(Gen)]"))
+    quiet(every, **data, epochs=1)
+    with pytest.warns(UserWarning, match="`lr` has no effect: the program gives every layer an optimiser of its own"):
+        every.fit(**data, epochs=1, lr=0.1, progress=False)
+    with pytest.warns(UserWarning, match="`lr` and `optimizer` have no effect") as told:
+        every.fit(**data, epochs=1, lr=0.1, optimizer="sgd", progress=False)
+    assert told[0].filename == __file__
+
+
+def test_a_step_is_given_the_memory_and_not_the_states() -> None:
+    module, x = net(RNN), torch.randn(2, 3)
+    memory, out = module.step(None, x=x)
+    with pytest.raises(InputError, match=r"`step` takes the memory .* or None at the first; these are the states"):
+        module.step(out, x=x)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"this is a Tensor\n  memory, out = net\.step"):
+        module.step(x, x=x)  # type: ignore[arg-type]
+    module.step(memory, x=x)
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_layer_that_is_called_as_a_tensor_of_the_kernel_is_warned_of() -> None:
     """`A @ x` learns an A of its own; what the warning says of the tensor runs, and without one nothing is said."""

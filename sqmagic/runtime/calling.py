@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sqmagic.runtime import by_length, generated, inputs, looks, precision
+from sqmagic.runtime.amounts import whole
 from sqmagic.runtime.blueprint import InputSpec, Shape
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError, UnsupportedError
@@ -108,6 +109,7 @@ def steps(net: Compiled, data: Data, horizon: int | None) -> int:
     for spec in net.inputs:
         if spec.indexed and spec.state in data.tensors:
             return inputs.horizon(spec, data.tensors[spec.state])
+    whole(horizon=horizon)
     return horizon or net.blueprint.horizon or 0
 
 
@@ -153,6 +155,11 @@ class Memory(NamedTuple):
 
 def step(net: Compiled, memory: Memory | None, given: Mapping[str, Any]) -> tuple[Memory, States]:
     """The memory for the next step, and the states at this one."""
+    if memory is not None and not isinstance(memory, Memory):
+        raise InputError(
+            f"`step` takes the memory that the step before gave, or None at the first; {_kind(memory)}\n"
+            "  memory, out = net.step(memory, x=…)"
+        )
     data = inputs.read(_at_one_step(net), given)
     net.settle_by(_at_one_step(net), data)
     code, like, specs, shapes = net.code, net.reference, net.inputs, net.settled.shapes
@@ -176,6 +183,10 @@ def step(net: Compiled, memory: Memory | None, given: Mapping[str, Any]) -> tupl
     with precision.arithmetic(like):
         after, found = generated.call(code, "step", memory.rows, *rows)
     return Memory(memory.batch, after, shapes), States(precision.given_out(found, like), {}, net.blueprint.names)
+
+
+def _kind(given: object) -> str:
+    return "these are the states beside it" if isinstance(given, States) else f"this is a {type(given).__name__}"
 
 
 def _check_memory(held: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:

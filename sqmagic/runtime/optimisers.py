@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +93,15 @@ def optimiser(
         _check(chosen, parameters, taken)
     first = [_made(chosen, rest, lr)] if rest else []
     return Optimiser((*first, *own), tuple(clipped), first[0] if first else None)
+
+
+def without_effect(moves: Optimiser, **asked: Any) -> None:
+    """Warns of what was asked of an optimiser that no layer takes, as all have one of their own."""
+    named = [f"`{name}`" for name, value in asked.items() if value is not None]
+    if named and moves.parts and moves.shared is None:
+        have = "has no effect" if len(named) == 1 else "have no effect"
+        words = f"{' and '.join(named)} {have}: the program gives every layer an optimiser of its own, with its rate"
+        warnings.warn(words, stacklevel=4)  # where `fit` or `train_on` is called
 
 
 def _check(chosen: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], taken: set[str]) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sqmagic.runtime import generated
+from sqmagic.runtime.amounts import real, whole
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.environments import Environment, environment
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.live import Live, live
-from sqmagic.runtime.optimisers import Optimiser, optimiser
+from sqmagic.runtime.optimisers import Optimiser, optimiser, without_effect
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
 from sqmagic.runtime.turned import turned
@@ -84,10 +86,12 @@ class _NotFinite(Exception):
 
 def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
     """Acts and learns until `steps` more steps are made; goes on with the former run if no environment is named."""
+    _are_numbers(settings)
     counts = (settings.steps, settings.batch, settings.horizon, settings.epochs, settings.minibatches)
     if min(count for count in counts if count is not None) < 1:
         raise InputError("`steps`, `batch`, `horizon`, `epochs` and `minibatches` must be at least 1")
     with _chance(net, source, settings) as run:
+        without_effect(run.moves, lr=settings.lr, optimizer=settings.optimizer)
         was_training, history = net.training, run.history
         history.interrupted, history.stopped = False, None
         with live(history, settings.steps, settings.progress) as shown:
@@ -101,6 +105,12 @@ def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
                 run.moves.zero_grad()
                 net.train(was_training)
     return history
+
+
+def _are_numbers(s: Settings) -> None:
+    whole(steps=s.steps, batch=s.batch, horizon=s.horizon, epochs=s.epochs, minibatches=s.minibatches)
+    whole(warmup=s.warmup, seed=s.seed)
+    real(lr=None if callable(s.lr) else s.lr, until=s.until)
 
 
 @contextmanager
@@ -255,7 +265,8 @@ def _in_one_call(net: Compiled, run: Run, trains: Training, memory: Any, setting
     run.history.losses += found.losses
     if found.stopped:
         value = run.history.losses.pop()
-        raise _not_finite(run, value, turned(trains.values(generated.rows(net.code)), generated.rows(net.code)))
+        rows = generated.rows(net.code)
+        raise _not_finite(run, value, turned(trains.values(rows), rows, written=partial(_name, net)))
 
 
 def _rate(run: Run, share: float) -> None:
@@ -291,7 +302,7 @@ def _learn(net: Compiled, run: Run, recorded: dict[str, Tensor], good: Weights) 
         with torch.no_grad():
             given = {names[state]: rows for state, rows in recorded.items()}
             states = generated.Values(generated.call(code, "forward", **given))
-        found = turned(((state, states[state]) for state in states), generated.rows(code))
+        found = turned(((s, states[s]) for s in states), generated.rows(code), written=partial(_name, net))
         good.restore()
         raise _not_finite(run, value, found)
     good.take_now()
@@ -300,6 +311,14 @@ def _learn(net: Compiled, run: Run, recorded: dict[str, Tensor], good: Weights) 
     if generated.has(code, "follow"):
         generated.call(code, "follow")
     run.history.losses.append(value)
+
+
+def _name(net: Compiled, state: str) -> str:
+    """What a window keeps of A is `old(A)` in the program, and what it keeps of no state `old(…)`."""
+    stem, point, last = state.rpartition(".")
+    if state in net.blueprint.names or not point or "old" not in (stem, last):
+        return state
+    return f"old({stem})" if last == "old" else "old(…)"
 
 
 def _not_finite(run: Run, value: float, why: str) -> _NotFinite:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from sqmagic.runtime import calling, generated
+from sqmagic.runtime.amounts import real, whole
 from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
 from sqmagic.runtime.blueprint import Transforms
 from sqmagic.runtime.compiled import Compiled
@@ -24,7 +25,7 @@ from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.live import Live, live
-from sqmagic.runtime.optimisers import Optimiser, optimiser
+from sqmagic.runtime.optimisers import Optimiser, optimiser, without_effect
 from sqmagic.runtime.turned import turned
 from sqmagic.runtime.weights import Weights
 
@@ -52,6 +53,8 @@ class _NotFinite(Exception):
 
 def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: Settings) -> History:
     """Trains a net and puts it back into the mode in which it was."""
+    whole(epochs=settings.epochs, batch=settings.batch, horizon=settings.horizon, seed=settings.seed)
+    real(lr=settings.lr)
     if settings.epochs < 0 or settings.batch < 1:
         raise InputError("`epochs` must not be negative, and `batch` at least 1")
     if not torch.is_grad_enabled():
@@ -62,6 +65,7 @@ def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: S
     held_out = None if validation is None else _batches(net, validation, None, settings)
     rate = RATE if settings.lr is None else settings.lr
     moves = optimiser(dict(net.named_parameters()), settings.updates, settings.optimizer, rate)
+    without_effect(moves, lr=settings.lr, optimizer=settings.optimizer)
     history, was_training = History(), net.training
     total = None if data.count is None else data.count * settings.epochs
     with _own_chance(settings.seed), live(history, total, settings.progress) as shown:

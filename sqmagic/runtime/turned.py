@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,14 +13,17 @@ def turned(
     rows: Mapping[str, tuple[int, int]],
     given: Collection[str] = (),
     lengths: Tensor | None = None,
+    written: Callable[[str], str] = str,
 ) -> str:
-    """In words, the first of some states that is not finite, at its first step; `given` are those of the data."""
+    """In words, the first of some states that is not finite, at its first step; `given` are those of the data, and
+    `written` gives the name that a state has in the program."""
     for state, value in states:
         steps = _not_finite_steps(value, rows.get(state), lengths)
         if steps is not None:
             where = "" if state not in rows else f" at t = {steps}"
             what = "NaN" if bool(value.isnan().any()) else "infinite"
-            return f"the first state that is not finite is `{state}`{where}, {what}{' in the data' * (state in given)}"
+            data = " in the data" * (state in given)
+            return f"the first state that is not finite is `{written(state)}`{where}, {what}{data}"
     return "every state is finite, so it is the loss itself that is not"
 
 
