@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqmagic.equations.shapes.classes import Given, Reason, Said
 from sqmagic.equations.shapes.unknowns import Fault, Form, Side, Unknowns
 from sqmagic.equations.show import show
-from sqmagic.equations.system import Apply, Expr, children, with_children
+from sqmagic.equations.system import Apply, Expr, Fixed, Last, Range, Read, children, with_children
 from sqmagic.notation.problems import Problem
 
 MOST_LINES = 10
@@ -40,7 +40,29 @@ def problem(unknowns: Unknowns, fault: Fault) -> Problem:
     for i, side in enumerate(fault.sides):
         head = f"{say(side.said)} is" if side.said is not None else heads[i].format(*words)
         notes += _headed(f"{head} {side.text}", _shortened(_side_lines(unknowns, side)))
+    notes += _in_numbers(unknowns, fault.sides)
     return Problem(why.code, clash.format(*words, a=a, b=b), why.span, tuple(notes))
+
+
+def _in_numbers(unknowns: Unknowns, sides: Sequence[Side]) -> Iterator[str]:
+    """Where the rows of `x_{1:T}` must be a number: how the range is written that has so many."""
+    match [side.dimension for side in sides]:
+        case [int(a), int(b)]:
+            pairs = ((a, unknowns.dimensions.get(b)), (b, unknowns.dimensions.get(a)))
+        case _:
+            return
+    for dimension, count in pairs:
+        _, given = unknowns.dimensions.chain(dimension)
+        read = None if given is None else next((said for said in given.reason.about if isinstance(said, Read)), None)
+        if read is None or not isinstance(count, int):
+            continue
+        match read.context:
+            case (Range(Fixed(first), Last(index)), *rest):
+                fixed = replace(read, context=(Range(Fixed(first), Fixed(first + count - 1)), *rest))
+                steps = f"`{index.upper()}` is known to a call alone"
+                yield f"{steps}; a range that has {count} rows is written in numbers: `{show(fixed)}`."
+            case _:
+                pass
 
 
 def _default(why: Reason) -> tuple[str, tuple[str, ...]]:
