@@ -47,7 +47,7 @@ def repaired(problem: Problem, source: Source) -> str | None:
         return None  # over several lines: which of them to paste over?
     if problem.before is not None:
         indent = line[: len(line) - len(line.lstrip())]
-        return f"{indent}{problem.before}\n{line}"
+        return "\n".join([*(indent + each for each in problem.before.split("\n")), line])
     if problem.instead is not None:
         return line[:column] + problem.instead + line[column + problem.span.stop - problem.span.start :]
     for gap in reversed(problem.bars):

@@ -8,7 +8,7 @@ what it reads past that is zero, or what the program gives there. A goal counts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
@@ -134,7 +134,8 @@ def _limits(name: str, span: Span, readings: Iterable[Reading], work: _Work) -> 
             return None
         match bound(read, reach, given):
             case Nowhere(reason):
-                work.refuse("SQ405", f"`{name}` is defined at no step: {reason}", span)
+                message = f"`{name}` is defined at no step: {reason}"
+                work.problems.append(_nowhere(message, read, name.rpartition(".")[0], span, work))
                 return None
             case Bound(first, last, horizon):
                 if first is not None and (low is None or first > low):
@@ -282,24 +283,39 @@ def _begins_too_late(number: int, read: Read, start: int, begins: int, work: _Wo
     match needed.context:
         case (Fixed(first),) if given is not None:
             work.problems.append(_earlier_rows(given, first, own, message, equation.span))
-        case (Fixed(first),) if (drawn := _drawn(read.state, first, work)) is not None:
-            note = f"noise is drawn from step 1 on; what is drawn before stands on a line of its own: `{drawn[0]}`."
-            work.problems.append(Problem("SQ405", message, equation.span, (note,), before="\n".join(drawn)))
+        case (Fixed(first),) if (drawn := _drawn(read.state, first, ".".join(equation.group), work)) is not None:
+            work.problems.append(_drawn_late(message, drawn, equation.span))
         case _:
             work.refuse("SQ405", message, equation.span, f"give `{own}` a value too, or `{show(needed)}`.")
 
 
-def _drawn(state: str, index: int, work: _Work) -> list[str] | None:
+def _nowhere(message: str, read: Read, within: str, span: Span, work: _Work) -> Problem:
+    """Something is read where it never is; of noise it is said how it is drawn there."""
+    match read.context[:1]:
+        case (Fixed(first) | Range(Fixed(first)),) if read.state in work.reach:
+            drawn = _drawn(read.state, first, within, work)
+            return Problem("SQ405", message, span) if drawn is None else _drawn_late(message, drawn, span)
+        case _:
+            return Problem("SQ405", message, span)
+
+
+def _drawn_late(message: str, drawn: Sequence[str], span: Span) -> Problem:
+    note = f"noise is drawn from step 1 on; what is drawn before stands on a line of its own: `{drawn[0]}`."
+    return Problem("SQ405", message, span, (note,), before="\n".join(drawn))
+
+
+def _drawn(state: str, index: int, within: str, work: _Work) -> list[str] | None:
     """The lines that draw earlier the noise for whose lack a state is not there at an index; None if it lacks
-    something else, or the noise is a macro's own."""
+    something else, or the noise is not of the same macro as what lacks it."""
     known = work.facts.definers
     for _ in work.system.equations:  # at most so far from the noise
         value = work.system.equations[known.running[state]].value if state in known.running else None
-        if value is None or "." in state:
+        if value is None:
             return None
         if isinstance(value, Apply) and value.op == "gauss":
-            points = range(index, work.reach[state].low)
-            return [f"gauss() -> {show_state(state, (Fixed(n),))}" for n in points][:8]
+            macro, _, name = state.rpartition(".")
+            lines = [f"gauss() -> {show_state(name, (Fixed(n),))}" for n in range(index, work.reach[state].low)]
+            return lines[:8] if macro == within and lines else None
         late = {at for read in reads(value) for at in _late(read, index, work)}
         if len(late) != 1:
             return None
