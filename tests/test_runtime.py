@@ -924,6 +924,11 @@ def test_a_layer_of_a_recurrence_may_be_replaced() -> None:
     assert parametrized.get_parameter("A.parametrizations.weight.original0").grad is not None
 
 
+def test_more_parameters_than_there_is_memory_for_are_refused_in_words() -> None:
+    with pytest.raises(UnsupportedError, match="there is no memory for so many parameters"):
+        compiled("x_t : 2000000000\nx_t --[F]-> p_t => x_t")
+
+
 def test_what_is_no_number_is_refused_in_words() -> None:
     module, data = net(RNN), {"x": torch.randn(4, 2, 3), "y": torch.randn(4, 2, 2)}
     for asked in ({"epochs": 1.5}, {"batch": "8"}, {"horizon": 2.5}, {"seed": 1.5}, {"epochs": True}):

@@ -14,13 +14,22 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import module as _every
 
+from sqmagic.runtime.errors import UnsupportedError
 from sqmagic.runtime.later import LeftOut
 
 
 def build(source: str, name: str, modules: Mapping[str, nn.Module]) -> nn.Module:
-    """The class of the source with new parameters; `modules` are the torch modules that it calls, by name."""
+    """The class of the source with new parameters; `modules` are the torch modules that it calls, by name. Raises
+    UnsupportedError where there is no memory for so many parameters."""
     arguments = {re.sub(r"\W", "_", key): module for key, module in modules.items()}
-    module: nn.Module = _class(source, name)(**arguments)
+    kind = _class(source, name)
+    try:
+        module: nn.Module = kind(**arguments)
+    except RuntimeError as error:
+        if re.search("allocate memory|out of memory|calculation overflowed", str(error)) is None:
+            raise
+        why = str(error).partition("\n")[0]
+        raise UnsupportedError(f"there is no memory for so many parameters: smaller sizes need less\n  {why}") from None
     return module
 
 
