@@ -62,6 +62,8 @@ class Lowering:
                 return Apply("neg", (self.value(operand),), span=e.span)
             case Name():
                 return self._name(e)
+            case Binary("/", Number() | Negative(Number()), Number(0.0)):
+                raise Fault(Problem("SQ242", f"`{show_expression(e)}` divides a number by zero", e.span))
             case Binary(operator, left, right):
                 return Apply(_OPERATORS[operator], (self.value(left), self.value(right)), span=e.span)
             case Bar(parts):
