@@ -9,6 +9,8 @@ from dataclasses import astuple, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sqmagic.acted import Acted, generate_acted, stored
 from sqmagic.calculus.phases import acts, opaque
 from sqmagic.calculus.rewrite import Rewrite
