@@ -32,6 +32,19 @@ c_t|s_{t-1} --[G|tanh]-> s_t
 s_t --[O]-> p_t => x_t
 U : 5 -> 4
 """,
+    "attention of a decoder": """
+x_t : 3
+y_t : 4
+w : 5
+0 -> d_0
+x_t --[E|tanh]-> e_t
+softmax(e_{1:T} @ d_{t-1}) @ e_{1:T} -> c_t
+softmax(e_{1:T} @ w) @ tanh(e_{1:T} - w) + max(w) * d_{t-1} * e_T -> b_t
+softmax(d_{t-1} @ transpose(e_{1:T} * e_{1:T})) @ e_{1:T} -> a_t
+c_t|b_t|a_t|e_T|x_1|d_{t-1} --[D|tanh]-> d_t
+d_t --[O]-> p_t => y_t
+D : 28 -> 5
+""",
     "mlp": """
 X --[M_1|relu]-> h_1 --[M_2]-> p => y
 X : 4

@@ -55,6 +55,17 @@ def test_every_operator_has_a_rule_or_is_refused_in_words() -> None:
     assert not set(RULES) & set(REFUSED)
 
 
+def test_rows_that_are_the_same_at_all_steps_are_taken_once() -> None:
+    source = emitted(PROGRAMS["attention of a decoder"]).source.partition("def loss")[0]
+    before, _, loop = source.partition("for t in range(1, T + 1):")
+    loop = loop.partition("torch.stack")[0]
+    assert "e_rows = e[0:T].transpose(0, 1).contiguous()" in before
+    assert "e_row = row(e, end - 1)" in before
+    assert loop.count("e_rows") == 3
+    assert loop.count("e_row ") == 1
+    assert "e[" not in loop
+
+
 def test_an_lstm_is_one_loop_and_the_rest_is_computed_at_once() -> None:
     forward = emitted(LSTM).source.partition("def loss")[0]
     loops = [line for line in forward.split("\n") if line.strip().startswith("for t")]

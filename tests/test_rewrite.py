@@ -209,6 +209,20 @@ def rules_of(text: str) -> Counter[str]:
     return Counter(r.rule for r in optimised(made.system, made.shapes).rewrites)
 
 
+def test_what_is_made_of_a_range_that_all_steps_have_is_computed_before_the_loop() -> None:
+    made = emitted(PROGRAMS["attention of a decoder"])
+    hoisted = [r for r in optimised(made.system, made.shapes).rewrites if r.rule == "hoist"]
+    assert [show_equation(e) for r in hoisted for e in r.made] == [
+        "b.in = softmax(e_{1:T} @ w) @ tanh(e_{1:T} - w)",
+        "a.in = transpose(e_{1:T} * e_{1:T})",
+        "d.in = D[:, 15:20] @ e_T + D[:, 20:23] @ x_1 + D.bias",
+    ]
+    scores = emitted("x_t : 3\nw : 3\n0 -> h_0\nmax(log_softmax(x_{1:T} @ w) * (x_{1:T} @ h_{t-1})) * x_t -> h_t")
+    found = optimised(scores.system, scores.shapes)
+    checked(scores.system, scores.shapes, found)
+    assert [show_equation(e) for r in found.rewrites for e in r.made] == ["h.in = log_softmax(x_{1:T} @ w)"]
+
+
 def test_the_log_of_an_lstm_says_how_each_gate_was_unfolded_split_and_hoisted() -> None:
     found = rules_of(LSTM)
     assert (found["def"], found["concat"], found["hoist"], found["stack"]) == (4, 4, 4, 4)

@@ -72,7 +72,7 @@ def equal(one: Expr, other: Expr, known: Known) -> bool:
     """Whether two expressions have one shape and one normal form. Raises NoForm."""
     if known.shape(one) != known.shape(other):
         return False
-    if len(known.shape(one)) != 1:
+    if len(known.shape(one)) != 1 or known.shape(one)[0] < 0:
         return _whole(one, known, 0) == _whole(other, known, 0)
     width = known.width(one)
     ends = sorted(_cuts(one, known, 0) | _cuts(other, known, 0) | {0, width})

@@ -13,7 +13,7 @@ from sqmagic.calculus.rewrite.forms import closed, columns, has_product, has_wei
 from sqmagic.calculus.rewrite.log import Condition, Rule, part
 from sqmagic.calculus.rewrite.stacking import functions, stack
 from sqmagic.calculus.terms import op
-from sqmagic.equations.system import Apply, Expr, Read, Weight, reads, shift, walk
+from sqmagic.equations.system import Apply, Expr, Range, Read, Weight, reads, runs, shift, walk
 
 # --- layers --------------------------------------------------------------------------------------
 
@@ -84,15 +84,23 @@ def _operand(expr: Expr) -> Expr | None:
 
 def hoist(site: Site) -> Found | None:
     """hoist: what multiplies by weights and needs nothing of the recurrence has a name, and is computed for all steps
-    at once. What costs little stays, for to read a row back costs as much."""
+    at once; so has what is made of a range that all steps have. What else costs little stays, for to read a row back
+    costs as much."""
     draft, expr = site.draft, site.expr
-    if not (has_product(expr) and reads(expr) and draft.free(expr) and pure(expr)) or draft.shape(expr) is None:
+    dear = has_product(expr) or _of_all_steps(expr)
+    if not (dear and reads(expr) and draft.free(expr) and pure(expr)) or draft.shape(expr) is None:
         return None
     if site.target.state in draft.made and not site.path:
         return None
     made, read = draft.name(draft.fresh(f"{site.target.state}.in"), expr)
     conditions = holds(made, "fresh", "pure", "free")
     return Found(read, (made,), conditions)
+
+
+def _of_all_steps(expr: Expr) -> bool:
+    """Whether something is made of a range and is the same at all steps: `transpose(e_{1:T})`."""
+    ranged = any(isinstance(index, Range) for r in reads(expr) for index in r.context)
+    return isinstance(expr, Apply) and ranged and not runs(expr)
 
 
 def common(site: Site) -> Found | None:

@@ -17,9 +17,9 @@ from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.names import free
 from sqmagic.emit.torch.place import Place, filled, real, translate
 from sqmagic.emit.torch.ranges import running, spans, with_names
-from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, moved, signed, step, window
+from sqmagic.emit.torch.reading import alike, bare, end, may_be_filled, moved, signed, step, still, window
 from sqmagic.equations.show import show_equation, show_target
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Range, Read, Running, Target, reads, shift
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Range, Read, Running, Target, reads, runs, shift
 from sqmagic.schedule.affine import Affine, affine
 from sqmagic.schedule.dependence import Component
 from sqmagic.schedule.domains import Interval
@@ -267,11 +267,13 @@ def _loop(facts: Facts, loop: _Loop) -> list[str]:
             empty.append(facts.name(state))
     if empty:
         lines.append(f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}")
+    standing = _standing_still(facts, loop)
+    lines += [f"{name} = {_taken_once(facts, read)}" for read, name in standing.items()]
     lines += _header(facts, loop)
     done: set[Equation] = set()
     for equation in loop.equations:
         parts = _parts(facts, loop, equation)
-        made = _in_parts(facts, loop, parts) if len(parts) > 1 else _in_loop(facts, loop, equation)
+        made = _in_parts(facts, loop, parts) if len(parts) > 1 else _in_loop(facts, loop, equation, standing)
         lines += [f"    {line}" for line in made if equation not in done]
         done.update(parts)
     lines += [line for s in loop.held for line in _collected(facts, s)]
@@ -354,14 +356,33 @@ def _reach(loop: _Loop, state: str) -> int:
     return max([0, *(i.offset for r in found for i in r.context if isinstance(i, Running))])
 
 
-def _in_loop(facts: Facts, loop: _Loop, equation: Equation) -> list[str]:
+def _standing_still(facts: Facts, loop: _Loop) -> dict[Read, str]:
+    """The names of rows that are the same at all steps, and so are taken once. Taken at each step, the way back would
+    make as many tensors of all rows, most of them 0."""
+    taken, own = {*facts.variables.values()}, {t.state for e in loop.equations for t in e.targets}
+    names: dict[Read, str] = {}
+    for read in dict.fromkeys(r for e in loop.equations for r in reads(e.value) if r.state not in own):
+        if read.context and not runs(read) and (read.state, read.context) not in facts.given:
+            word = "rows" if isinstance(read.context[0], Range) else "row"
+            names[read] = free(f"{facts.name(read.state)}_{word}", taken)
+            taken.add(names[read])
+    return names
+
+
+def _taken_once(facts: Facts, read: Read) -> str:
+    """`e[0:T].transpose(0, 1).contiguous()`: each example's rows side by side, as every step multiplies by them."""
+    ranged = isinstance(read.context[0], Range)
+    return still(facts, read).text + ".contiguous()" * ranged
+
+
+def _in_loop(facts: Facts, loop: _Loop, equation: Equation, standing: Mapping[Read, str]) -> list[str]:
     own = facts.computed[equation.targets[0].state]
     by = loop.shifts[equation]
     own, at = _moved(own, -by), moved("t", by)
     place = step(facts, frozenset(loop.held), {**loop.rows, **loop.passing}, own)
     names = [facts.name(t.state) + f"[{at}]" * (t.state in loop.held) for t in equation.targets]
     value = shift(equation.value, by)
-    stacked, place = _stacked_once(facts, loop, value, place)
+    stacked, place = _stacked_once(facts, loop, value, _with_names(place, standing))
     lines = [*stacked, *assigned(facts, replace(equation, value=value), place, names, show_equation(equation))]
     if loop.backward and facts.masked:
         held = [t.state for t in equation.targets if t.state in loop.held]
@@ -381,9 +402,13 @@ def _stacked_once(facts: Facts, loop: _Loop, value: Expr, place: Place) -> tuple
     for read in ranges:
         names[read] = free(f"{facts.name(read.state)}_rows", taken)
         taken.add(names[read])
+    return [f"{name} = {place.read(read).text}" for read, name in names.items()], _with_names(place, names)
+
+
+def _with_names(place: Place, names: Mapping[Read, str]) -> Place:
+    """A place where some of what is read has a name."""
     found = {read: replace(place.read(read), text=name, tight=ATOM) for read, name in names.items()}
-    lines = [f"{name} = {place.read(read).text}" for read, name in names.items()]
-    return lines, replace(place, read=lambda read: found.get(read) or place.read(read))
+    return replace(place, read=lambda read: found.get(read) or place.read(read))
 
 
 def _parts(facts: Facts, loop: _Loop, equation: Equation) -> list[Equation]:
