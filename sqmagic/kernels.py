@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from sqmagic.schedule.dependence import Dependence, dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
 from sqmagic.schedule.plan.beforehand import beforehand
+from sqmagic.schedule.plan.lengths import AS_IF, Differ, merged
 from sqmagic.schedule.plan.readouts import with_readouts
 from sqmagic.schedule.plan.reverse import Reverse, reverse
 from sqmagic.schedule.plan.scans import Held, Scan, scans
@@ -47,7 +49,8 @@ class ScanPage:
     """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes; the same
     of its way back, or why there is none. `outside` are the states that others read. `ready` is a method that
     computes what the scan is given besides, `made`, if there is any: the method's places go on with its results.
-    `matrices` are the shapes of states that are no vectors, `widths` how many components each state has.
+    `matrices` are the shapes of states that are no vectors, `widths` how many components each state has. Of what reads
+    ranges of T + `more` rows, `other` is the page as if they were another number; the text is for any.
     """
 
     scan: Scan
@@ -60,6 +63,8 @@ class ScanPage:
     made: tuple[str, ...] = ()
     matrices: Mapping[str, Shape] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
+    other: ScanPage | None = None
+    more: int = 0
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -80,15 +85,35 @@ def scan_pages(
 
     Of a program that acts (`recorded`) they are those of learning.
     """
-    wholes = {n: _whole(system, shapes, order, held, n, s) for n, s in scans(system, shapes, order, held).items()}
+    asked = scans(system, shapes, order, held)
+    whole_of = partial(_whole, system, shapes, order, held)
+    wholes = {n: whole_of(n, scan, AS_IF[0]) for n, scan in asked.items()}
     found = {n: whole for n, whole in wholes.items() if whole is not None}
     methods = scan_methods(system, shapes, order, held, faster, found, recorded=recorded)
     made = {}
     for number, whole in found.items():
         page = _page(whole, methods[number])
+        if page is not None and whole.more is not None:
+            other = whole_of(number, asked[number], AS_IF[1])
+            page = _of_any_length(page, None if other is None else _page(other, methods[number]), whole)
         if page is not None:
             made[number] = page
     return made
+
+
+def _of_any_length(page: ScanPage, other: ScanPage | None, whole: _Whole) -> ScanPage | None:
+    """A page for ranges of any number of rows from two, each for a number of its own."""
+    assert whole.more is not None, "there are ranges"
+    if other is None or isinstance(page.back, str) or isinstance(other.back, str):
+        return None
+    beside = whole.more - (whole.scan.steps.last - whole.scan.steps.first + 1)
+    rows = f"(s->steps {'+' if beside > 0 else '-'} {abs(beside)})" if beside else "s->steps"
+    (way, apart, text, interface), (*_, also, _) = page.back, other.back
+    try:
+        back = (way, apart, merged(text, also, rows), interface)
+        return replace(page, page=merged(page.page, other.page, rows), back=back, other=other, more=whole.more)
+    except Differ:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +128,16 @@ class _Whole:
     number: int
     scan: Scan
     made: tuple[str, ...] = ()
+    told: Shapes | None = None
+    more: int | None = None
 
 
 def _whole(
-    system: System, shapes: Shapes, order: Dependence, held: Domains, number: int, scan: Scan | str
+    system: System, shapes: Shapes, order: Dependence, held: Domains, number: int, scan: Scan | str, rows: int
 ) -> _Whole | None:
     if isinstance(scan, Scan):
         return _Whole(system, shapes, order, held, number, scan)
-    named = beforehand(system, shapes, order.components[number])
+    named = beforehand(system, shapes, order.components[number], rows)
     if named is None:
         return None
     anew = dependence(named.system)
@@ -122,9 +149,9 @@ def _whole(
     if anew.problems or steps.problems or any(steps.states[s] != held.states[s] for s in states):
         return None
     found = scans(named.system, named.shapes, anew, steps).get(again)
-    return (
-        _Whole(named.system, named.shapes, anew, steps, again, found, named.made) if isinstance(found, Scan) else None
-    )
+    if not isinstance(found, Scan):
+        return None
+    return _Whole(named.system, named.shapes, anew, steps, again, found, named.made, named.told, named.more)
 
 
 def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
@@ -132,7 +159,7 @@ def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
     system, shapes, scan, ready = whole.system, whole.shapes, whole.scan, None
     given = [name for name in whole.made if name in scan.rows or name in {still.state for still in scan.stills}]
     if given:
-        ready = prepared_method(system, shapes, whole.order, whole.held, method, whole.made, given)
+        ready = prepared_method(system, whole.told or shapes, whole.order, whole.held, method, whole.made, given)
         if ready is None:
             return None
         more: dict[tuple[str, Context], int] = {(name, ()): len(method.arguments) + n for n, name in enumerate(given)}
@@ -194,6 +221,15 @@ def _here(read: Read) -> bool:
 
 def program_of(page: ScanPage) -> ScanProgram:
     """A scan as what runs takes it."""
+    from sqmagic.runtime.kernels import program as kernel
+
+    found = _program_of(page)
+    if page.other is None:
+        return found
+    return replace(found, ranged=kernel.Ranged(page.more, AS_IF, _program_of(page.other)))
+
+
+def _program_of(page: ScanPage) -> ScanProgram:
     from sqmagic.runtime.kernels import program as kernel
 
     scan, method, interface = page.scan, page.method, page.interface

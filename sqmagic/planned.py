@@ -22,6 +22,7 @@ from sqmagic.kernels import ScanPage
 from sqmagic.schedule.dependence import Dependence
 from sqmagic.schedule.domains import Domains
 from sqmagic.schedule.plan.facts import Cost, Part, convolved, phases_of, plan
+from sqmagic.schedule.plan.lengths import merged
 
 
 def planned(
@@ -42,12 +43,22 @@ def planned(
         reverse, page = costs.get(part.number), pages.get(part.number)
         if page is not None and page.made:
             early = f"{len(page.made)} beforehand, at all steps at once"
-            part = replace(part, phases=(early, *phases_of(page.scan)), why_not="")
+            part = replace(part, phases=(early, *_phases(page)), why_not="")
         phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
         kept = () if page is None or reverse is None else tuple(dict.fromkeys(_kept(page, shapes)))
         method = "" if page is None else page.method.name
         found.append(replace(part, phases=phases, reverse=reverse, kept=kept, method=method))
     return tuple(found)
+
+
+def _phases(page: ScanPage) -> Iterator[str]:
+    """A line for each group of each phase; what has a component for each step of a range is T wide, or `8 * T`."""
+    if page.other is None:
+        yield from phases_of(page.scan)
+        return
+    rows = "T" if not page.more else f"(T {'+' if page.more > 0 else '-'} {abs(page.more)})"
+    for one, other in zip(phases_of(page.scan), phases_of(page.other.scan), strict=True):
+        yield merged(one, other, rows, within=False)
 
 
 def _kept(page: ScanPage, shapes: Shapes) -> Iterator[str]:

@@ -452,6 +452,39 @@ h_{t-1} * q_t[a_t] + log(q_t[a_t]) * q_t + entropy(q_t) * t / T -> h_t
 h_t : 4
 h_t => x_t
 """,
+    "attending": """
+x_t : 3
+0 -> d_0
+x_t --[E|tanh]-> e_t
+softmax(e_{1:T} @ d_{t-1}) @ e_{1:T} -> c_t
+c_t|d_{t-1} --[D|tanh]-> d_t
+d_t --[O]-> p_t => x_t
+D : 10 -> 5
+""",
+    "attending_to_some": """
+x_t : 3
+v : param(4)
+0 -> d_0
+x_t --[E|tanh]-> e_t
+softmax(tanh(W(d_{t-1}) + U(e_{2:T})) @ v) @ e_{2:T} -> c_t
+mean(e_{1:T-1} @ d_{t-1}) * d_{t-1} + c_t -> b_t
+b_t|d_{t-1} --[D|tanh]-> d_t
+max(e_{2:T} * e_{2:T} @ d_t) -> g_t
+d_t|g_t --[O]-> p_t => x_t
+U : 5 -> 4
+D : 10 -> 5
+""",
+    "attending_by_matrices": """
+x_t : 3
+0 -> S_0
+0.5 -> g_0
+x_t --[E|tanh]-> e_t
+0.9*S_{t-1} + outer(x_t, transpose(e_{1:T}) @ (e_{1:T} @ (S_{t-1} @ x_t))) -> S_t
+S_t : 3x3
+g_{t-1} * sigmoid(mean(e_{1:T} @ x_t)) + sum(softmax(transpose(e_{1:T})) @ (e_{1:T} @ g_{t-1})) * x_t -> g_t
+g_t : 3
+S_t @ g_t => x_t
+""",
     "dropped": """
 x_t : 3
 0 -> h_0

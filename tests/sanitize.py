@@ -12,20 +12,24 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from emitted import emitted
-from programs import ENDS, PROGRAMS
+from programs import ENDS, IN_LOOPS, PROGRAMS
 from test_kernels import CELLS
 from uneven import unevenly
 
 from sqmagic.emit.c import engine
 from sqmagic.emit.c.write import Interface
+from sqmagic.kernels import ScanPage
 from sqmagic.pipeline import Sizes, generate, understand
+from sqmagic.schedule.plan.lengths import merged
 from sqmagic.schedule.plan.nodes import Row
 from sqmagic.schedule.plan.reverse import Reverse, Rows
 from sqmagic.schedule.plan.scans import Scan
 
 SUBJECTS = PROGRAMS | ENDS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
+SUBJECTS |= {name: IN_LOOPS[name] for name in ("attending", "attending_by_matrices")}
 SUBJECTS |= {f"wide {name}": CELLS[name].format(inputs=131, width=133) for name in ("lstm", "gru")}
 FLAGS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -50,8 +54,11 @@ ENDS_OF_EXAMPLES = [
 ]
 
 
-def pages(text: str) -> list[tuple[Scan, Reverse | None, str, Interface]]:
-    """Every scan of a program, forward and back, with the way back that it is part of."""
+Called: TypeAlias = tuple[Scan, Reverse | None, str, Interface]
+
+
+def scan_pages(text: str) -> tuple[ScanPage, ...]:
+    """Every scan of a program."""
     widths = random.Random(len(text)).choice((1, 3, 17, 33))
     made = emitted(text, width=widths)
     known = understand(text)
@@ -59,13 +66,24 @@ def pages(text: str) -> list[tuple[Scan, Reverse | None, str, Interface]]:
     from sqmagic.equations.shapes import DataShape
 
     data = {s: DataShape(shape, s in made.shapes.integers, made.shapes.classes.get(s)) for s, shape in told.items()}
-    found = []
-    for page in generate("net", known, Sizes(width=widths), data, kernels=True).pages:
-        found.append((page.scan, None, page.page, page.interface))
-        if not isinstance(page.back, str):
-            way, _, back, interface = page.back
-            found.append((way.backward, way, back, interface))
-    return found
+    return generate("net", known, Sizes(width=widths), data, kernels=True).pages
+
+
+def there_and_back(page: ScanPage) -> Iterator[Called]:
+    """A scan forward and back, with the way back that it is part of."""
+    yield (page.scan, None, page.page, page.interface)
+    if not isinstance(page.back, str):
+        way, _, back, interface = page.back
+        yield (way.backward, way, back, interface)
+
+
+def programs(text: str) -> Iterator[str]:
+    """Every scan of a program as a program of its own; of what reads ranges, for any number of rows."""
+    for page in scan_pages(text):
+        more = page.more - (page.scan.steps.last - page.scan.steps.first + 1)
+        for one, other in zip(there_and_back(page), there_and_back(page.other or page), strict=True):
+            first, second = (driver(scan, way, interface) for scan, way, _, interface in (one, other))
+            yield one[2] + merged(first, second, f"(steps + {more})")
 
 
 def asked(way: Reverse, interface: Interface) -> Iterator[tuple[str, str]]:
@@ -77,6 +95,7 @@ def asked(way: Reverse, interface: Interface) -> Iterator[tuple[str, str]]:
         yield interface.gradients[parameter], str(count)
     for state, gradient in {**way.inputs, **way.stills}.items():
         widths = [width for *_, width in gradient.throughs] + [r.width for r, _ in gradient.rows]
+        widths += [o.left.width * max(o.column + o.right.width for o in gradient.outers) for o in gradient.outers]
         width = (widths + [r.width for r in gradient.sums] + [1])[0]
         yield interface.gradients[state], f"{'(steps + 1) * ' * (state in way.inputs)}batch * {width}"
 
@@ -171,12 +190,12 @@ def check(
 ) -> int:
     """How many scans were run; ends where a sanitizer tells something."""
     count = 0
-    for scan, way, page, interface in pages(text):
+    for program in programs(text):
         for kind in kinds:
             for name, header in unevenly(engine()) if kind == UNEVENLY else engine():
                 (folder / name).write_text(header)
             source, made = folder / "scan.c", folder / "scan"
-            source.write_text(page + driver(scan, way, interface))
+            source.write_text(program)
             strict = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")
             flags = ("-std=gnu11", optimised, "-g", machine, *strict, "-DSQ_PTHREADS", "-pthread")
             command = ["gcc", *flags, *FLAGS[which], *kind, str(source), "-o", str(made), "-lm"]

@@ -37,6 +37,7 @@ from sqmagic.runtime.kernels.scan import bind
 from sqmagic.runtime.net import Net
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import domains
+from sqmagic.schedule.plan.lengths import Differ, merged
 
 LSTM = """
 x_t : {inputs}
@@ -218,6 +219,43 @@ def test_programs_are_computed_and_trained_as_by_torch(name: str, steps: int, ba
     states = [s for s in outside(compiled) if want[s].is_floating_point()]
     same(gradients(compiled, given, states), gradients(plain, given, states))
     by_c(compiled)
+
+
+@pytest.mark.parametrize("name", ["attending", "attending_to_some", "attending_by_matrices"])
+def test_one_net_reads_ranges_of_any_number_of_rows(name: str) -> None:
+    made = emitted(IN_LOOPS[name])
+    compiled, plain = pair(IN_LOOPS[name], random_inputs(made, 4, 3))
+    for steps, batch in ((2, 3), (19, 2), (3, 70), (40, 1), (2, 3)):
+        given = random_inputs(made, steps, batch, seed=steps)
+        states = outside(compiled)
+        same(gradients(compiled, given, states), gradients(plain, given, states))
+        by_c(compiled)
+
+
+def test_a_range_without_rows_is_left_to_torch() -> None:
+    text = IN_LOOPS["attending"].replace("e_{1:T}", "e_{2:T}")
+    given = random_inputs(emitted(text), 1, 3)
+    compiled, plain = pair(text, given)
+    same(gradients(compiled, given, ["c", "d"]), gradients(plain, given, ["c", "d"]))
+    assert "a range that it reads has no rows" in compiled._scans[0].report.path
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "whole"),
+    [
+        ("real a[3000009]; /* 7 */", "real a[3000099]; /* 7 */", "real a[(3 * n)]; /* 7 */"),
+        ("x / (real)1000003.0 + 1000003", "x / (real)1000033.0 + 1000003", "x / (real)(n) + 1000003"),
+        ("a[1000004]", "a[1000034]", None),
+        ("a[1000003]", "b[1000033]", None),
+        ("a[3] + b", "a[3] + b + 1", None),
+    ],
+)
+def test_what_is_written_for_two_numbers_of_rows_tells_what_is_for_any(one: str, other: str, whole: str | None) -> None:
+    if whole is not None:
+        assert merged(one, other, "n") == whole
+        return
+    with pytest.raises(Differ):
+        merged(one, other, "n")
 
 
 def cell_inputs(name: str, steps: int, batch: int, inputs: int, width: int) -> dict[str, torch.Tensor]:

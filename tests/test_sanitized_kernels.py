@@ -36,6 +36,7 @@ def _needs(which: str) -> None:
         ("address", "gru", SINGLE),
         ("address", "norm_of_state", FREELY),
         ("address", "two_ends", SINGLE),
+        ("address", "additive attention", SINGLE),
         ("thread", "gru", FREELY),
         ("thread", "second_order", SINGLE),
         ("thread", "learned_end", FREELY),
@@ -76,9 +77,9 @@ def test_a_fault_is_told(
     """The sanitizers look at what these programs do: one that is put into a page ends it."""
     which, kind, right, wrong, told = FAULTS[fault]
     _needs(which)
-    scan, way, page, interface = sanitize.pages(sanitize.SUBJECTS["gru"])[0]
-    assert right in page
-    monkeypatch.setattr(sanitize, "pages", lambda text: [(scan, way, page.replace(right, wrong), interface)])
+    program = next(sanitize.programs(sanitize.SUBJECTS["gru"]))
+    assert right in program
+    monkeypatch.setattr(sanitize, "programs", lambda text: [program.replace(right, wrong)])
     with pytest.raises(subprocess.CalledProcessError):
         sanitize.check(sanitize.SUBJECTS["gru"], tmp_path, which, "-march=native", (kind,), "-O0")
     assert told in capfd.readouterr().err

@@ -208,8 +208,8 @@ def _differentiable(
     program = setting.ready.program
     if setting.by_torch is None:
         raise RuntimeError(
-            f"`{program.method}` ran as compiled code on what was drawn or looked up for it beforehand: its gradient "
-            "can neither be differentiated once more nor be taken for several results at once"
+            f"`{program.method}` ran as compiled code on what was drawn or looked up for it, or made of ranges, beforehand: "
+            "its gradient can neither be differentiated once more nor be taken for several results at once"
         )
     again = torch.is_grad_enabled()
     with torch.enable_grad():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,16 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranged:
+    """A scan that reads ranges of T + `more` rows: the page is for any number, the widths are as if they were the first
+    of the numbers `as_if`, and those of the `other` program as if they were the second."""
+
+    more: int
+    as_if: tuple[int, int]
+    other: ScanProgram
+
+
+@dataclass(frozen=True, slots=True)
 class ScanProgram:
     """A scan: the method of the generated class that it stands for, and what goes where.
 
@@ -92,6 +102,7 @@ class ScanProgram:
     ready: str = ""
     matrices: tuple[tuple[int, tuple[int, ...]], ...] = ()
     widths: tuple[tuple[int, int], ...] = ()
+    ranged: Ranged | None = None
 
     @property
     def pages(self) -> tuple[Page, ...]:
@@ -132,3 +143,27 @@ class Backward:
     parameters: tuple[tuple[str, str], ...]
     arguments: tuple[tuple[int, str, bool], ...]
     bases: tuple[tuple[int, str, str, int], ...]
+
+
+def of_rows(program: ScanProgram, rows: int) -> ScanProgram:
+    """The program with the widths that it has where its ranges have so many rows: each grows with them by as much as
+    from the first program to the other."""
+    ranged = program.ranged
+    assert ranged is not None, "it has ranges"
+    first, second = ranged.as_if
+
+    def sized(one: Any, other: Any) -> Any:
+        match one:
+            case int() if not isinstance(one, bool):
+                return one + (other - one) // (second - first) * (rows - first)
+            case tuple():
+                return tuple(map(sized, one, other))
+            case _ if is_dataclass(one) and not isinstance(one, type):
+                return replace(
+                    one, **{f.name: sized(getattr(one, f.name), getattr(other, f.name)) for f in fields(one)}
+                )
+            case _:
+                return one
+
+    found: ScanProgram = sized(replace(program, ranged=None), ranged.other)
+    return replace(found, ranged=ranged)

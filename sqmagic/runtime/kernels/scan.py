@@ -24,7 +24,7 @@ from sqmagic.runtime.graphs.recording import Call
 from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps
 from sqmagic.runtime.kernels.compiler import CannotCompile, libraries
 from sqmagic.runtime.kernels.function import Ready, Scan, Setting, forward, ready
-from sqmagic.runtime.kernels.program import ScanProgram, Weights
+from sqmagic.runtime.kernels.program import ScanProgram, Weights, of_rows
 from sqmagic.runtime.later import Later, LeftOut, as_matrix
 
 Method = Callable[..., Any]
@@ -35,6 +35,9 @@ _PLAIN = (nn.Linear, nn.LayerNorm, nn.Module)
 """Layers that do no more than their equation."""
 
 _TENSORS = (Tensor, nn.Parameter)
+
+MANY = 256
+"""Numbers of rows for which a program with ranges is kept."""
 
 NOTHING_TELLS = "nothing tells how many examples there are"
 
@@ -49,14 +52,15 @@ class Layer(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A scan of one class: its program, the method written for torch as what records it has it, the layers with its
-    weights, the shapes of these, and its pages as they are loaded, by the type of numbers and whether there is a way
-    back."""
+    weights, the shapes of these, and its pages as they are loaded, by the type of numbers, whether there is a way
+    back, and of how many rows ranges are; `sized` are programs by that number."""
 
     program: ScanProgram
     recorded: Recorded
     layers: tuple[Layer, ...]
     shapes: list[tuple[int, ...]]
-    loaded: dict[tuple[torch.dtype, bool], Ready] = field(default_factory=dict)
+    loaded: dict[tuple[torch.dtype, bool, int], Ready] = field(default_factory=dict)
+    sized: dict[int, ScanProgram] = field(default_factory=dict)
 
     @property
     def method(self) -> Method:
@@ -97,14 +101,26 @@ class Bound:
             with_steps(states[name], OwnSteps(found.own[name].before, found.own[name].ends, rows))
         return next(iter(states.values())) if len(states) == 1 else states.values()
 
-    def ready(self, dtype: torch.dtype, differentiated: bool) -> Ready:
-        """Raises CannotCompile."""
-        found = self.loaded.get((dtype, differentiated))
+    def ready(self, dtype: torch.dtype, differentiated: bool, rows: int = 0) -> Ready:
+        """Where it reads ranges, for so many `rows`. Raises CannotCompile."""
+        found = self.loaded.get((dtype, differentiated, rows))
         if found is None:
-            pages = self.program.pages if differentiated else (self.program.page,)
+            program = self.of_rows(rows) if rows else self.program
+            pages = program.pages if differentiated else (program.page,)
             library, *back = libraries(pages, REALS[dtype])
-            found = self.loaded[dtype, differentiated] = ready(self.program, library, back[0] if back else None)
+            found = self.loaded[dtype, differentiated, rows] = ready(program, library, back[0] if back else None)
         return found
+
+    def of_rows(self, rows: int) -> ScanProgram:
+        """The program for ranges of so many rows. Raises CannotCompile."""
+        if rows < 1:
+            raise CannotCompile("a range that it reads has no rows")
+        if rows not in self.sized:
+            if len(self.sized) > MANY:  # widths of data that never come again
+                self.sized.clear()
+                self.loaded.clear()
+            self.sized[rows] = of_rows(self.program, rows)
+        return self.sized[rows]
 
 
 def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
@@ -128,7 +144,7 @@ def bind(kind: type[nn.Module], program: ScanProgram) -> Bound:
 def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Setting, list[Tensor], bool]:
     """What a call knows, its tensors (arguments, then weights), and whether they are to be differentiated. Raises
     CannotCompile where torch must compute."""
-    program = bound.program
+    program, rows = bound.program, 0
     if _module._global_forward_hooks or _module._global_forward_pre_hooks:
         raise CannotCompile("hooks wait for every module's call")
     for place, reason in program.beyond:
@@ -137,6 +153,9 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     if program.ready:
         _dtype([*(a for a in args if isinstance(a, Tensor)), *_weights(module, bound.layers)])
         args = [*args, *vars(type(module))[program.ready](module, *args)]
+    if program.ranged is not None:
+        rows = args[program.horizon] + program.ranged.more
+        program = bound.of_rows(rows)
     if program.matrices:
         args = _in_rows(program, args)
     arguments = {place: a for place, a in enumerate(args) if isinstance(a, Tensor)}
@@ -152,7 +171,7 @@ def _ready(bound: Bound, module: nn.Module, args: Sequence[Any]) -> tuple[Settin
     differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if differentiated and isinstance(program.backward, str):
         raise CannotCompile(f"gradients are asked for, and {program.backward}")
-    found = bound.ready(dtype, differentiated)
+    found = bound.ready(dtype, differentiated, rows)
     size = Size(args[program.horizon] + program.more, _batch(program, args), dtype)
     return Setting(found, size, tuple(arguments)), tensors, differentiated
 
