@@ -6,13 +6,13 @@ left as it is where the rules would change at which steps a state holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqmagic.calculus.rewrite import Optimised, Rewrite, optimise
 from sqmagic.emit.torch.write import Faster
 from sqmagic.equations.shapes import Shapes
-from sqmagic.equations.system import Running, System, reads
+from sqmagic.equations.system import Context, Running, System, reads
 from sqmagic.schedule.dependence import Component, Dependence, dependence
 from sqmagic.schedule.domains import Domains, Interval, domains
 
@@ -64,9 +64,13 @@ def _where_read(system: System, held: Domains, made: frozenset[str]) -> Domains:
     product would cost time, and with a weight that is not finite turn the adjoint of its operand, 0, into NaN.
     """
     states, equations = dict(held.states), list(held.equations)
+    readers: dict[str, list[tuple[int, Context]]] = {}
+    for number, equation in enumerate(system.equations):
+        for read in (r for r in reads(equation.value) if r.state in made):
+            readers.setdefault(read.state, []).append((number, read.context))
     for number, equation in reversed(list(enumerate(system.equations))):
         own = {t.state for t in equation.targets} & made & states.keys()
-        steps = [_asked_for(system, equations, state) for state in own]
+        steps = [_asked_for(equations, readers.get(state, ())) for state in own]
         if own and None not in steps:
             first, last = min(s.first for s in steps if s), max(s.last for s in steps if s)
             states |= dict.fromkeys(own, Interval(first, last))
@@ -74,16 +78,16 @@ def _where_read(system: System, held: Domains, made: frozenset[str]) -> Domains:
     return replace(held, states=states, equations=tuple(equations))
 
 
-def _asked_for(system: System, held: Sequence[Interval | None], state: str) -> Interval | None:
+def _asked_for(held: Sequence[Interval | None], readers: Iterable[tuple[int, Context]]) -> Interval | None:
     """From the first step at which a state is read to the last; None if that is not for each reader to say."""
     found = []
-    for equation, steps in zip(system.equations, held, strict=True):
-        for read in (r for r in reads(equation.value) if r.state == state):
-            match read.context:
-                case (Running(_, offset),) if steps is not None:
-                    found.append(Interval(steps.first + offset, steps.last + offset))
-                case _:
-                    return None
+    for number, context in readers:
+        steps = held[number]
+        match context:
+            case (Running(_, offset),) if steps is not None:
+                found.append(Interval(steps.first + offset, steps.last + offset))
+            case _:
+                return None
     return Interval(min(s.first for s in found), max(s.last for s in found)) if found else None
 
 

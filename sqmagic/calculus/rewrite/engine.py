@@ -6,8 +6,10 @@ or None for "not mine".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
 from sqmagic.calculus.rewrite.forms import now
@@ -21,7 +23,6 @@ from sqmagic.equations.system import (
     Expr,
     Read,
     Running,
-    System,
     Target,
     Weight,
     children,
@@ -36,14 +37,17 @@ _SCOPES = ("during", "window_sum", "batch_mean")
 
 @dataclass(slots=True)
 class Draft:
-    """A program while one of its recurrences is rewritten.
+    """A recurrence while it is rewritten: the equations of its states and what rules have named for it, in order.
 
-    `inside` are the states of the recurrence and those made from them; `made` all that rules have named. `promised`
-    is what a rule has in store for other sites, once it has been applied at one.
+    `shapes` are those of the whole program, and `taken` what no name may be besides. `inside` are the states of the
+    recurrence and those made from them; `made` all that rules have named. `promised` is what a rule has in store for
+    other sites, once it has been applied at one. `lines` are the equations of each state, and `standing` says in which
+    of those of the recurrence an expression stands, so that a rule looks at no others; `put_in` and `take_out` keep
+    both.
     """
 
-    system: System
-    equations: list[Equation]
+    index: str
+    taken: Container[str]
     shapes: dict[str, Shape]
     parameters: Mapping[str, Shape]
     inside: set[str]
@@ -51,18 +55,34 @@ class Draft:
     made: dict[str, None] = field(default_factory=dict)
     log: list[Rewrite] = field(default_factory=list)
     promised: dict[tuple[str, Target, Path], tuple[Expr, Expr]] = field(default_factory=dict)
+    equations: list[Equation] = field(default_factory=list)
+    lines: dict[str, list[Equation]] = field(default_factory=dict)
+    standing: dict[Expr, set[Target]] = field(default_factory=dict)
 
-    @property
-    def index(self) -> str:
-        return self.system.indices[0].name
+    def put_in(self, number: int, equation: Equation) -> None:
+        self.equations.insert(number, equation)
+        for state in dict.fromkeys(t.state for t in equation.targets):
+            self.lines.setdefault(state, []).append(equation)
+        for expr in self._looked_at(equation):
+            self.standing.setdefault(expr, set()).add(equation.targets[0])
 
-    def loop(self) -> list[Equation]:
-        """The equations of the recurrence, those made from it too."""
-        return [e for e in self.equations if any(t.state in self.inside and running(t) for t in e.targets)]
+    def take_out(self, number: int) -> None:
+        equation = self.equations.pop(number)
+        for state in dict.fromkeys(t.state for t in equation.targets):
+            self.lines[state].remove(equation)
+        for expr in self._looked_at(equation):
+            self.standing[expr].discard(equation.targets[0])
+
+    def _looked_at(self, equation: Equation) -> Iterator[Expr]:
+        return (expr for _, expr in places(equation.value)) if self.in_loop(equation) else iter(())
+
+    def in_loop(self, equation: Equation) -> bool:
+        """Whether an equation is of the recurrence, or made from it."""
+        return any(t.state in self.inside and running(t) for t in equation.targets)
 
     def line(self, state: str) -> Equation | None:
         """The only equation of a state that defines nothing else, if there is one."""
-        found = [e for e in self.equations if any(t.state == state for t in e.targets)]
+        found = self.lines.get(state, ())
         return found[0] if len(found) == 1 and len(found[0].targets) == 1 else None
 
     def free(self, expr: Expr) -> bool:
@@ -83,11 +103,9 @@ class Draft:
 
     def fresh(self, name: str) -> str:
         """A name like this one, of the same macro instance, that nothing has."""
-        taken = {*self.shapes, *self.made, *(i.state for i in self.system.inputs)}
-        taken |= {layer.name for layer in self.system.layers}
         full = name if name.startswith(".".join(self.group)) else ".".join([*self.group, name])
         count, found = 1, full
-        while found in taken:
+        while found in self.shapes or found in self.taken:
             count += 1
             found = f"{full}{count}"
         return found
@@ -131,9 +149,9 @@ def running(target: Target) -> bool:
 
 def everywhere(draft: Draft, rule: Rule, row: Row) -> None:
     """Applies a rule wherever it can be, an expression before its parts, until it can be nowhere."""
-    waiting = [e.targets[0] for e in draft.loop()]
+    waiting = deque(e.targets[0] for e in draft.equations if draft.in_loop(e))
     while waiting:
-        target = waiting.pop(0)
+        target = waiting.popleft()
         while (applied := _once(draft, rule, row, target)) is not None:
             waiting += [t for t in applied if running(t) and t.state in draft.inside]
 
@@ -146,7 +164,7 @@ def everywhere_in(draft: Draft, rule: Rule, row: Row, target: Target) -> None:
 
 def _once(draft: Draft, rule: Rule, row: Row, target: Target) -> tuple[Target, ...] | None:
     """At the first site of an equation that takes it; gives what was named."""
-    equation = next((e for e in draft.equations if target in e.targets), None)
+    equation = next((e for e in draft.lines.get(target.state, ()) if target in e.targets), None)
     if equation is None:
         return None
     for path, expr in places(equation.value):
@@ -170,7 +188,7 @@ def apply(draft: Draft, rule: Rule, equation: Equation, path: Path, found: Found
     place = (*path, *found.at)
     before = part(equation.value, place)
     assert before is not None, "a rule is applied where it was tried"
-    number = draft.equations.index(equation)
+    number = next(n for n, e in enumerate(draft.equations) if e is equation)
     for each in found.made:
         shape = draft.shape(each.value)
         assert shape is not None, "a rule names what has a shape"
@@ -180,28 +198,35 @@ def apply(draft: Draft, rule: Rule, equation: Equation, path: Path, found: Found
             draft.inside.add(each.targets[0].state)
     made = tuple(replace(each, group=equation.group) for each in found.made)
     changed = replace(equation, value=put(equation.value, place, found.after))
-    draft.equations[number : number + 1] = [*made, changed]
+    draft.take_out(number)
+    for at, each in enumerate([*made, changed], number):
+        draft.put_in(at, each)
     target = equation.targets[0]
     draft.log.append(Rewrite(rule, target, place, before, found.after, made, found.conditions, equation.line))
 
 
 def drop_unread(draft: Draft) -> None:
     """What rules have named and nobody reads any more."""
-    exprs = [g.value for g in draft.system.goals]
-    while True:
-        read = {r.state for e in [*(e.value for e in draft.equations), *exprs] for r in reads(e)}
-        gone = next((e for e in draft.equations if e.targets and _idle(e, read, draft)), None)
-        if gone is None:
-            return
-        draft.equations.remove(gone)
+    lines = dict(enumerate(draft.equations))
+    defining = {t.state: n for n, e in lines.items() for t in e.targets if t.state in draft.made}
+    read = Counter(r.state for e in draft.equations for r in reads(e.value))
+    idle = [n for n, e in lines.items() if e.targets and _idle(e, read, draft)]
+    heapify(idle)
+    while idle:
+        gone = lines[heappop(idle)]
+        draft.take_out(next(n for n, e in enumerate(draft.equations) if e is gone))
         target = gone.targets[0]
         draft.log.append(Rewrite("dead", target, (), gone.value, None, (), (Condition("unread", target.state),)))
         del draft.made[target.state], draft.shapes[target.state]
         draft.inside.discard(target.state)
+        for state in (r.state for r in reads(gone.value)):
+            read[state] -= 1
+            if not read[state] and state in draft.made and _idle(lines[defining[state]], read, draft):
+                heappush(idle, defining[state])
 
 
-def _idle(equation: Equation, read: set[str], draft: Draft) -> bool:
-    return all(t.state in draft.made and t.state not in read for t in equation.targets)
+def _idle(equation: Equation, read: Mapping[str, int], draft: Draft) -> bool:
+    return all(t.state in draft.made and not read[t.state] for t in equation.targets)
 
 
 def read_now(read: Read, draft: Draft) -> Equation | None:
@@ -212,9 +237,12 @@ def read_now(read: Read, draft: Draft) -> Equation | None:
     return equation
 
 
-def sites(draft: Draft) -> Sequence[Site]:
-    """Every place in the recurrence."""
-    return [Site(draft, e, path, expr) for e in draft.loop() for path, expr in places(e.value)]
+def sites_beside(draft: Draft, expr: Expr) -> Sequence[Site]:
+    """Every place in those equations of the recurrence in which an expression stands."""
+    targets = draft.standing.get(expr, set())
+    equations = {id(e) for t in targets for e in draft.lines[t.state] if e.targets[0] == t}
+    among = (e for e in draft.equations if id(e) in equations)
+    return [Site(draft, e, path, each) for e in among for path, each in places(e.value)]
 
 
 def dense(expr: Expr, draft: Draft) -> tuple[Expr, Expr | None] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqmagic.calculus.rewrite.engine import Draft, Found, Row, Site, dense, holds, read_now, sites
+from sqmagic.calculus.rewrite.engine import Draft, Found, Row, Site, dense, holds, read_now, sites_beside
 from sqmagic.calculus.rewrite.forms import closed, columns, has_product, has_weights, pure, summed
 from sqmagic.calculus.rewrite.log import Condition, Rule, part
 from sqmagic.calculus.rewrite.stacking import functions, stack
@@ -63,7 +63,7 @@ def affine(site: Site) -> Found | None:
     layer = dense(site.expr, site.draft)
     match site.expr:
         case Apply("dense", (operand,)) if layer is not None and not site.draft.free(operand):
-            if sum(_operand(s.expr) == operand for s in sites(site.draft)) < 2:
+            if sum(_operand(s.expr) == operand for s in sites_beside(site.draft, operand)) < 2:
                 return None
             weight, bias = layer
             product = op("matmul", weight, operand)
@@ -113,7 +113,7 @@ def common(site: Site) -> Found | None:
         return Found(draft.promised.pop(key)[1])
     if not site.path and site.target.state in draft.made:
         return None
-    others = [s for s in sites(draft) if s.expr == expr and (s.target, s.path) != (site.target, site.path)]
+    others = [s for s in sites_beside(draft, expr) if s.expr == expr and (s.target, s.path) != (site.target, site.path)]
     others = [s for s in others if s.path or len(s.equation.targets) == 1]
     if not others or draft.shape(expr) is None or not _top(site, others):
         return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqmagic.calculus.rewrite.engine import Draft, Found, Site, dense, holds, sites
+from sqmagic.calculus.rewrite.engine import Draft, Found, Site, dense, holds, sites_beside
 from sqmagic.calculus.rewrite.forms import closed, joined, part_of, pure, summed, terms
 from sqmagic.calculus.rewrite.log import part
 from sqmagic.calculus.terms import op
@@ -86,7 +86,8 @@ def stack(site: Site) -> Found | None:
     own = _gate(site)
     if own is None or _is_made_stack(site):
         return None
-    gates = [g for s in sites(draft) if (g := _gate(s)) is not None and g.key == own.key and not _is_made_stack(s)]
+    found = [g for s in sites_beside(draft, own.key[0]) if (g := _gate(s)) is not None and not _is_made_stack(s)]
+    gates = [g for g in found if g.key == own.key]
     if len(gates) < 2:
         return None
     gates.sort(key=lambda g: g.function)
@@ -173,7 +174,7 @@ def functions(site: Site) -> Found | None:
     if key in draft.promised and draft.promised[key][0] == site.expr:
         return Found(draft.promised.pop(key)[1])
     alike = sorted(
-        (found for s in sites(draft) if (found := _of_part(s)) is not None and found[:2] == own[:2]),
+        (found for s in sites_beside(draft, own[1]) if (found := _of_part(s)) is not None and found[:2] == own[:2]),
         key=lambda found: found[2],
     )
     run = _adjoining(alike, own)

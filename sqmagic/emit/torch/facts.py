@@ -44,6 +44,7 @@ class Facts:
     which of them a state is made from, `given` the points that have equations of their own. `like` is a tensor of the
     right dtype and device. `masked` says that examples may end before the window. `made` are names that rules have
     given, which no result shows; `weights` those of them that parameters alone make, the same for all examples.
+    `readers` are the numbers of the equations that read a state, and None for a goal.
     """
 
     system: System
@@ -63,6 +64,7 @@ class Facts:
     masked: bool
     made: frozenset[str]
     weights: frozenset[str]
+    readers: Mapping[str, frozenset[int | None]]
 
     def name(self, state: str, context: Context = ()) -> str:
         return self.variables[state, context]
@@ -94,7 +96,17 @@ def gather(
         masked=not recorded and bool(system.indices) and not to_the_end(system),
         made=made,
         weights=frozenset(_weights(system, made)),
+        readers=_readers(system),
     )
+
+
+def _readers(system: System) -> dict[str, frozenset[int | None]]:
+    found: dict[str, set[int | None]] = {}
+    exprs = [*((n, e.value) for n, e in enumerate(system.equations)), *((None, g.value) for g in system.goals)]
+    for number, expr in exprs:
+        for read in reads(expr):
+            found.setdefault(read.state, set()).add(number)
+    return {state: frozenset(numbers) for state, numbers in found.items()}
 
 
 def _weights(system: System, made: frozenset[str]) -> set[str]:

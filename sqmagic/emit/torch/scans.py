@@ -45,17 +45,18 @@ def scan_method(facts: Facts, states: Sequence[str], region: Sequence[Component]
     """
     lines = [line for component in region for line in statements(facts, component)]
     own = {facts.name(t.state) for c in region for n in c.equations for t in facts.system.equations[n].targets}
-    known = {n: key for key, n in facts.variables.items() if (not key[1] or fixed(key[1])) and n not in own}
+    words = _words(lines)
+    named = {n: key for key, n in facts.variables.items() if n in words and n not in own}
+    used = {n: key for n, key in named.items() if not key[1] or fixed(key[1])}
     taken = {name.partition(".")[2].partition(".")[0].partition("[")[0] for name in facts.owners.values()}
     name = f"scan_{number}"
     while name in taken:
         name += "_"
-    used = [n for n in known if _uses(lines, n)]
-    window = [n for n in WINDOW if n == "T" or _uses(lines, n)]
+    window = [n for n in WINDOW if n == "T" or n in words]
     return ScanMethod(
         name=name,
         arguments=(*used, *window),
-        places={known[n]: place for place, n in enumerate(used)},
+        places={key: place for place, key in enumerate(used.values())},
         states=tuple(states),
         before={s: tuple(context for _, context in base_cases(facts, s)) for s in states},
         after={s: tuple(context for _, context in end_cases(facts, s)) for s in states},
@@ -68,7 +69,7 @@ def prepared(facts: Facts, region: Sequence[Component], method: ScanMethod, give
     lines = [line for component in region for line in statements(facts, component)]
     own = {facts.name(t.state) for c in region for n in c.equations for t in facts.system.equations[n].targets}
     others = {*facts.variables.values(), *WINDOW} - own - {*method.arguments}
-    asked = {name for name in others if _uses(lines, name)}
+    asked = others & _words(lines)
     if asked == {"batch"} and method.places:
         (state, context), place = next(iter(method.places.items()))
         axis = int(state in facts.stored and not context)
@@ -84,9 +85,12 @@ def prepared(facts: Facts, region: Sequence[Component], method: ScanMethod, give
     ]
 
 
-def _uses(lines: list[str], word: str) -> bool:
-    pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
-    return any(pattern.search(line.partition("# ")[0]) for line in lines)
+def _words(lines: list[str]) -> set[str]:
+    """The names that stand in the lines, their comments apart."""
+    return {word for line in lines for word in _WORD.findall(line.partition("# ")[0])}
+
+
+_WORD = re.compile(r"(?<![\w.])\w+")
 
 
 def call(facts: Facts, method: ScanMethod) -> list[str]:

@@ -7,7 +7,7 @@ rows; base cases before and end cases after the rows that its equation gives are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, Shape, ranked, spread
@@ -40,7 +40,8 @@ def statements(facts: Facts, component: Component) -> list[str]:
             return _in_blocks(facts, equations[0], form)
         case "parallel" | "forward scan" | "reverse scan":
             shifts = component.shifts or (0,) * len(equations)
-            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan", shifts))
+            passing = {} if any(shifts) else _passing(facts, component)
+            return _loop(facts, _loop_of(facts, equations, component.kind == "reverse scan", shifts, passing))
         case "fault":
             raise AssertionError("a program with a fault is not emitted")
 
@@ -193,7 +194,8 @@ def _start_row(facts: Facts, form: Affine, steps: Interval) -> tuple[list[str], 
 class _Loop:
     """A loop over `steps`. The states in `held` are held by index; `rows` come from the loop's header; `passing` are
     names that rules have given, which each step makes for itself. `shifts` say by how many steps an equation runs ahead
-    of the loop, and `steps` are the loop's own.
+    of the loop, and `steps` are the loop's own; `reach` says how many steps ahead
+    one that goes backward reads a state.
     """
 
     equations: tuple[Equation, ...]
@@ -203,18 +205,26 @@ class _Loop:
     backward: bool
     passing: Mapping[Read, str] = field(default_factory=dict)
     shifts: Mapping[Equation, int] = field(default_factory=dict)
+    reach: Mapping[str, int] = field(default_factory=dict)
 
 
-def _loop_of(facts: Facts, equations: tuple[Equation, ...], backward: bool, shifts: tuple[int, ...]) -> _Loop:
+def _loop_of(
+    facts: Facts,
+    equations: tuple[Equation, ...],
+    backward: bool,
+    shifts: tuple[int, ...],
+    passing: Mapping[Read, str],
+) -> _Loop:
     every = tuple(t.state for e in equations for t in e.targets)
     by = dict(zip(equations, shifts, strict=True))
     intervals = [_moved(facts.computed[t.state], -by[e]) for e in equations for t in e.targets]
     steps = Interval(min(i.first for i in intervals), max(i.last for i in intervals))
-    found = dict.fromkeys(r for e in equations for r in reads(shift(e.value, by[e])) if r.state not in every)
+    own = frozenset(every)
+    found = dict.fromkeys(r for e in equations for r in reads(shift(e.value, by[e])) if r.state not in own)
     rows = {r: _row_name(facts, r) for r in found if _in_every_step(facts, r, steps)}
-    passing = {} if any(shifts) else _passing(facts, equations)
-    held = tuple(s for s in every if s not in {r.state for r in passing})
-    return _Loop(equations, held, steps, rows, backward, passing, by)
+    passed = {r.state for r in passing}
+    held = tuple(s for s in every if s not in passed)
+    return _Loop(equations, held, steps, rows, backward, passing, by, _reach(equations) if backward else {})
 
 
 def _moved(steps: Interval, by: int) -> Interval:
@@ -229,12 +239,12 @@ def _row_name(facts: Facts, read: Read) -> str:
     return known if known is not None else free(own, facts.variables.values())
 
 
-def _passing(facts: Facts, equations: tuple[Equation, ...]) -> dict[Read, str]:
+def _passing(facts: Facts, component: Component) -> dict[Read, str]:
     """The names that rules have given in a loop, and that are read at their own step there and nowhere else."""
+    equations = [facts.system.equations[n] for n in component.equations]
     inside = {t.state for e in equations for t in e.targets if t.state in facts.made}
     found = {r: facts.name(r.state) for e in equations for r in reads(e.value) if r.state in inside}
-    others = [e.value for e in facts.system.equations if e not in equations] + [g.value for g in facts.system.goals]
-    outside = {r.state for e in others for r in reads(e)}
+    outside = {state for state in inside if facts.readers.get(state, frozenset()).difference(component.equations)}
     apart = {r.state for r in found if not _at_this_step(r)} | outside
     return {r: name for r, name in found.items() if r.state not in apart}
 
@@ -345,15 +355,18 @@ def _after(facts: Facts, loop: _Loop, state: str) -> list[tuple[int, str]]:
     """The rows past a state's equation, by their distance from T: end cases, and zeros as far as the loop looks."""
     rows = {k: facts.name(state, c) for k, c in end_cases(facts, state)}
     last = facts.computed[state].last
-    for k in range(last + 1, last + 1 + _reach(loop, state) * loop.backward):
+    for k in range(last + 1, last + 1 + loop.reach.get(state, 0)):
         rows.setdefault(k, f"{facts.name(state)}_end")
     return sorted(rows.items())
 
 
-def _reach(loop: _Loop, state: str) -> int:
-    """How many steps ahead a loop reads one of its own states."""
-    found = [r for e in loop.equations for r in reads(e.value) if r.state == state]
-    return max([0, *(i.offset for r in found for i in r.context if isinstance(i, Running))])
+def _reach(equations: Iterable[Equation]) -> dict[str, int]:
+    """How many steps ahead each state is read."""
+    found: dict[str, int] = {}
+    for read in (r for e in equations for r in reads(e.value)):
+        for ahead in (i.offset for i in read.context if isinstance(i, Running)):
+            found[read.state] = max(found.get(read.state, 0), ahead)
+    return found
 
 
 def _standing_still(facts: Facts, loop: _Loop) -> dict[Read, str]:

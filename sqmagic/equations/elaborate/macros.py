@@ -47,6 +47,10 @@ from sqmagic.notation.syntax import (
 
 RULE = "macro"
 
+MOST_WITHIN = 50
+"""How many macros may be called within one another: to expand one takes Python some ten calls, and more where it is an
+argument."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Site:
@@ -156,6 +160,12 @@ def _call(
     if macro.name.text in site.within:
         cycle = " -> ".join((*site.within[site.within.index(macro.name.text) :], macro.name.text))
         raise Fault(Problem("SQ210", f"macro `{macro.name.text}` calls itself: {cycle}", call.span))
+    if len(site.within) == MOST_WITHIN:
+        message = f"more than {MOST_WITHIN} macros are called within each other"
+        note = (
+            f"`{site.within[0]}` calls `{site.within[1]}`, and so on to `{macro.name.text}`: write some of them as one."
+        )
+        raise Fault(Problem("SQ209", message, site.span, notes=(note,)))
     body = work.book.bodies[macro.name.text]
     returned = _returned(macro, body)
     bound = _bound(macro, call, target, returned, work)

@@ -16,11 +16,15 @@ from sqmagic.notation.syntax import Name, Reset
 def with_resets(
     lines: tuple[Line, ...], equations: tuple[Equation, ...], lowering: Lowering, problems: list[Problem]
 ) -> tuple[Equation, ...]:
+    """A reset that is written again, of one state on one flag, changes nothing more."""
+    done: set[tuple[str, str]] = set()
     for line in lines:
         if isinstance(line.statement, Reset):
-            for name in line.statement.states:
+            on = line.statement.on
+            for name in (n for n in line.statement.states if (n.text, on.text) not in done):
                 try:
-                    equations = _reset(name, line.statement.on, equations, lowering, line)
+                    equations = _reset(name, on, equations, lowering, line)
+                    done.add((name.text, on.text))
                 except Fault as fault:
                     problems.append(fault.problem)
     return equations

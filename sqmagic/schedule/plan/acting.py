@@ -31,7 +31,7 @@ from sqmagic.schedule.plan.regions import (
     with_rows,
     with_wide_planes,
 )
-from sqmagic.schedule.plan.scans import Held, first_row, numbers_among
+from sqmagic.schedule.plan.scans import Held, defined_at, first_row, numbers_among
 from sqmagic.schedule.plan.values import NotForKernels
 
 
@@ -275,7 +275,8 @@ def _effect(system: System, equation: Equation, own: Interval | None, held: Doma
     if value.op in ("sample", "eps_greedy", "gauss"):
         width_of(targets[0], known.states)
     if own is None or not equation.targets:
-        reached = [first_row(system, r.state, held) - k for r in reads(value) for k in offsets(r)]
+        cases = defined_at(system, {r.state for r in reads(value)})
+        reached = [first_row(cases[r.state], r.state, held) - k for r in reads(value) for k in offsets(r)]
         first = max(reached, default=1)
     else:
         first = own.first

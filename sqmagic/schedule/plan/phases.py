@@ -169,6 +169,7 @@ class _Work:
     groups: dict[tuple[int, int], dict[tuple[str, int], Store]] = field(default_factory=dict)
     products: dict[tuple[int, int], dict[int, None]] = field(default_factory=dict)
     computed: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+    seen: dict[tuple[int, int], set[int]] = field(default_factory=dict)
 
     def keep(self, number: int, plane: str, start: int) -> None:
         """A value into a plane; a concatenation part by part, each as soon as it is there."""
@@ -194,8 +195,8 @@ class _Work:
             self.needed.add(self.homes[number][0])
 
     def visit(self, number: int, level: int, wide: int) -> None:
-        """What a group needs to compute a value."""
-        stack, seen = [number], set()
+        """What a group needs to compute a value; what it has seen for another needs nothing more."""
+        stack, seen = [number], self.seen.setdefault((level, wide), set())
         while stack:
             number = stack.pop()
             if number in seen or _stands(self.graph, number):
