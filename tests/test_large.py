@@ -79,3 +79,10 @@ def test_macros_within_macros_have_an_end() -> None:
     for count in (51, 150, 400):
         with pytest.raises(NotationError, match="SQ209: more than 50 macros are called within each other"):
             understand(nested(count))
+
+
+def test_what_many_equations_of_a_loop_read_has_a_gradient_in_compiled_code() -> None:
+    links = [f"tanh(s{letters(n)}_t) + x_t -> s{letters(n + 1)}_t" for n in range(600)]
+    first, last = letters(0), letters(600)
+    made = written("\n".join(["x_t : 3", "0 -> h_0", f"h_{{t-1}} + x_t -> s{first}_t", *links, f"s{last}_t -> h_t"]))
+    assert [isinstance(page.back, str) for page in made.pages] == [False]

@@ -53,10 +53,17 @@ def less(left: Expr, right: Expr) -> Expr:
             return op("sub", left, right)
 
 
+MOST_PARTS = 100
+"""How many parts a sum has at most: each stands within the next, and a tree is walked by recursion."""
+
+
 def total(parts: Iterable[Expr]) -> Expr:
-    """The sum from left to right; 0 where there is nothing to add."""
+    """The sum from left to right, of many parts that of their groups; 0 where there is nothing to add."""
+    waiting = list(parts)
+    if len(waiting) > MOST_PARTS:
+        return total(total(waiting[n : n + MOST_PARTS]) for n in range(0, len(waiting), MOST_PARTS))
     result: Expr | None = None
-    for part in parts:
+    for part in waiting:
         match part:
             case _ if result is None:
                 result = part
