@@ -208,7 +208,7 @@ def _differentiable(
     program = setting.ready.program
     if setting.by_torch is None:
         raise RuntimeError(
-            f"`{program.method}` ran as compiled code on what was drawn or looked up for it, or made of ranges, beforehand: "
+            f"`{program.method}` ran as compiled code on what was drawn, looked up or made of ranges beforehand: "
             "its gradient can neither be differentiated once more nor be taken for several results at once"
         )
     again = torch.is_grad_enabled()
