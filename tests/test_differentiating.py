@@ -224,5 +224,5 @@ def test_what_dropout_drew_is_what_the_way_back_sees(way: str) -> None:
 def test_what_was_drawn_beforehand_cannot_be_differentiated_twice() -> None:
     module = made("C", "x_t : 2\n0 -> h_0\nh_{t-1}|x_t --[M|tanh|dropout(0.4)]-> h_t\nh_t : 3").train()
     x, _ = data()
-    with pytest.raises(RuntimeError, match="`scan_1` ran as compiled code on what was drawn or looked up"):
+    with pytest.raises(RuntimeError, match="`scan_1` ran as compiled code on what was drawn, looked up"):
         torch.autograd.grad(module(x=x).h.sum(), module.get_parameter("M.weight"), create_graph=True)

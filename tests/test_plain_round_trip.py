@@ -112,6 +112,8 @@ def _as_shown(expr: Expr) -> Expr:
             return Apply("slice", (_as_shown(inner),), None, (("of", slot),))
         case Apply("dense" | "dense_input", (inner,), layer):
             return Apply(expr.op, (_as_shown(inner),), layer)
+        case Apply("where", (Apply("equal") as holds, inner, Const(0.0))):  # a factor, as what holds is 1
+            return Apply("mul", (_as_shown(inner), _as_shown(holds)))
         case Apply("mul", (Read() as left, right)) if left == right:
             return Apply("square", (left,))
         case Apply("one_hot", (inner,)):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sqmagic.runtime.blueprint import InputSpec
 from sqmagic.runtime.errors import UnsupportedError
+from sqmagic.runtime.generated import Values
 from sqmagic.runtime.inputs import Data
 
 Rows = Mapping[str, tuple[int, int]]
@@ -46,9 +47,9 @@ def _of(spec: InputSpec, tensor: Tensor, examples: Tensor, steps: int) -> Tensor
 def values(found: Sequence[tuple[Group, Mapping[str, Tensor]]], rows: Rows, steps: int) -> dict[str, Tensor]:
     """All states of all examples, in their order; NaN past an example's end."""
     place = torch.argsort(torch.cat([group.examples for group, _ in found]))
-    joined = {}
-    for state in found[0][1]:
-        parts = [own[state] for _, own in found]
+    joined, held = {}, [Values(own) for _, own in found]
+    for state in held[0]:
+        parts = [own[state] for own in held]
         if state in rows:
             first, last = rows[state]
             parts = [_filled(part, steps + last - first + 1) for part in parts]
