@@ -34,6 +34,13 @@ def test_weights_of_attention_are_probed_where_no_state_holds_them() -> None:
     assert "-1" not in module.elaborated
 
 
+def test_states_may_be_called_as_what_is_asked_of_them_within() -> None:
+    out = net("x_t : 2\nx_t + 1 -> ends_t\nends_t * 2 -> rows_t\nx_t -> lengths_t\nx_t -> held_t")(
+        x=torch.zeros(3, 1, 2)
+    )
+    assert out.ends.sum() == 6 and out.rows.sum() == 12 and out.lengths.sum() == out.held.sum() == 0
+
+
 def test_weights_that_are_dropped_at_random_are_for_one_reader_and_probed_as_they_are_without() -> None:
     given = "x_t : 3\ndropout(softmax(x_{1:t} @ x_t)) -> a_t\na_t @ x_{1:t} -> c_t"
     module = net(given)

@@ -68,19 +68,6 @@ class States(_Found, Mapping[str, Tensor]):
         first, last = self._rows[state]
         return max(first, 1), min(self._horizon + last, self._horizon)
 
-    def ends(self, state: str) -> tuple[int, int] | None:
-        """The index of the first row that there is, and of the last, counted from T; None where nothing runs."""
-        return self._rows.get(state)
-
-    def rows(self, state: str) -> Tensor:
-        """All rows that there are of a state, those beside the window too."""
-        return self._values[state]
-
-    @property
-    def lengths(self) -> Tensor | None:
-        """How many steps each example has; None where all have all."""
-        return self._lengths
-
     @property
     def horizon(self) -> int:
         """How many steps there are; 0 where nothing runs over time."""
@@ -176,3 +163,17 @@ class States(_Found, Mapping[str, Tensor]):
         if (state := re.sub(r"_[a-z]$", "", name)) in self._inside:
             return f"`{state}` is computed where it is read and not held: net.probe({name!r}, …) gives its values"
         return f"there is no state `{name}` here; there are {', '.join(self._values)}"
+
+
+# Functions, so that states may be called as they are.
+
+
+def held(states: States) -> dict[str, tuple[tuple[int, int] | None, Tensor]]:
+    """All rows that there are of each state, those beside the window too, with the index of the first and that of the
+    last, counted from T; None for a state that is not over time."""
+    return {state: (states._rows.get(state), states._values[state]) for state in states}
+
+
+def lengths(states: States) -> list[int] | None:
+    """How many steps each example has; None where all have all."""
+    return None if states._lengths is None else [int(n) for n in states._lengths.tolist()]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import UnsupportedError
-from sqmagic.runtime.states import States
+from sqmagic.runtime.states import States, held, lengths
 
 
 def is_inside(net: Compiled, name: str) -> bool:
@@ -20,11 +20,10 @@ def is_inside(net: Compiled, name: str) -> bool:
 def inside(net: Compiled, states: States, name: str) -> Tensor:
     """Its values on what a call has given, [time, batch, *shape]. Raises UnsupportedError where it draws by itself."""
     assert net.blueprint.inside is not None, "whoever names such states lends what computes them"
-    held = {state: (states.ends(state), states.rows(state).detach().double().cpu().numpy()) for state in states}
+    rows = {state: (ends, value.detach().double().cpu().numpy()) for state, (ends, value) in held(states).items()}
     weights = {n: p.detach().double().cpu().numpy() for n, p in net.state_dict().items()}
-    lengths = None if states.lengths is None else states.lengths.tolist()
     try:
-        found = net.blueprint.inside(tuple(states), _stem(name), held, weights, states.horizon, lengths)
+        found = net.blueprint.inside(tuple(states), _stem(name), rows, weights, states.horizon, lengths(states))
     except ValueError as why:
         raise UnsupportedError(f"`{name}` is computed within others, and by itself cannot be: {why}") from None
     return torch.as_tensor(found).to(net.reference)
