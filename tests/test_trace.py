@@ -34,6 +34,13 @@ def test_weights_of_attention_are_probed_where_no_state_holds_them() -> None:
     assert "-1" not in module.elaborated
 
 
+def test_a_name_of_two_words_is_probed_with_or_without_its_step() -> None:
+    module, x = net("x_t : 3\nsoftmax(x_{1:t} @ x_t) -> w_q_t\nw_q_t @ x_{1:t} -> c_t"), torch.randn(4, 2, 3)
+    torch.testing.assert_close(module.probe("w_q", x=x), module.probe("w_q_t", x=x), equal_nan=True)
+    with pytest.raises(KeyError, match="`w_q` is computed where it is read"):
+        module(x=x)["w_q"]
+
+
 def test_states_may_be_called_as_what_is_asked_of_them_within() -> None:
     out = net("x_t : 2\nx_t + 1 -> ends_t\nends_t * 2 -> rows_t\nx_t -> lengths_t\nx_t -> held_t")(
         x=torch.zeros(3, 1, 2)

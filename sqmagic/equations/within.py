@@ -28,9 +28,11 @@ _DRAWN = frozenset(("dropout", "batch_norm", "module"))
 """What may give something else when it is computed once more, besides effects."""
 
 
-def may_be_within(system: System) -> frozenset[str]:
-    """The states that can be computed where they are read: by one equation, at the step of the reader, and by itself
-    by no way round; drawn, if they are, for one reader."""
+def may_be_within(system: System, states: Collection[str]) -> frozenset[str]:
+    """Those of the states that can be computed where they are read: by one equation, at the step of the reader, and by
+    itself by no way round; drawn, if they are, for one reader."""
+    if not states:
+        return frozenset()
     defined = Counter(t.state for e in system.equations for t in e.targets)
     values = {s: e for e in system.equations if (s := _alone(e)) is not None and defined[s] == 1}
     elsewhere = {r.state for e in system.equations for r in reads(e.value) if not _at_its_step(r, values)}
@@ -39,7 +41,8 @@ def may_be_within(system: System) -> frozenset[str]:
     return frozenset(
         s
         for s, equation in values.items()
-        if s not in elsewhere
+        if s in states
+        and s not in elsewhere
         and not (readers[s] > 1 and _is_drawn(equation.value))
         and not any(ALL_OPS[n.op].effect for n in walk(equation.value) if isinstance(n, Apply))
         and not _comes_round(s, values)

@@ -160,7 +160,7 @@ class States(_Found, Mapping[str, Tensor]):
         raise KeyError(self._unknown(name))
 
     def _unknown(self, name: str) -> str:
-        if (state := re.sub(r"_[a-z]$", "", name)) in self._inside:
+        if (state := state_of(name, self._inside)) is not None:
             return f"`{state}` is computed where it is read and not held: net.probe({name!r}, …) gives its values"
         return f"there is no state `{name}` here; there are {', '.join(self._values)}"
 
@@ -177,3 +177,8 @@ def held(states: States) -> dict[str, tuple[tuple[int, int] | None, Tensor]]:
 def lengths(states: States) -> list[int] | None:
     """How many steps each example has; None where all have all."""
     return None if states._lengths is None else [int(n) for n in states._lengths.tolist()]
+
+
+def state_of(name: str, among: Collection[str]) -> str | None:
+    """The one of these states that a name is of, as it is written: `a_t`, `a`, `Enc.a_t`."""
+    return next((each for each in (name, re.sub(r"_[a-z]$", "", name)) if each in among), None)

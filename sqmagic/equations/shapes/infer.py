@@ -185,7 +185,7 @@ def _give(unknowns: Unknowns, free: list[int], size: int, why: Reason) -> bool:
 
 def _found(b: Builder, whole: frozenset[str]) -> Shapes:
     long = {s for s, form in b.states.items() if form is not None and _varies(b.unknowns, form)}
-    varying = long & may_be_within(b.system) if long else long
+    varying = may_be_within(b.system, long)
     states = {
         state: _shape(b.unknowns, form, state in varying) if form is not None else (1,)
         for state, form in b.states.items()
