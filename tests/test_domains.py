@@ -216,6 +216,14 @@ def test_a_gap_beside_a_base_case() -> None:
     ]
 
 
+def test_a_gap_that_a_recurrence_reads_past_the_end() -> None:
+    (problem,) = domains(system(*fed("r"), given("G", end(2)), over("G", op("add", at("G", 2), at("r"))))).problems
+    assert (problem.code, problem.severity) == ("SQ406", "error")
+    assert problem.message == "`G_{T+2}` is given, but `G_{T+1}` is neither given nor computed"
+    assert problem.before == "0 -> G_{T+1}"
+    assert problems(*fed("r"), given("G", end(1)), over("G", op("add", at("G", 2), at("r")))) == []
+
+
 def test_a_value_at_the_end_that_nothing_reaches_is_warned_of() -> None:
     (problem,) = domains(gae(given("A", end(1))).system).problems
     assert (problem.code, problem.severity) == ("SQ408", "warning")

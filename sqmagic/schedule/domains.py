@@ -61,7 +61,7 @@ def domains(system: System, facts: Dependence | None = None) -> Domains:
     """The domains of a System; `facts` is its dependence, computed if it is not given.
 
     Problems: SQ405 something is read where it never is, so that nothing is defined; SQ406 a gap between what is given
-    and what is computed; as a warning, SQ408 a value given at the end that nothing reaches.
+    and what is computed, or read; as a warning, SQ408 a value given at the end that nothing reaches.
     """
     facts = facts or dependence(system)
     work = _Work(system, facts, [None] * len(system.equations))
@@ -258,10 +258,36 @@ def _reverse(internal: Mapping[int, list[Reading]], limits: Mapping[int, _Limits
         assert reading.first is not None, "what looks ahead does not reach to the beginning"
         return reading.first - lowest(reading.read.state, -low, known)
 
+    gaps = [gap for state, ahead in _farthest(internal).items() for gap in _gaps_ahead(state, high, ahead, work)]
+    if gaps:
+        work.problems += gaps
+        return {}
     lows = {number: _low(number, limits, work) for number in internal}
     lows |= {n: 1 for n, low in lows.items() if low is None and not internal[n]}  # nothing bounds it: from 1
     first = least({n: -low for n, low in lows.items() if low is not None}, _readers(internal, known), opposite)
     return {number: Interval(-first.get(number, -1), high) for number in internal}
+
+
+def _farthest(internal: Mapping[int, list[Reading]]) -> dict[str, int]:
+    """How far ahead a recurrence reads each of its own states, where that is bounded."""
+    found: dict[str, int] = {}
+    for reading in (r for each in internal.values() for r in each):
+        if reading.last is not None:
+            found[reading.read.state] = max(found.get(reading.read.state, 0), reading.last)
+    return found
+
+
+def _gaps_ahead(state: str, high: int, ahead: int, work: _Work) -> Iterator[Problem]:
+    """Where a recurrence that ends at T + `high` and reads a state `ahead` meets a value past others that the program
+    does not give: whether those are zero would be a guess."""
+    end = _highest(state, high, work.facts.definers)
+    for far in sorted(_ends(state, work), key=lambda p: p.offset):
+        if end + 1 < far.offset <= high + ahead:
+            one, *lacking = (show_state(state, (Last(far.index, n),)) for n in range(far.offset, end, -1))
+            message = f"`{one}` is given, but `{lacking[-1]}` is neither given nor computed"
+            span = work.system.equations[work.facts.definers.given[state][far]].span
+            yield Problem("SQ406", message, span, before="\n".join(f"0 -> {each}" for each in reversed(lacking)))
+            return
 
 
 def _readers(internal: Mapping[int, list[Reading]], known: Definers) -> dict[int, list[tuple[int, Reading]]]:
