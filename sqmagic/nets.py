@@ -260,7 +260,7 @@ def _told(made: Acted) -> tuple[PlanPart, ...]:
     lines = [f"acting, step by step, without gradients: {', '.join(acted)}"]
     lines += [f"recorded for learning: {', '.join(made.phases.recorded)}"]
     lines += [f"computed again in learning, at all steps of a window, unless kept: {', '.join(again)}"] * bool(again)
-    said = (PlanPart(line, (), 0, 0, True) for line in [*lines, "learning:"])
+    said = (PlanPart(line, (), (), 0, True) for line in [*lines, "learning:"])
     return (*said, *map(_part, made.plan))
 
 

@@ -1,9 +1,9 @@
 """The plan of a program: what runs where, by which rules, and what it costs; joins the schedule, the calculus, which
 knows where gradients go, and the kernels.
 
-The way back is counted like the way forward, for one example at one step: flops of products with weights, for the
-weights' gradient and for the adjoint of what they multiply; numbers read (values, and adjoints of what was made of
-them) and written (adjoints). An input's gradient is not asked for, and what lets no gradient pass costs nothing.
+The way back is counted like the way forward, for one example: flops of products, as many as forward for the adjoint or
+the gradient of each of two that meet; numbers read at a step (values, and adjoints of what was made of them) and
+written (adjoints). An input's gradient is not asked for, and what lets no gradient pass costs nothing.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 
 from sqmagic.calculus.adjoint.carrying import carries, differentiated, trained
-from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
-from sqmagic.equations.system import Apply, Equation, Expr, Read, System, Target, Weight, reads, walk
+from sqmagic.equations.shapes import Shapes
+from sqmagic.equations.system import Apply, Equation, Expr, Read, System, Target, Weight, reads
 from sqmagic.faster import Rewritten
 from sqmagic.kernels import ScanPage
 from sqmagic.schedule.dependence import Dependence
 from sqmagic.schedule.domains import Domains
-from sqmagic.schedule.plan.facts import Cost, Part, convolved, phases_of, plan
+from sqmagic.schedule.plan.costs import flops, size, summed
+from sqmagic.schedule.plan.facts import Cost, Part, phases_of, plan
 from sqmagic.schedule.plan.lengths import merged
 
 
@@ -37,7 +39,7 @@ def planned(
     them faster for torch."""
     costs = _in_reverse(system, shapes, order)
     found = []
-    for part in plan(system, shapes, order, held).parts:
+    for part in plan(system, shapes, order, held):
         rules = Counter(_rules(rewritten, part.number) if part.kind != "once" else ())
         told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
         reverse, page = costs.get(part.number), pages.get(part.number)
@@ -86,32 +88,28 @@ def _in_reverse(system: System, shapes: Shapes, order: Dependence) -> dict[int, 
         own = [system.equations[n] for n in component.equations]
         own = [e for e in own if known.intersection(t.state for t in e.targets) and carries(e.value, known)]
         if own:
-            count = sum(_flops(node, shapes, known, own) for e in own for node in walk(e.value))
+            share = partial(_share, shapes=shapes, known=known, beside=own)
+            count = summed(flops(e.value, shapes, component.kind != "once", share) for e in own)
             found[number] = Cost(count, _numbers(own, shapes, known))
     return found
 
 
-def _flops(node: Expr, shapes: Shapes, known: Collection[str], beside: Sequence[Equation]) -> int:
-    """Of a product with a weight: as many as forward for the weight's gradient, and for what needs an adjoint."""
-    match node:
-        case Apply("dense", (operand,), str(layer)):
-            (rows, width), learns = shapes.parameters[f"{layer}.weight"], trained(node)
-        case Apply("matmul", (Weight(weight) as own, operand)) | Apply("matmul", (operand, Weight(weight) as own)):
-            width = _size(operand, shapes)
-            rows = math.prod(shapes.parameters[weight]) // max(width, 1)
-            learns = trained(own)
-        case Apply("conv", (operand,)):
-            kernel = shapes.parameters[f"{node.layer}.weight"]
-            flops, learns = convolved(node, shapes), trained(node)
-            wanted = [part for part in _parts(operand, beside) if carries(part, known)]
-            places = max(_size(operand, shapes) // kernel[1], 1)
-            channels = kernel[1] if operand in wanted else sum(_size(part, shapes) // places for part in wanted)
-            return flops * learns + flops * channels // kernel[1]
-        case _:
-            return 0
-    wanted = [part for part in _parts(operand, beside) if carries(part, known)]
-    back = width if operand in wanted else sum(_size(part, shapes) for part in wanted)
-    return 2 * rows * (width * learns + back)
+def _share(node: Apply, shapes: Shapes, known: Collection[str], beside: Sequence[Equation]) -> Fraction:
+    """How often the flops of a product are needed once more: for the gradient of a layer's weights, and for each
+    operand through which a gradient goes, or as much of it as one goes through."""
+    own = Fraction(node.layer is not None and trained(node))
+    return sum((_wanted(operand, shapes, known, beside) for operand in node.args), own)
+
+
+def _wanted(operand: Expr, shapes: Shapes, known: Collection[str], beside: Sequence[Equation]) -> Fraction:
+    """The part of an operand, of what it is joined from, through which a gradient goes."""
+    if isinstance(operand, Weight):
+        return Fraction(trained(operand))
+    parts = _parts(operand, beside)
+    wanted = [part for part in parts if carries(part, known)]
+    if len(wanted) == len(parts) or not wanted:
+        return Fraction(bool(wanted))
+    return Fraction(sum(size(part, shapes) for part in wanted), size(operand, shapes))
 
 
 def _parts(operand: Expr, beside: Sequence[Equation]) -> tuple[Expr, ...]:
@@ -135,11 +133,3 @@ def _numbers(equations: Collection[Equation], shapes: Shapes, known: Collection[
 
 def _times(state: str, known: Collection[str]) -> int:
     return 2 if state in known else 1
-
-
-def _size(expr: Expr, shapes: Shapes) -> int:
-    """How many numbers; none are counted of what a function of the kernel gives, whose shape it alone knows."""
-    if any(isinstance(node, Apply) and node.op in LEFT_OUT for node in walk(expr)):
-        return 0
-    shape: Shape = shape_of(expr, shapes.states, shapes.parameters)
-    return math.prod(shape)

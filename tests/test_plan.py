@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from xml.etree import ElementTree
 
@@ -30,7 +32,14 @@ def cell(text: str = CELL) -> Net:
 
 
 def reverse(found: Net) -> dict[tuple[str, ...], tuple[int, int] | None]:
-    return {part.states: part.reverse for part in found.plan.parts}
+    """By states, the flops of a step and the numbers on the way back."""
+    return {p.states: p.reverse and (_each(p.reverse[0], p.over_time), p.reverse[1]) for p in found.plan.parts}
+
+
+def _each(flops: Sequence[Fraction], over_time: bool) -> int:
+    """Of what costs the same at each step."""
+    assert not any(count for n, count in enumerate(flops) if n != over_time)
+    return int(flops[over_time]) if flops else 0
 
 
 def test_the_way_back_is_counted() -> None:
@@ -85,16 +94,51 @@ def test_convolutions_are_counted_both_ways() -> None:
     """The weights meet each of 64 places; of what is joined, 4 of 7 channels need an adjoint."""
     module = net(CONVOLUTIONS, width=5)
     each = 2 * (4 * 7 * 9) * 64
-    assert [part.flops for part in module.plan.parts if part.states == ("h",)] == [each]
+    assert [part.flops for part in module.plan.parts if part.states == ("h",)] == [(0, each)]
     assert reverse(module)["h",] == (each + each * 4 // 7, 3 * 64 + 2 * 256)
     assert (reverse(module)["p",] or ())[0] == 2 * 2 * (3 * 4 * 9) * 64
 
 
-def test_what_is_not_counted_is_told() -> None:
-    attention = "x_t : 6\nx_t --[K]-> k_t\nx_t --[Q]-> q_t\nsoftmax(k_{1:t} @ q_t) @ x_{1:t} -> c_t => x_t"
-    told = "flops of products of states with one another are not counted"
-    assert str(net(attention, width=5).plan).count(told) == 1
-    assert told not in str(cell().plan)
+ATTENTION = """
+x_t : 6
+x_t --[K]-> k_t
+x_t --[Q]-> q_t
+%s -> c_t => x_t
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "rows", "written"),
+    [
+        ("softmax(k_{1:t} @ q_t) @ x_{1:t}", lambda t, T: t, "11 T² B + 11 T B flops"),
+        ("softmax(k_{1:t-1} @ q_t) @ x_{1:t-1}", lambda t, T: t - 1, "11 T² B - 11 T B flops"),
+        ("softmax(k_{t:T} @ q_t) @ x_{t:T}", lambda t, T: T - t + 1, "11 T² B + 11 T B flops"),
+        ("softmax(k_{1:T} @ q_t) @ x_{1:T}", lambda t, T: T, "22 T² B flops"),
+        ("softmax(k_{1:4} @ q_t) @ x_{1:4}", lambda t, T: 4, "88 T B flops"),
+    ],
+)
+def test_products_over_ranges_are_counted_row_by_row(value: str, rows: Callable[[int, int], int], written: str) -> None:
+    module = net(ATTENTION % value, width=5)
+    (part,) = [part for part in module.plan.parts if part.states == ("c",)]
+    for steps in (5, 9):
+        counted = sum(2 * (5 + 6) * rows(t, steps) for t in range(1, steps + 1))
+        back = sum(2 * (5 + 5 + 6) * rows(t, steps) for t in range(1, steps + 1))  # x needs none
+        assert at(part.flops, steps) == counted
+        assert part.reverse is not None and at(part.reverse[0], steps) == back
+    assert written in str(module.plan)
+
+
+def test_a_layer_on_rows_is_counted_for_each() -> None:
+    text = ATTENTION.replace("x_t : 6", "x_t : 6\nv : param(5)") % "softmax(tanh(H(x_{1:t})) @ v) @ x_{1:t}"
+    (part,) = [part for part in net(text, width=5).plan.parts if part.states == ("c",)]
+    assert at(part.flops, 7) == sum(t * (2 * 6 * 5 + 2 * 5 + 2 * 6) for t in range(1, 8))
+    # for H, for v and for the weights of x; what meets H and x itself are data
+    assert part.reverse is not None
+    assert at(part.reverse[0], 7) == sum(t * (2 * 6 * 5 + 2 * 2 * 5 + 2 * 6) for t in range(1, 8))
+
+
+def at(flops: Sequence[Fraction], steps: int) -> Fraction:
+    return sum((count * steps**n for n, count in enumerate(flops)), Fraction(0))
 
 
 def test_one_step_is_told_as_one() -> None:
@@ -128,7 +172,7 @@ def test_a_module_of_the_kernel_has_no_cost_of_its_own() -> None:
     plain = sqmagic.compile(program.replace("soft", "tanh"), width=4)
     for each in (module, plain):
         each.loss(x=torch.randn(2, 3), y=torch.randn(2, 1)).backward()
-    assert [p.reverse.flops for p in module.plan.parts] == [p.reverse.flops for p in plain.plan.parts] == [40]
+    assert [p.reverse.flops for p in module.plan.parts] == [p.reverse.flops for p in plain.plan.parts] == [(40,)]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

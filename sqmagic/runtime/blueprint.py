@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from fractions import Fraction
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,19 +50,23 @@ class InputSpec:
     optional: bool = False
 
 
+Flops: TypeAlias = Sequence[Fraction]
+"""For one example over all steps: the coefficients of 1, T, T² and so on."""
+
+
 class PlanPart(NamedTuple):
-    """What runs together: a title, what it is in `lines`, and its cost for one example (at one step, `over_time`);
-    `reverse` is the cost of the way back, flops and numbers, if there is one. `states` are what it computes, `kind` is
+    """What runs together: a title, what it is in `lines`, and its cost for one example: `flops`, and `numbers` (at one
+    step, `over_time`); `reverse` are both for the way back, if there is one. `states` are what it computes, `kind` is
     that of its loop ("once", "parallel", "forward scan", "reverse scan", "growing"), or "" where it is words alone;
     `method` is that of the generated class for which there is C.
     """
 
     title: str
     lines: tuple[str, ...]
-    flops: int
+    flops: Flops
     numbers: int
     over_time: bool
-    reverse: tuple[int, int] | None = None
+    reverse: tuple[Flops, int] | None = None
     states: tuple[str, ...] = ()
     kind: str = ""
     method: str = ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from html import escape
+from itertools import zip_longest
 from typing import NamedTuple
 
-from sqmagic.runtime.blueprint import Lane, Lanes, PlanPart
+from sqmagic.runtime.blueprint import Flops, Lane, Lanes, PlanPart
 
 
 class Size(NamedTuple):
@@ -71,10 +73,10 @@ class Plan:
     def _lane(self, parts: Sequence[PlanPart], back: bool, most: int) -> Lane:
         """A part, or what is computed before everything else, together."""
         states = tuple(state for part in parts for state in part.states)
-        flops, moved = (sum(self._cost(part, back)[n] for part in parts) for n in (0, 1))
-        costs = tuple(self._counts(flops, moved, parts[0].over_time))
+        share = sum(self._cost(part, back)[0] for part in parts) / most
+        costs = tuple(self._counts(parts, back))
         hint = "\n".join(line for part in parts for line in self._told(part))
-        return Lane(parts[0].kind, states, costs, flops / most, self._ran(parts[0]), hint)
+        return Lane(parts[0].kind, states, costs, share, self._ran(parts[0]), hint)
 
     def _ran(self, part: PlanPart) -> str:
         """By what a recurrence runs: as C, by a CUDA graph or by torch, as it did last."""
@@ -104,37 +106,51 @@ class Plan:
     def _bracketed(self, part: PlanPart, back: bool) -> str:
         if not part.numbers:
             return ""  # words alone
-        counts = ", ".join(_formulas(*_own(part, back), part.over_time))
-        found = f" = {', '.join(self._counts(*self._cost(part, back), part.over_time))}" if self.size else ""
+        counts = ", ".join(_formulas([part], back))
+        found = f" = {', '.join(self._counts([part], back))}" if self.size else ""
         return f" ({counts}{found})"
 
-    def _counts(self, flops: int, moved: int, over_time: bool) -> Iterator[str]:
-        """What a part costs, in numbers if there was a call."""
+    def _counts(self, parts: Sequence[PlanPart], back: bool) -> Iterator[str]:
+        """What parts cost together, in numbers if there was a call."""
         if self.size is None:
-            yield from _formulas(flops, moved, over_time)
+            yield from _formulas(parts, back)
             return
+        flops, moved = (sum(self._cost(part, back)[n] for part in parts) for n in (0, 1))
         if flops:
             yield f"{counted(flops)} flops"
         yield f"{counted(moved)} bytes"
 
     def _cost(self, part: PlanPart, back: bool) -> tuple[int, int]:
-        """Flops and bytes; for one example at one step before there is a call."""
+        """Flops and bytes; for one example in a window of one step before there is a call."""
         flops, numbers = _own(part, back)
-        if self.size is None:
-            return flops, numbers
-        times = self.size.batch * (self.size.steps if part.over_time else 1)
-        return flops * times, numbers * times * self.size.bytes
+        steps, batch, wide = self.size or Size(1, 1, 1)
+        times = batch * (steps if part.over_time else 1)
+        return round(batch * sum(count * steps**n for n, count in enumerate(flops))), numbers * times * wide
 
 
-def _own(part: PlanPart, back: bool) -> tuple[int, int]:
-    return (part.reverse or (0, 0)) if back else (part.flops, part.numbers)
+def _own(part: PlanPart, back: bool) -> tuple[Flops, int]:
+    return (part.reverse or ((), 0)) if back else (part.flops, part.numbers)
 
 
-def _formulas(flops: int, numbers: int, over_time: bool) -> Iterator[str]:
-    of = " T B" if over_time else " B"
-    if flops:
-        yield f"{flops:,}{of} flops"
-    yield f"{numbers:,}{of} numbers"
+def _formulas(parts: Sequence[PlanPart], back: bool) -> Iterator[str]:
+    """`64 T² B + 432 T B flops`, `48 T B numbers`: of parts that all run once, or of one."""
+    over_time = " T B" if parts[0].over_time else " B"
+    counts = [
+        sum(each, Fraction(0)) for each in zip_longest(*(_own(part, back)[0] for part in parts), fillvalue=Fraction(0))
+    ]
+    terms = [(count, f"{_power(n)} B") for n, count in enumerate(counts) if count]
+    if terms:
+        joined = "".join(f" {'-+'[count > 0]} {_written(abs(count))}{of}" for count, of in reversed(terms))
+        yield f"{joined.removeprefix(' + ')} flops"
+    yield f"{sum(_own(part, back)[1] for part in parts):,}{over_time} numbers"
+
+
+def _written(count: Fraction) -> str:
+    return f"{int(count):,}" if count.denominator == 1 else f"{float(count):,.1f}"
+
+
+def _power(n: int) -> str:
+    return "" if n == 0 else f" T{'' if n == 1 else '⁰¹²³⁴⁵⁶⁷⁸⁹'[n]}"
 
 
 def counted(number: int) -> str:

@@ -1,8 +1,8 @@
 """What of a program runs where: a frozen fact that prints well.
 
 What is in no recurrence runs once over time x batch; each recurrence is a scan, with its phases; what is not indexed
-runs once. Counts are for one example at one step: `flops` of products with weights (a multiplication and an addition
-each) and of convolutions, `numbers` that are read and written besides weights.
+runs once. Counts are for one example: `flops` of products, over all steps; `numbers` that are read and written at a
+step, besides weights.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
 from sqmagic.equations.show import show_equation, show_state
-from sqmagic.equations.system import Apply, Equation, Read, Running, System, Target, Weight, reads, walk
+from sqmagic.equations.system import Equation, Read, Running, System, Target, reads
 from sqmagic.schedule import ranges
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains
+from sqmagic.schedule.plan.costs import Flops, flops, summed
 from sqmagic.schedule.plan.nodes import needed, width
 from sqmagic.schedule.plan.phases import Group, Store
 from sqmagic.schedule.plan.scans import Scan, scans
@@ -31,9 +31,9 @@ KINDS = {
 
 
 class Cost(NamedTuple):
-    """For one example at one step."""
+    """For one example: flops over all steps, numbers at a step."""
 
-    flops: int
+    flops: Flops
     numbers: int
 
 
@@ -41,8 +41,7 @@ class Cost(NamedTuple):
 class Part:
     """A component: the `kind` of its loop and `how` it runs, its equations as text, the `phases` of a step if it is a
     scan that kernels run, and why kernels do not run it if they do not. `reverse` is what the way back costs, or None
-    where no gradient comes; `kept` is what kernels keep for it, `method` what they stand in for; `uncounted` says that
-    there are products whose flops are in neither count.
+    where no gradient comes; `kept` is what kernels keep for it, `method` what they stand in for.
     """
 
     number: int
@@ -50,7 +49,7 @@ class Part:
     kind: str
     how: str
     equations: tuple[str, ...]
-    flops: int
+    flops: Flops
     numbers: int
     over_time: bool
     phases: tuple[str, ...] = ()
@@ -58,7 +57,6 @@ class Part:
     reverse: Cost | None = None
     kept: tuple[str, ...] = ()
     method: str = ""
-    uncounted: bool = False
 
     @property
     def title(self) -> str:
@@ -69,23 +67,13 @@ class Part:
         """What stands below the title."""
         kept = [f"kept for the way back, besides what is given: {', '.join(self.kept)}"] if self.kept else []
         why_not = [f"no kernel: {self.why_not}"] if self.why_not else []
-        uncounted = ["flops of products of states with one another are not counted"] * self.uncounted
-        return (*self.equations, *uncounted, *self.phases, *kept, *why_not)
+        return (*self.equations, *self.phases, *kept, *why_not)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+def plan(system: System, shapes: Shapes, order: Dependence, held: Domains) -> tuple[Part, ...]:
     """The parts of a program in the order in which they run."""
-
-    parts: tuple[Part, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(line for part in self.parts for line in _lines(part))
-
-
-def plan(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Plan:
     found = scans(system, shapes, order, held)
-    return Plan(tuple(_part(n, c, system, shapes, found.get(n)) for n, c in enumerate(order.components)))
+    return tuple(_part(n, c, system, shapes, found.get(n)) for n, c in enumerate(order.components))
 
 
 def _part(number: int, component: Component, system: System, shapes: Shapes, scan: Scan | str | None) -> Part:
@@ -100,12 +88,11 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
         kind="growing" if growing else component.kind,
         how="all steps, one after the other" if growing else KINDS.get(component.kind, component.kind),
         equations=tuple(map(show_equation, equations)),
-        flops=sum(_flops(e, shapes) for e in equations),
+        flops=summed(flops(e.value, shapes, component.kind != "once") for e in equations),
         numbers=sum(map(_size, _touched(equations, shapes.states))),
         over_time=component.kind != "once",
         phases=tuple(phases_of(scan)) if isinstance(scan, Scan) else (),
         why_not=scan if isinstance(scan, str) else "",
-        uncounted=any(map(_multiplies_states, equations)),
     )
 
 
@@ -113,36 +100,6 @@ def _named(target: Target) -> str:
     """A state, or the point of one that is defined."""
     at_a_point = not any(isinstance(index, Running) for index in target.context)
     return show_state(target.state, target.context) if at_a_point else target.state
-
-
-def _flops(equation: Equation, shapes: Shapes) -> int:
-    """Of dense layers, convolutions and products with a matrix; of products of states none are counted."""
-    total = 0
-    for node in walk(equation.value):
-        match node:
-            case Apply("dense", layer=str(layer)):
-                total += 2 * _size(shapes.parameters[f"{layer}.weight"])
-            case Apply("conv"):
-                total += convolved(node, shapes)
-            case Apply("matmul", (Weight(weight), _)) | Apply("matmul", (_, Weight(weight))):
-                total += 2 * _size(shapes.parameters[weight])
-    return total
-
-
-def convolved(node: Apply, shapes: Shapes) -> int:
-    """The flops of a convolution: its weights meet each place of the image that it gives; none are counted of an image
-    that a function of the kernel gives, whose shape it alone knows."""
-    if any(isinstance(part, Apply) and part.op in LEFT_OUT for part in walk(node)):
-        return 0
-    kernel = shapes.parameters[f"{node.layer}.weight"]
-    _channels, *places = shape_of(node, shapes.states, shapes.parameters)
-    return 2 * _size(kernel) * _size(tuple(places))
-
-
-def _multiplies_states(equation: Equation) -> bool:
-    """Whether two states are multiplied, as attention does, whose products grow with the steps."""
-    products = [node for node in walk(equation.value) if isinstance(node, Apply) and node.op == "matmul"]
-    return any(not any(isinstance(part, Weight) for part in product.args) for product in products)
 
 
 def _size(shape: Shape) -> int:
@@ -179,9 +136,3 @@ def _told(scan: Scan, group: Group, names: Mapping[int, str]) -> str:
 
 def _part_of(store: Store, scan: Scan) -> str:
     return f"a part of {store.plane}" if store.plane in scan.held else "a value in between"
-
-
-def _lines(part: Part) -> Iterator[str]:
-    counts = [f"{part.flops:,} flops"] * bool(part.flops) + [f"{part.numbers:,} numbers"]
-    yield f"{part.title} ({', '.join(counts)})"
-    yield from (f"    {line}" for line in part.lines)
