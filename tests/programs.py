@@ -704,3 +704,40 @@ argmax(r_{1:t}) + r_t -> a_t
 """,
 }
 """Ranges that grow, in what is computed step by step."""
+
+PAST: dict[str, str] = {
+    "all of its past": """
+x_t : 2
+0 -> h_0
+softmax(h_{0:t-1} @ Q(h_{t-1})) @ h_{0:t-1} -> c_t
+tanh(W(h_{t-1}|c_t|x_t)) -> h_t
+""",
+    "rows before the first": """
+x_t : 2
+0 -> h_0
+1 -> h_{-1}
+softmax(h_{-1:t-1} @ Q(h_{t-1})) @ h_{-1:t-1} -> c_t
+tanh(W(h_{t-1}|c_t|x_t|h_{t-2})) -> h_t
+""",
+    "its own step too": """
+x_t : 2
+0 -> g_0
+tanh(W(g_{t-1}|x_t)) -> h_t
+softmax(h_{1:t} @ Q(h_t)) @ h_{1:t} -> c_t
+tanh(V(c_t|h_t)) -> g_t
+""",
+    "all that is ahead": """
+x_t : 2
+0 -> h_{T+1}
+softmax(h_{t+1:T+1} @ Q(h_{t+1})) @ h_{t+1:T+1} -> c_t
+tanh(W(h_{t+1}|c_t|x_t)) -> h_t
+""",
+    "numbers, of two states": """
+x_t : 1
+0 -> h_0
+0 -> c_0
+0.3*sum(h_{0:t-1}) + 0.1*c_{t-1} + x_t -> c_t
+tanh(c_t + mean(c_{0:t-1}) + 0.2*max(h_{0:t-1})) -> h_t
+""",
+}
+"""Recurrences that read ranges of their own states."""

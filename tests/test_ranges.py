@@ -11,14 +11,14 @@ import pytest
 import torch
 from against import agree, random_inputs
 from emitted import emitted, net, randomised
-from programs import PROGRAMS, RANGES, STEP_BY_STEP
+from programs import PAST, PROGRAMS, RANGES, STEP_BY_STEP
 from torch import Tensor
 
 from sqmagic.runtime.net import Net
 
 AT_ONCE = {"attention": PROGRAMS["attention"], **RANGES}
 IN_SPANS = [name for name, text in AT_ONCE.items() if "spans(" in emitted(text).source]
-TEXTS = {**AT_ONCE, **STEP_BY_STEP}
+TEXTS = {**AT_ONCE, **STEP_BY_STEP, **PAST}
 
 
 @contextmanager
@@ -87,6 +87,16 @@ def test_the_plan_says_what_goes_step_by_step(name: str) -> None:
     plan = net(STEP_BY_STEP[name]).settled.plan
     assert any(part.kind == "growing" for part in plan)
     assert "one after the other" in str(net(STEP_BY_STEP[name]).plan)
+
+
+@pytest.mark.parametrize("name", PAST)
+def test_each_step_puts_a_row_to_those_before(name: str) -> None:
+    """Nothing is stacked anew in the loop, and an example that ends early sees its own end."""
+    source = emitted(PAST[name]).source
+    loop = source[source.index("for t") : source.index("torch.stack([", source.index("for t"))]
+    assert loop.count("torch.cat([") >= 1
+    assert " for step in " not in loop
+    agree(PAST[name], steps=6, batch=2, lengths=[6, 3])
 
 
 def test_all_but_running_sums_go_in_spans() -> None:

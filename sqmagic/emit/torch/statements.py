@@ -7,11 +7,12 @@ rows; base cases before and end cases after the rows that its equation gives are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, Code, Shape, ranked, spread
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases
+from sqmagic.emit.torch.growing import Growing, growing
 from sqmagic.emit.torch.lines import WIDE, beside
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.names import free
@@ -277,17 +278,33 @@ def _loop(facts: Facts, loop: _Loop) -> list[str]:
             empty.append(facts.name(state))
     if empty:
         lines.append(f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}")
-    standing = _standing_still(facts, loop)
+    standing, grown = _standing_still(facts, loop), _growing(facts, loop)
     lines += [f"{name} = {_taken_once(facts, read)}" for read, name in standing.items()]
+    lines += [each.begins for each in grown.values()]
     lines += _header(facts, loop)
+    names = {**standing, **{read: each.name for read, each in grown.items()}}
     done: set[Equation] = set()
     for equation in loop.equations:
         parts = _parts(facts, loop, equation)
-        made = _in_parts(facts, loop, parts) if len(parts) > 1 else _in_loop(facts, loop, equation, standing)
-        lines += [f"    {line}" for line in made if equation not in done]
+        made = _in_parts(facts, loop, parts) if len(parts) > 1 else _in_loop(facts, loop, equation, names)
+        added = [grown.pop(read).adds for read in _reads_of(loop, equation) if read in grown]
+        lines += [f"    {line}" for line in (*added, *made) if equation not in done]
         done.update(parts)
     lines += [line for s in loop.held for line in _collected(facts, s)]
     return lines + [line for s in loop.held if not loop.backward for line in _at_own_end(facts, s)]
+
+
+def _growing(facts: Facts, loop: _Loop) -> dict[Read, Growing]:
+    """The ranges of the loop's own states to which each step adds a row."""
+    always = [e for e in loop.equations if _moved(facts.computed[e.targets[0].state], -loop.shifts[e]) == loop.steps]
+    found = dict.fromkeys(r for e in always for r in _reads_of(loop, e) if r.state in loop.held)
+    after = {state: [k for k, _ in _after(facts, loop, state)] for state in loop.held}
+    return growing(facts, found, loop.steps, after, loop.backward)
+
+
+def _reads_of(loop: _Loop, equation: Equation) -> dict[Read, None]:
+    """What an equation reads at a step of the loop."""
+    return dict.fromkeys(reads(shift(equation.value, loop.shifts[equation])))
 
 
 def _header(facts: Facts, loop: _Loop) -> list[str]:
@@ -388,14 +405,14 @@ def _taken_once(facts: Facts, read: Read) -> str:
     return still(facts, read).text + ".contiguous()" * ranged
 
 
-def _in_loop(facts: Facts, loop: _Loop, equation: Equation, standing: Mapping[Read, str]) -> list[str]:
+def _in_loop(facts: Facts, loop: _Loop, equation: Equation, names_of_rows: Mapping[Read, str]) -> list[str]:
     own = facts.computed[equation.targets[0].state]
     by = loop.shifts[equation]
     own, at = _moved(own, -by), moved("t", by)
     place = step(facts, frozenset(loop.held), {**loop.rows, **loop.passing}, own)
     names = [facts.name(t.state) + f"[{at}]" * (t.state in loop.held) for t in equation.targets]
     value = shift(equation.value, by)
-    stacked, place = _stacked_once(facts, loop, value, _with_names(place, standing))
+    stacked, place = _stacked_once(facts, loop, value, _with_names(place, names_of_rows), names_of_rows)
     lines = [*stacked, *assigned(facts, replace(equation, value=value), place, names, show_equation(equation))]
     if loop.backward and facts.masked:
         held = [t.state for t in equation.targets if t.state in loop.held]
@@ -405,11 +422,13 @@ def _in_loop(facts: Facts, loop: _Loop, equation: Equation, standing: Mapping[Re
     return [f"if {' and '.join(guards)}:", *(f"    {line}" for line in lines)] if guards else lines
 
 
-def _stacked_once(facts: Facts, loop: _Loop, value: Expr, place: Place) -> tuple[list[str], Place]:
+def _stacked_once(
+    facts: Facts, loop: _Loop, value: Expr, place: Place, named: Collection[Read]
+) -> tuple[list[str], Place]:
     """The lines that stack ranges of the loop's own states that an equation reads several times, and the place that has
     them: `h_rows = torch.stack([h[step] for step in range(0, t)], dim=1)`."""
     often = (r for r, count in Counter(reads(value)).items() if count > 1 and r.state in loop.held)
-    ranges = [r for r in often if any(isinstance(i, Range) for i in r.context)]
+    ranges = [r for r in often if any(isinstance(i, Range) for i in r.context) and r not in named]
     taken = {*facts.variables.values()}
     names: dict[Read, str] = {}
     for read in ranges:
