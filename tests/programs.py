@@ -443,6 +443,14 @@ h_t : 6
 h_t --[G]-> p_t => y_t
 y_t : 2
 """,
+    "looked_up_by_step": """
+x_t : 3
+E : param(7, 6)
+0 -> h_0
+tanh(M(h_{t-1}) + U(x_t) + E[t]) -> h_t
+h_t => y_t
+y_t : 6
+""",
     "choices": """
 x_t : 4
 a_t : class(4)

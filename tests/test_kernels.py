@@ -240,6 +240,17 @@ def test_a_range_without_rows_is_left_to_torch() -> None:
     assert "a range that it reads has no rows" in compiled._scans[0].report.path
 
 
+def test_dropout_of_what_stands_still_is_drawn_at_each_step() -> None:
+    text = "x_t : 2\nb : param(8)\n0 -> h_0\n0.1*h_{t-1} + M(x_t) + dropout(b) -> h_t"
+    given = random_inputs(emitted(text), 20, 1)
+    compiled, plain = (module.train() for module in pair(text, given))
+    found = []
+    for module in (compiled, plain):
+        torch.manual_seed(0)
+        found.append(module(given).h)
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "whole"),
     [

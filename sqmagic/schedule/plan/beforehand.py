@@ -11,7 +11,6 @@ stands still. Its plan is made as if there were `rows` of them (`lengths`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from sqmagic.equations.ops import ALL_OPS
@@ -141,9 +140,11 @@ def _ranged(expr: Expr, draft: _Draft) -> Read:
 
 
 def _is_wanted(expr: Expr, draft: _Draft) -> bool:
-    """Whether it is a vector that no kernel computes, and may be computed elsewhere."""
-    ops = {node.op for node in walk(expr) if isinstance(node, Apply)}
-    if not ops or ops & _STAYS or not _shape(expr, draft):
+    """Whether it is a vector that no kernel computes, and may be computed elsewhere. Dropout of what stands still is
+    drawn at each step: at all of them at once it would be one draw."""
+    nodes = [node for node in walk(expr) if isinstance(node, Apply)]
+    drawn_anew = any(node.op == "dropout" and not runs(node) for node in nodes)
+    if not nodes or drawn_anew or any(node.op in _STAYS for node in nodes) or not _shape(expr, draft):
         return False
     try:
         value(expr, Work(draft.shapes, draft.known.parameters, {}, draft.own))
@@ -160,18 +161,7 @@ def _shape(expr: Expr, draft: _Draft) -> Shape | None:
 def _named(expr: Expr, draft: _Draft) -> Read:
     shape = _shape(expr, draft)
     assert shape is not None, "it is a vector"
-    over_time = any(isinstance(index, Running) for index in _indices(expr))
-    return _made(expr, shape, draft, (Running(draft.index),) if over_time else ())
-
-
-def _indices(expr: Expr) -> Iterator[object]:
-    for read in reads(expr):
-        for index in read.context:
-            yield from (
-                (index,)
-                if isinstance(index, Running)
-                else (getattr(index, "first", None), getattr(index, "last", None))
-            )
+    return _made(expr, shape, draft, (Running(draft.index),) if runs(expr) else ())
 
 
 def _made(expr: Expr, shape: Shape, draft: _Draft, context: Context) -> Read:
