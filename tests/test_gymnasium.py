@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -362,7 +363,8 @@ pi_{t-1} $ (r_t + 0.9*(1-d_t)*V_t - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1})
 """
     net = sqmagic.compile(text, env=Corridor)
     assert net.train_on(steps=160, batch=5, horizon=8, seed=0, progress=False).steps == 160
-    assert sqmagic.compile(text).train_on(Corridor, steps=16, horizon=8, seed=0, progress=False).steps == 128
+    for makes in (Corridor, lambda: Corridor(), partial(Corridor, limit=4)):
+        assert sqmagic.compile(text).train_on(makes, steps=16, horizon=8, seed=0, progress=False).steps == 128
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,11 @@ def environment(source: Any, batch: int | None = None, seed: int | None = None, 
     return made
 
 
+def is_made(source: Any) -> bool:
+    """Whether something steps already, and is not what an environment is made of: a name, a class, a function."""
+    return hasattr(source, "step") and not isinstance(source, type)
+
+
 def _gymnasium(source: Any, batch: int | None, options: dict[str, Any]) -> Machine:
     try:
         import gymnasium

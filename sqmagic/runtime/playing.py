@@ -18,7 +18,7 @@ from torch import Tensor
 from sqmagic.runtime import generated
 from sqmagic.runtime.amounts import real, whole
 from sqmagic.runtime.compiled import Compiled
-from sqmagic.runtime.environments import Environment, environment
+from sqmagic.runtime.environments import Environment, environment, is_made
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.live import Live, live
 from sqmagic.runtime.optimisers import Optimiser, optimiser, without_effect
@@ -197,18 +197,14 @@ def _environment(net: Compiled, source: Any, batch: int | None) -> Environment:
     if given is None:
         raise InputError("there is no environment yet: train_on(env, steps=…), or `%%seqnet --env`")
     asked = batch if batch is not None else _default_batch(given)
-    if net.run is not None and net.run.source is given and _is_made(given):
+    if net.run is not None and net.run.source is given and is_made(given):
         return environment(net.run.world.env, batch=asked)  # one face for one machine: it knows in which state it is
     return environment(given, batch=asked)
 
 
 def _default_batch(given: Any) -> int | None:
     """What is still to be made is made 16 times; what is made already is as it is."""
-    return None if _is_made(given) else 16
-
-
-def _is_made(given: Any) -> bool:
-    return not (isinstance(given, str | type) or type(given).__name__ in ("Kind", "function"))
+    return None if is_made(given) else 16
 
 
 # --- the loop ------------------------------------------------------------------------------------
