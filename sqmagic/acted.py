@@ -137,7 +137,7 @@ def generate_acted(
     whole, shapes = with_copies(logits(within(settle(known, found), found.varying)), found)
     whole, shapes = with_collected(whole, _with_logits(whole, shapes))
     held = domains(whole, dependence(whole, source))
-    parts = phases(whole, _rows(whole, held))
+    parts = phases(whole, _rows(held))
     before = {name: shapes.states[state] for name, (state, _) in parts.carried.items()}
     shapes = replace(shapes, states={**shapes.states, **before})
     facts = gather(parts.acting, shapes, domains(parts.acting, dependence(parts.acting)), recorded=True)
@@ -161,13 +161,6 @@ def _with_logits(system: System, shapes: Shapes) -> Shapes:
     return replace(shapes, states={**shapes.states, **named})
 
 
-def _rows(system: System, held: Domains) -> dict[str, tuple[int, int]]:
+def _rows(held: Domains) -> dict[str, tuple[int, int]]:
     """The first row of each state, base cases that adjoin it counted, and the last, counted from T."""
-    found = {}
-    for state, own in held.states.items():
-        given = {getattr(point, "value", None) for point in held.bases.get(state, ())}
-        first = own.first
-        while first - 1 in given:
-            first -= 1
-        found[state] = (first, own.last)
-    return found
+    return {state: (held.rows(state).first, own.last) for state, own in held.states.items()}

@@ -27,12 +27,7 @@ class Rewritten:
 
 def faster(system: System, shapes: Shapes, order: Dependence, held: Domains) -> Rewritten | None:
     """None where there is nothing to do. Before: a settled System without faults, its shapes, order and domains."""
-    loops = [
-        c
-        for joined in order.components
-        for c in joined.apart
-        if c.kind in ("forward scan", "reverse scan") and not c.effects and not c.shifts
-    ]
+    loops = [c for joined in order.components for c in joined.apart if c.recurs and not c.effects and not c.shifts]
     while loops:
         found = optimise(system, shapes.states, shapes.parameters, [c.equations for c in loops])
         if not found.rewrites:
@@ -94,7 +89,7 @@ def _asked_for(held: Sequence[Interval | None], readers: Iterable[tuple[int, Con
 def _regions(order: Dependence, anew: Dependence, found: Optimised) -> tuple[tuple[Component, ...], ...]:
     """For each component of the program those of the rewritten one that compute its states, and names made for it."""
     component_of = {number: n for n, c in enumerate(order.components) for number in c.equations}
-    home = {s: n for n, c in enumerate(order.components) if c.kind.endswith("scan") for s in c.states}
+    home = {s: n for n, c in enumerate(order.components) if c.recurs for s in c.states}
     origins: list[int] = []
     count = 0
     for equation in found.system.equations:

@@ -26,12 +26,7 @@ class Affine:
 
 def affine(system: System, component: Component) -> Affine | None:
     """The form of a component, where it is one equation of this form."""
-    if (
-        component.kind not in ("forward scan", "reverse scan")
-        or component.growing
-        or component.effects
-        or component.shifts
-    ):
+    if not component.is_plain:
         return None
     match [system.equations[n] for n in component.equations]:
         case [equation] if len(equation.targets) == 1 and component.distances == (1,):

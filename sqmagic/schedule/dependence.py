@@ -38,9 +38,9 @@ class Component:
     that the recurrence looks back (forward scan) or ahead (reverse scan), sorted; of a range without bound
     (`k_{1:t-1}`) the nearest. `growing` says that an equation stacks a range whose length changes with t
     (`k_{1:t}`), so that it needs a loop over t even where it is no recurrence. `effects` says that it acts on the
-    outside. `cycle` are the equations of a fault's cycle within a step. `shifts` are there where equations look both
-    ways: by how many steps each runs ahead of the loop (then `distances` are those between the shifted equations).
-    A recurrence may be joined with equations that read it: then these are its further `parts`.
+    outside. `shifts` are there where equations look both ways: by how many steps each runs ahead of the loop (then
+    `distances` are those between the shifted equations). A recurrence may be joined with equations that read it: then
+    these are its further `parts`.
     """
 
     states: tuple[str, ...]
@@ -49,9 +49,19 @@ class Component:
     distances: tuple[int, ...] = ()
     growing: bool = False
     effects: bool = False
-    cycle: tuple[int, ...] = ()
     shifts: tuple[int, ...] = ()
     parts: tuple[Component, ...] = ()
+
+    @property
+    def recurs(self) -> bool:
+        """Whether it is a loop over the steps in which one step needs others."""
+        return self.kind in ("forward scan", "reverse scan")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a recurrence that any code can take as it stands: it stacks no growing range, acts on nothing,
+        and all its equations run at the loop's own step."""
+        return self.recurs and not (self.growing or self.effects or self.shifts)
 
     @property
     def apart(self) -> tuple[Component, ...]:
@@ -138,7 +148,6 @@ def _classified(
         distances=() if kind == "fault" else _distances(internal, shifts),
         growing=any(r.growing for m in members for r in found[m]),
         effects=any(has_effect(e.value) for e in equations),
-        cycle=knots[0].equations if knots else (),
         shifts=tuple(shifts[n] for n in ordered) if shifts else (),
     )
     return component, problems

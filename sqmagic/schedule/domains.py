@@ -56,6 +56,18 @@ class Domains:
     horizon: int
     problems: tuple[Problem, ...]
 
+    def rows(self, state: str) -> Interval:
+        """All steps at which a state over time has a value: those of its equation, and what is given beside them."""
+        given, own = self.bases.get(state, ()), self.states[state]
+        numbers = {p.value for p in given if isinstance(p, Fixed)}
+        offsets = {p.offset for p in given if isinstance(p, Last)}
+        first, last = own.first, own.last
+        while first - 1 in numbers:
+            first -= 1
+        while last + 1 in offsets:
+            last += 1
+        return Interval(first, last)
+
 
 def domains(system: System, facts: Dependence | None = None) -> Domains:
     """The domains of a System; `facts` is its dependence, computed if it is not given.

@@ -13,28 +13,12 @@ from sqmagic.emit.torch.code import Shape
 from sqmagic.emit.torch.layers import owners
 from sqmagic.emit.torch.names import variables
 from sqmagic.equations.shapes import Shapes
-from sqmagic.equations.system import (
-    Apply,
-    Const,
-    Context,
-    Expr,
-    Fixed,
-    Index,
-    Input,
-    Last,
-    Range,
-    Read,
-    System,
-    children,
-    points,
-    reads,
-)
+from sqmagic.equations.system import Context, Fixed, Index, Input, Last, Range, System, points, reads
 from sqmagic.schedule.domains import Domains, Interval
+from sqmagic.schedule.plan.scans import numbers_among
 
 SAMPLE = "self._sample"
 """Where there is neither input nor parameter, an empty tensor that goes with the module says dtype and device."""
-
-_ARITHMETIC = frozenset(("add", "sub", "mul", "div", "neg"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +58,7 @@ def gather(
     system: System, shapes: Shapes, domains: Domains, made: frozenset[str] = frozenset(), *, recorded: bool = False
 ) -> Facts:
     """The facts. Of what was `recorded` every input is there, and every example is as long as the window."""
-    numbers = frozenset(_numbers(system, shapes.states))
+    numbers = frozenset(s for s in numbers_among(system) if shapes.states[s] == (1,))
     names = variables(system)
     computed = _computed(system, domains)
     optional = frozenset() if recorded else optional_inputs(system)
@@ -85,7 +69,7 @@ def gather(
         variables=names,
         owners=owners(system.layers),
         computed=computed,
-        stored=_stored(system, computed),
+        stored={i.state: _rows(i) for i in system.inputs if i.indexed} | {s: domains.rows(s) for s in computed},
         goals=domains.goals,
         numbers=numbers,
         integers=frozenset(i.state for i in system.inputs if i.state in shapes.integers),
@@ -190,27 +174,6 @@ def _needs(system: System, optional: frozenset[str]) -> dict[str, frozenset[str]
     return found
 
 
-def _numbers(system: System, shapes: Mapping[str, Shape]) -> set[str]:
-    found: set[str] = set()
-    for equation in system.equations:
-        match equation.targets:
-            case (target,) if not target.context and shapes[target.state] == (1,) and _is_number(equation.value, found):
-                found.add(target.state)
-    return found
-
-
-def _is_number(expr: Expr, known: set[str]) -> bool:
-    match expr:
-        case Const():
-            return True
-        case Read(state, ()):
-            return state in known
-        case Apply(op) if op in _ARITHMETIC:
-            return all(_is_number(c, known) for c in children(expr))
-        case _:
-            return False
-
-
 def _computed(system: System, domains: Domains) -> dict[str, Interval]:
     """The steps that running equations give, base and end cases apart."""
     found = {}
@@ -219,19 +182,6 @@ def _computed(system: System, domains: Domains) -> dict[str, Interval]:
             if target.context and not fixed(target.context):
                 found[target.state] = domains.states[target.state]
     return found
-
-
-def _stored(system: System, computed: Mapping[str, Interval]) -> dict[str, Interval]:
-    cases = {(t.state, i) for e in system.equations for t in e.targets if fixed(t.context) for i in t.context}
-    stored = {i.state: _rows(i) for i in system.inputs if i.indexed}
-    for state, interval in computed.items():
-        first, last = interval.first, interval.last
-        while (state, Fixed(first - 1)) in cases:
-            first -= 1
-        while any((state, Last(i.name, last + 1)) in cases for i in system.indices):
-            last += 1
-        stored[state] = Interval(first, last)
-    return stored
 
 
 def _rows(item: Input) -> Interval:

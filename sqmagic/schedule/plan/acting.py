@@ -31,7 +31,7 @@ from sqmagic.schedule.plan.regions import (
     with_rows,
     with_wide_planes,
 )
-from sqmagic.schedule.plan.scans import Held, defined_at, first_row, numbers_among
+from sqmagic.schedule.plan.scans import Held, numbers_among
 from sqmagic.schedule.plan.values import NotForKernels
 
 
@@ -58,7 +58,7 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What is computed from a step on; `first` is the place of its region."""
+    """What is computed from a step on; `region` is its place among the regions."""
 
     begins: int
     region: int
@@ -70,8 +70,8 @@ Item: TypeAlias = Outside | Computed
 @dataclass(frozen=True, slots=True)
 class Acting:
     """A step is its `items`, in order. `planes` are the rows of all states of numbers; `drawn` those that buffers give,
-    whose examples are not the environments'; `whole` are states of whole numbers. `past` are the rows up to 0 that a
-    window needs of the one before, by their first; `outside` is the state of the environment, "" if there is none.
+    whose examples are not the environments'. `past` are the rows up to 0 that a window needs of the one before, by
+    their first; `outside` is the state of the environment; at `first` anything is computed in the first window.
     """
 
     items: tuple[Item, ...]
@@ -255,7 +255,7 @@ def _items(system: System, order: Sequence[int], held: Domains, known: Known) ->
         own = held.equations[number]
         if isinstance(equation.value, Apply) and ALL_OPS[equation.value.op].effect:
             computed()
-            items.append(_effect(system, equation, own, held, known))
+            items.append(_effect(equation, own, held, known))
             continue
         assert own is not None, "it runs over steps"
         if waiting and own.first != begins:
@@ -266,7 +266,7 @@ def _items(system: System, order: Sequence[int], held: Domains, known: Known) ->
     return items, regions
 
 
-def _effect(system: System, equation: Equation, own: Interval | None, held: Domains, known: Known) -> Outside:
+def _effect(equation: Equation, own: Interval | None, held: Domains, known: Known) -> Outside:
     assert isinstance(equation.value, Apply), "an effect is an operator"
     value = equation.value
     setting = float(value.attribute("eps", 0.1)) if value.op == "eps_greedy" else 0.0
@@ -275,8 +275,7 @@ def _effect(system: System, equation: Equation, own: Interval | None, held: Doma
     if value.op in ("sample", "eps_greedy", "gauss"):
         width_of(targets[0], known.states)
     if own is None or not equation.targets:
-        cases = defined_at(system, {r.state for r in reads(value)})
-        reached = [first_row(cases[r.state], r.state, held) - k for r in reads(value) for k in offsets(r)]
+        reached = [held.rows(r.state).first - k for r in reads(value) for k in offsets(r)]
         first = max(reached, default=1)
     else:
         first = own.first

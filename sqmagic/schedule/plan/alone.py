@@ -57,8 +57,7 @@ def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside:
     points = {(s.state, s.context): s.state + "".join(map(_told, s.context)) for s in scan.stills}
     bases = {(state, point): state + _name(point) for state, point in _bases(scan, system)}
     inputs = [
-        Input(s, True, first=Fixed(first), last=Last(index, _last(system, domains, s)))
-        for s, first in scan.rows.items()
+        Input(s, True, first=Fixed(first), last=Last(index, domains.rows(s).last)) for s, first in scan.rows.items()
     ]
     inputs += [Input(name, False) for name in (*points.values(), *bases.values())]
     sizes |= {name: shapes.states[state] for (state, _), name in (*points.items(), *bases.items())}
@@ -111,16 +110,6 @@ def _told(index: object) -> str:
             return f".atT{offset:+d}"
         case _:
             raise AssertionError("what stands still is a point")
-
-
-def _last(system: System, domains: Domains, state: str) -> int:
-    """The last row of a state, counted from T."""
-    last = domains.states[state].last
-    index = system.indices[0].name
-    cases = {(t.state, i) for e in system.equations for t in e.targets for i in t.context}
-    while (state, Last(index, last + 1)) in cases:
-        last += 1
-    return last
 
 
 def _renamed(expr: Expr, points: Mapping[tuple[str, Context], str]) -> Expr:

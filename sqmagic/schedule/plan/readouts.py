@@ -49,8 +49,7 @@ def _needing(system: System, order: Dependence, optional: Iterable[str]) -> froz
 
 
 def _has_matrices(component: Component, known: _Known) -> bool:
-    plain = component.kind in ("forward scan", "reverse scan") and not component.growing and not component.effects
-    return plain and not component.shifts and any(len(known.shapes.states[s]) > 1 for s in component.states)
+    return component.is_plain and any(len(known.shapes.states[s]) > 1 for s in component.states)
 
 
 def _join(recurrence: Component, components: list[Component], known: _Known) -> None:

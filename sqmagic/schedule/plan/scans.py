@@ -7,12 +7,12 @@ one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
 from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Index, Last, Read, System, children, reads
+from sqmagic.equations.system import Apply, Const, Equation, Expr, Read, System, children, reads
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
 from sqmagic.schedule.plan.lower import lowered
@@ -80,7 +80,7 @@ def scans(system: System, shapes: Shapes, dependence: Dependence, domains: Domai
     found: dict[int, Scan | str] = {}
     constants = numbers_among(system)
     for number, component in enumerate(dependence.components):
-        if component.kind in ("forward scan", "reverse scan"):
+        if component.recurs:
             try:
                 found[number] = scan_of(system, shapes, component, number, domains, constants)
             except NotForKernels as reason:
@@ -106,7 +106,6 @@ def scan_of(
     if (count := sum(map(len, found.phases))) > MOST:
         raise NotForKernels(f"compiling a step of {count} phases would take long")
     rows = {n.state for n in work.graph.nodes if isinstance(n, Row) and not n.own}
-    cases = defined_at(system, {*work.values, *rows})
     return Scan(
         component=number,
         equations=equations,
@@ -115,10 +114,8 @@ def scan_of(
         nodes=tuple(work.graph.nodes),
         values=work.values,
         phases=found,
-        held={
-            s: _held(cases[s], system, steps, prod(shapes.states[s]), reach.get(s, 0), backward) for s in work.values
-        },
-        rows={state: first_row(cases[state], state, domains) for state in sorted(rows)},
+        held={s: _held(steps, domains.rows(s), prod(shapes.states[s]), reach.get(s, 0), backward) for s in work.values},
+        rows={state: domains.rows(state).first for state in sorted(rows)},
         stills=tuple(n for n in work.graph.nodes if isinstance(n, Still)),
         parameters={p: shapes.parameters[p] for p in used_parameters(work.graph)},
         constants={s: e for s, e in constants.items() if _is_read(s, equations, constants)},
@@ -174,30 +171,9 @@ def _reach(graph: Graph) -> dict[str, int]:
     return found
 
 
-def _held(cases: Collection[Index], system: System, steps: Interval, wide: int, reach: int, backward: bool) -> Held:
-    before, after = 0, 0
-    while Fixed(steps.first - before - 1) in cases:
-        before += 1
-    index = system.indices[0].name
-    while Last(index, steps.last + after + 1) in cases:
-        after += 1
-    return Held(steps.first - before, before, max(after, reach * backward), after, wide, reach)
-
-
-def defined_at(system: System, states: Collection[str]) -> dict[str, set[Index]]:
-    """The indices at which equations define each of the states."""
-    found: dict[str, set[Index]] = {state: set() for state in states}
-    for target in (t for e in system.equations for t in e.targets if t.state in found):
-        found[target.state].update(target.context)
-    return found
-
-
-def first_row(cases: Collection[Index], state: str, domains: Domains) -> int:
-    """The index of the first row that a state has, base cases counted."""
-    first = domains.states[state].first
-    while Fixed(first - 1) in cases:
-        first -= 1
-    return first
+def _held(steps: Interval, rows: Interval, wide: int, reach: int, backward: bool) -> Held:
+    before, ends = steps.first - rows.first, rows.last - steps.last
+    return Held(rows.first, before, max(ends, reach * backward), ends, wide, reach)
 
 
 def used_parameters(graph: Graph) -> list[str]:

@@ -19,7 +19,8 @@ from sqmagic.schedule.domains import Domains, domains
 def begun_together(system: System, order: Dependence, held: Domains) -> System:
     """The very System if there is nothing to do, or if the same would not hold at the same steps."""
     loops = (c for joined in order.components for c in joined.apart)
-    given = {n: rows for c in loops if _is_plain(c) for n, rows in _early(c, system, held)}
+    plain = (c for c in loops if c.is_plain and c.kind == "forward scan")
+    given = {n: rows for c in plain for n, rows in _early(c, system, held)}
     if not given:
         return system
     equations = [e for n, each in enumerate(system.equations) for e in (*given.get(n, ()), each)]
@@ -28,10 +29,6 @@ def begun_together(system: System, order: Dependence, held: Domains) -> System:
     steps = domains(made, anew)
     same = not anew.problems and not steps.problems and (steps.goals, steps.horizon) == (held.goals, held.horizon)
     return made if same else system
-
-
-def _is_plain(component: Component) -> bool:
-    return component.kind == "forward scan" and not (component.effects or component.growing or component.shifts)
 
 
 def _early(component: Component, system: System, held: Domains) -> Iterator[tuple[int, list[Equation]]]:
