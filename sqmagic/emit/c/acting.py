@@ -6,9 +6,9 @@ of them, and `go_on`, which makes the end of a window the past of the next.
 
 from __future__ import annotations
 
+from sqmagic.emit.c.equations import told
 from sqmagic.emit.c.places import INDENT, moved
 from sqmagic.emit.c.window import BEGIN, WindowPage, Work, row_of
-from sqmagic.equations.show import show_equation
 from sqmagic.schedule.plan.acting import Acting, Argument, Computed, Outside
 
 
@@ -56,7 +56,7 @@ def _act(work: Work, plan: Acting) -> list[str]:
 
 
 def _outside(work: Work, plan: Acting, item: Outside) -> list[str]:
-    told = [f"/* {show_equation(item.equation)} */".replace("*/ */", "*/")] if item.equation else []
+    beside = [f"/* {told(item.equation)} */"] if item.equation else []
     targets = [f"{row_of(work, t, 't')}" if t in work.planes else "0" for t in item.targets]
     match item.op:
         case "step":
@@ -84,7 +84,7 @@ def _outside(work: Work, plan: Acting, item: Outside) -> list[str]:
             call = f"get_in(s->world, {number}, (real *[]){{{rows}}})"
         case other:
             raise AssertionError(f"`{other}` is no effect")
-    return [*told, f"if ((failed = {call}))", f"{INDENT}break;"]
+    return [*beside, f"if ((failed = {call}))", f"{INDENT}break;"]
 
 
 def _taken(work: Work, argument: Argument) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import prod
 
 from sqmagic.emit.c.gradients import gradient_key, outer_memory, outer_sums, summed
-from sqmagic.emit.c.places import INDENT, Writing
+from sqmagic.emit.c.places import INDENT, Writing, counted, moved
 from sqmagic.emit.c.window import BEGIN, WindowPage, Work, few, row_of
 from sqmagic.equations.shapes import Shape
 from sqmagic.equations.show import show_equation
@@ -133,7 +133,7 @@ def _regions(regions: Sequence[Region]) -> list[str]:
         f"{INDENT}(void)kept;",
     ]
     for number, region in enumerate(regions, 1):
-        first, last = region.steps.first, _counted(region.steps.last)
+        first, last = region.steps.first, counted(region.steps.last)
         if region.kept:
             last = f"(kept ? 0 : {last})"
         call = f"region_{number}(s, &me, t, own, tile);"
@@ -162,12 +162,7 @@ def _edges(setting: str) -> Iterator[str]:
     if first:
         yield str(int(first) - int(offset))
     if last:
-        yield _counted(int(last) - int(offset) + 1)
-
-
-def _counted(last: int) -> str:
-    """A step, counted from the last."""
-    return f"s->steps {'+' if last > 0 else '-'} {abs(last)}" if last else "s->steps"
+        yield counted(int(last) - int(offset) + 1)
 
 
 def _gradients(plan: Learning) -> dict[str, Shape]:
@@ -208,7 +203,7 @@ def _gradient_function(work: Work, plan: Learning) -> list[str]:
     if plan.sums:
         lines.append(f"{INDENT}const share one = alone(0, s->batch), *me = &one;")
     for steps, fresh, again in _parted(plan):
-        count = f"s->steps + {steps.last - steps.first + 1}".replace("+ -", "- ").removesuffix(" + 0")
+        count = counted(steps.last - steps.first + 1)
         if fresh:
             body = outer_sums(_from(work, steps), fresh, shapes, count)
             lines += [f"{INDENT}{{", *(INDENT * 2 + line for line in body), f"{INDENT}}}"]
@@ -246,8 +241,7 @@ def _goals(work: Work, goals: Sequence[Mean]) -> list[str]:
     lines = ["static double goal(const scan *s)", "{", f"{INDENT}double all = 0;"]
     for goal in goals:
         pointer = row_of(work, goal.state, str(goal.steps.first))
-        more = goal.steps.last - goal.steps.first + 1
-        count = f"(s->steps + {more}) * s->batch".replace("+ -", "- ").replace("(s->steps + 0)", "s->steps")
+        count = f"{moved('s->steps', goal.steps.last - goal.steps.first + 1)} * s->batch"
         lines.append(f"{INDENT}all {'+' if goal.loss else '-'}= mean_of({pointer}, {count});")
     return [*lines, f"{INDENT}return all;", "}"]
 

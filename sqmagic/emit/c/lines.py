@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqmagic.emit.c.equations import told
 from sqmagic.emit.c.names import at
 from sqmagic.emit.c.operators import ATOM, FOLDS, FUNCTIONS, INFIX, MANY, PRODUCT, SIGN
-from sqmagic.emit.c.places import Writing, own_place, place
+from sqmagic.emit.c.places import Writing, counted, own_place, place
 from sqmagic.schedule.plan.nodes import (
     Contract,
     Fold,
@@ -230,9 +230,9 @@ class Lines:
                 return Text(f"(real)(t + {offset})" if offset else "(real)t", SIGN, True)
             case Length(offset):
                 steps = self.writing.scan.steps
-                return Text(f"(real)({_steps(offset + steps.first - 1 - steps.last)})", SIGN, True)
+                return Text(f"(real)({counted(offset + steps.first - 1 - steps.last)})", SIGN, True)
             case Share(more):
-                return Text(f"1 / (real)(({_steps(more)}) * s->batch)", PRODUCT, True)
+                return Text(f"1 / (real)(({counted(more)}) * s->batch)", PRODUCT, True)
             case Places():
                 return Text(f"places_from({FROM})")
             case _:
@@ -311,19 +311,13 @@ def _moved(pointer: str, stride: str) -> str:
     return f"{pointer} + v * LANES" if stride == "0" else f"{pointer} + i * {stride} + v * LANES"
 
 
-def _steps(more: int) -> str:
-    """How many steps there are, and some more."""
-    return f"s->steps {'+' if more > 0 else '-'} {abs(more)}" if more else "s->steps"
-
-
 def _condition(scan: Scan, setting: str) -> str:
     """Whether t + an offset lies from a first step to T + a last."""
     _, offset, first, last = setting.split(":")
     step = "t" if offset == "0" else f"t {'+' if int(offset) > 0 else '-'} {abs(int(offset))}"
     parts = [f"{step} >= {first}"] if first else []
     if last:
-        more = scan.steps.first - 1 - scan.steps.last + int(last)
-        parts.append(f"{step} <= s->steps" + (f" {'+' if more > 0 else '-'} {abs(more)}" if more else ""))
+        parts.append(f"{step} <= {counted(scan.steps.first - 1 - scan.steps.last + int(last))}")
     return " && ".join(parts) or "1"
 
 

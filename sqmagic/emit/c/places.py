@@ -90,7 +90,7 @@ def place(writing: Writing, number: int) -> Place:
             return Place(f"s->{name} + {row} * s->{name}_step", f"s->{name}_row", f"{name}_at_{at(offset)}")
         case Still():
             name = names[still_key(node)]
-            return Place(f"s->{name}", f"s->{name}_row", f"{name}still_key")
+            return Place(f"s->{name}", f"s->{name}_row", f"{name}_still")
         case Vector(parameter, start):
             name = names[f"parameter:{parameter}"]
             return Place(f"s->{name}" + f" + {start}" * bool(start), "0", f"{name}_from_{start}")
@@ -113,6 +113,11 @@ def ahead(pointer: str, count: int, each: str = "") -> str:
     """A pointer so many numbers, or vectors, on."""
     far = each if each and count == 1 else f"{count} * {each}" if each else str(count)
     return f"{pointer} + {far}" if count else pointer
+
+
+def counted(more: int) -> str:
+    """So many more than there are steps."""
+    return f"s->steps {'+' if more > 0 else '-'} {abs(more)}" if more else "s->steps"
 
 
 def moved(variable: str, offset: int) -> str:

@@ -69,13 +69,7 @@ class Work:
 
     def calls(self, number: int, rows: str, step: str) -> list[str]:
         """The phases of a region in their order, for these rows at a step."""
-        writing = self.writings[number]
-        phases = enumerate(writing.scan.phases.phases, 1)
-        return [
-            f"phase_{writing.prefix}{n}_{m}(s, {rows}, {step}, own, tile);"
-            for n, phase in phases
-            for m, _ in enumerate(phase, 1)
-        ]
+        return [f"phase_{name}(s, {rows}, {step}, own, tile);" for name, _ in self.writings[number].groups()]
 
     def members(self, more: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "long steps, batch;", "of how many steps and examples"
