@@ -23,9 +23,10 @@ from sqmagic.emit.c import engine
 from sqmagic.emit.c.write import Interface
 from sqmagic.kernels import ScanPage
 from sqmagic.pipeline import Sizes, generate, understand
+from sqmagic.schedule.plan.gradients import Rows
 from sqmagic.schedule.plan.lengths import merged
 from sqmagic.schedule.plan.nodes import Row
-from sqmagic.schedule.plan.reverse import Reverse, Rows
+from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Scan
 
 SUBJECTS = PROGRAMS | ENDS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sqmagic.emit.c.places import INDENT, Writing
 from sqmagic.equations.shapes import Shape
-from sqmagic.schedule.plan.reverse import Gradient, Reverse, Rows
+from sqmagic.schedule.plan.gradients import Gradient, Rows
+from sqmagic.schedule.plan.reverse import Reverse
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from sqmagic.equations.shapes import Shape
 from sqmagic.equations.show import show_equation
 from sqmagic.schedule.domains import Interval
 from sqmagic.schedule.plan.endings import Ending
+from sqmagic.schedule.plan.gradients import Gradient
 from sqmagic.schedule.plan.learning import Learning, Mean
 from sqmagic.schedule.plan.nodes import Map, Step
 from sqmagic.schedule.plan.regions import Region
-from sqmagic.schedule.plan.reverse import Gradient
 
 
 def write_learning(plan: Learning) -> WindowPage:

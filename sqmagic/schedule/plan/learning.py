@@ -16,6 +16,8 @@ from sqmagic.equations.system import Apply, Const, Equation, Expr, Fixed, Last, 
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, Interval, domains
 from sqmagic.schedule.plan.endings import Ending, endings
+from sqmagic.schedule.plan.gradients import Gradient, Outer
+from sqmagic.schedule.plan.gradients import Rows as Places
 from sqmagic.schedule.plan.regions import (
     Gathered,
     Known,
@@ -30,8 +32,6 @@ from sqmagic.schedule.plan.regions import (
     with_rows,
     with_wide_planes,
 )
-from sqmagic.schedule.plan.reverse import Gradient, Outer
-from sqmagic.schedule.plan.reverse import Rows as Places
 from sqmagic.schedule.plan.scans import Held, numbers_among
 from sqmagic.schedule.plan.values import NotForKernels
 
@@ -112,7 +112,7 @@ def learned(
     rows = _rows(system, held, regions, [*bases, *constants], also)
     known = Known(naming.shapes, shapes.parameters, numbers_among(system), planes(rows, naming.shapes), True)
     made = with_wide_planes([region(g, known) for g in regions])
-    means = [Mean(s, loss, _held(held, s)) for s, loss in goals]
+    means = [Mean(s, loss, held.states[s]) for s, loss in goals]
     return Learning(
         made,
         known.planes,
@@ -138,11 +138,6 @@ def _saved(system: System, held: Domains, step: Sequence[Target]) -> tuple[Endin
 
 def _is_bare(equation: Equation) -> bool:
     return not equation.targets[0].context
-
-
-def _held(held: Domains, state: str) -> Interval:
-    own = held.states[state]
-    return Interval(own.first, own.last)
 
 
 def _goals(system: System, naming: _Naming) -> list[tuple[str, bool]]:

@@ -2,83 +2,33 @@
 
 Before: a scan by itself and its adjoint's equations. After: the scan forward, with the parts that its adjoint reads;
 the scan backward, which computes in its loop only what carries state; and for each gradient what is to be added up over
-all steps and examples at the end. Names of adjoints begin with a hat: `^h`.
+all steps and examples at the end (`gradients`). Names of adjoints begin with a hat: `^h`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from sqmagic.equations.shapes import Shape
-from sqmagic.equations.system import (
-    Apply,
-    Const,
-    Equation,
-    Expr,
-    Fixed,
-    Last,
-    Position,
-    Read,
-    Running,
-    System,
-    Weight,
-    reads,
-    shift,
-    walk,
-)
+from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Last, Read, Running, System, Weight, reads, walk
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone
-from sqmagic.schedule.plan.lower import lowered, value, vector
-from sqmagic.schedule.plan.nodes import Cut, Join, Map, Product, Row, Still, Term
+from sqmagic.schedule.plan.gradients import Asking, Gradient, Rows, of_input, summed
+from sqmagic.schedule.plan.lower import lowered, vector
+from sqmagic.schedule.plan.nodes import Row, Still
 from sqmagic.schedule.plan.phases import phases
-from sqmagic.schedule.plan.scans import Held, Scan, used_parameters
+from sqmagic.schedule.plan.scans import Held, Scan, reach_of, used_parameters
 from sqmagic.schedule.plan.values import CHEAP, NotForKernels, Work
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of memory over all steps: of a state `offset` steps away (`own` of the scan backward) or what stands still;
-    components from `start`."""
-
-    state: str
-    offset: int
-    start: int
-    width: int
-    own: bool
-    still: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outer:
-    """Of a weight's gradient: the sum over steps and examples of all products of `left` and `right`, whose first
-    component belongs to a column of the weight."""
-
-    left: Rows
-    right: Rows
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """The gradient of a parameter, of an input or of a base case. `outers` are for weights; `sums` are added up over
-    the steps, and for a parameter over the examples; `throughs` are products with weights, step by step; `rows` are
-    planes that hold it. What the last two find at a step belongs to the row so many steps before it. (Of a product the
-    width is told besides.)
-    """
-
-    outers: tuple[Outer, ...] = ()
-    sums: tuple[Rows, ...] = ()
-    throughs: tuple[tuple[Rows, Term, int, int], ...] = ()
-    rows: tuple[tuple[Rows, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Reverse:
-    """`forward` and `backward` are scans; `full` the planes of the latter that keep all rows; `parameters`, `inputs`,
-    `stills` and `bases` the gradients, by name; `shapes` those of the parameters."""
+    """`forward` and `backward` are scans; `kept` the states of the former that the way back reads, `full` the planes of
+    the latter that keep all rows; `parameters`, `inputs`, `stills` and `bases` the gradients, by name; `shapes` those
+    of the parameters."""
 
     forward: Scan
     backward: Scan
@@ -155,8 +105,11 @@ def _forward(
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Reversing:
+    """What the way back is made from: the scan as it is, by itself, and forward with named parts; shapes; the bare
+    adjoints, and which of them are the parameters' `gradients`."""
+
     scan: Scan
     apart: Alone
     forward: Scan
@@ -171,18 +124,25 @@ class _Reversing:
         for equation in loop:
             state = _state(equation)
             work.values[state] = vector(equation.value, prod(self.states[state]), work)
-        asked: dict[str, int] = {}
-        inputs = {s.removeprefix("^"): self._input(s, v, work, asked) for s, v in of_inputs.items()}
-        whole = {
-            name: self._summed(self._expanded(self.bare[hat]), work, asked) for name, hat in self.gradients.items()
-        }
-        stills = {
-            s: self._summed(self._expanded(self.bare[f"^{s}"]), work, asked)
-            for s in self.apart.points.values()
-            if f"^{s}" in self.bare
-        }
+        asking, steps = Asking(work), self.scan.steps
+        inputs = {s.removeprefix("^"): of_input(v, prod(self.states[s]), asking) for s, v in of_inputs.items()}
+        whole = {name: summed(self._expanded(self.bare[hat]), steps, asking) for name, hat in self.gradients.items()}
+        points = (s for s in self.apart.points.values() if f"^{s}" in self.bare)
+        stills = {s: summed(self._expanded(self.bare[f"^{s}"]), steps, asking) for s in points}
         edge, bases = self._edge(work)
-        return self._planned(loop, work, asked, edge, (whole, inputs, stills, bases))
+        backward = self._backward(loop, asking, edge)
+        kept = {*backward.rows, *(r.state for g in (*whole.values(), *stills.values()) for r in g.read if not r.own)}
+        return Reverse(
+            forward=self.forward,
+            backward=backward,
+            kept=frozenset(kept & self.forward.held.keys()),
+            full=frozenset(asking.asked),
+            parameters=whole,
+            inputs=inputs,
+            stills=stills,
+            bases=bases,
+            shapes=self.parameters,
+        )
 
     # --- what is computed anew, and what is not ---------------------------------------------------
 
@@ -215,7 +175,7 @@ class _Reversing:
 
         return {state: expr for state, expr in linear.items() if 0 not in of(state)}
 
-    # --- gradients ---------------------------------------------------------------------------------
+    # --- what has no step of its own --------------------------------------------------------------
 
     def _expanded(self, expr: Expr) -> Expr:
         """An expression in which no bare adjoint is read."""
@@ -227,82 +187,11 @@ class _Reversing:
             case _:
                 return expr
 
-    def _summed(self, expr: Expr, work: Work, asked: dict[str, int]) -> Gradient:
-        """A sum over the window, or several."""
-        outers: list[Outer] = []
-        sums: list[Rows] = []
-        for term, negative in _terms(expr):
-            match term:
-                case Apply("window_sum", (body, Position(Fixed(first)), Position(Last(_, last)))):
-                    if (first, last) != (self.scan.steps.first, self.scan.steps.last):
-                        raise NotForKernels("its gradient is a sum over other steps")
-                    self._body(body, negative, work, asked, outers, sums)
-                case _:
-                    raise NotForKernels("its gradient is no sum over the window")
-        return Gradient(tuple(outers), tuple(sums))
-
-    def _body(
-        self, body: Expr, negative: bool, work: Work, asked: dict[str, int], outers: list[Outer], sums: list[Rows]
-    ) -> None:
-        match body:
-            case Apply("neg", (inner,)):
-                self._body(inner, not negative, work, asked, outers, sums)
-            case Apply("add", parts):
-                for each in parts:
-                    self._body(each, negative, work, asked, outers, sums)
-            case Apply("outer", (left, right)):
-                rows = self._rows(_signed(value(left, work), negative, work), work, asked)
-                column = 0
-                for part in _parts(value(right, work), work):
-                    other = self._rows(part, work, asked)
-                    outers.append(Outer(rows, other, column))
-                    column += other.width
-            case _:
-                sums.append(self._rows(_signed(value(body, work), negative, work), work, asked))
-
-    def _rows(self, number: int, work: Work, asked: dict[str, int]) -> Rows:
-        """A value as rows of memory: one that stands nowhere is asked for."""
-        node = work.graph.nodes[number]
-        match node:
-            case Row(state, offset, width, own):
-                if own:
-                    asked.setdefault(state, work.values[state])
-                return Rows(state, offset, 0, width, own)
-            case Still(state, _, width):
-                return Rows(state, 0, 0, width, False, True)
-            case Cut(arg, start, width):
-                inner = self._rows(arg, work, asked)
-                return replace(inner, start=inner.start + start, width=width)
-            case _:
-                name = next((s for s, n in work.values.items() if n == number), None) or f"part_{number}"
-                asked[name] = number
-                return Rows(name, 0, 0, work.width(number), True)
-
-    def _input(self, hat: str, expr: Expr, work: Work, asked: dict[str, int]) -> Gradient:
-        """The adjoint of an input over time: products step by step after the loop, the rest within it.
-
-        Each term is seen from the step of the adjoint that it reads.
-        """
-        throughs: list[tuple[Rows, Term, int, int]] = []
-        rows: list[tuple[Rows, int]] = []
-        for term, negative in _terms(expr):
-            if term == Const(0.0):
-                continue
-            offset = _distance(term)
-            number = vector(shift(_bared(term), -offset), prod(self.states[hat]), work)
-            products, rest = ([], number) if negative else _products(number, work)
-            throughs += [(self._rows(t.operand, work, asked), t, offset, p.width) for p in products for t in p.terms]
-            if rest is not None:
-                rows.append((self._rows(_signed(rest, negative, work), work, asked), offset))
-        return Gradient(throughs=tuple(throughs), rows=tuple(rows))
-
     def _edge(self, work: Work) -> tuple[dict[str, int], dict[str, Gradient]]:
         """The adjoints of base cases, as values at the step beside the first, or the last."""
         steps, index = self.scan.steps, "t"
         here: Fixed | Last = Last(index, steps.last + 1) if self.scan.backward else Fixed(steps.first - 1)
-        at_edge = Work(
-            work.shapes, work.parameters, work.constants, work.own, work.graph, dict(work.values), work.again, here
-        )
+        at_edge = replace(work, values=dict(work.values), here=here)
         values, found = {}, {}
         for name in self.apart.bases.values():
             if f"^{name}" in self.bare:
@@ -311,25 +200,13 @@ class _Reversing:
                 found[name] = Gradient(rows=((Rows(f"^{name}", 0, 0, prod(self.states[name]), True), 0),))
         return values, found
 
-    # --- the plan ----------------------------------------------------------------------------------
+    # --- the scan ----------------------------------------------------------------------------------
 
-    def _planned(
-        self,
-        loop: Sequence[Equation],
-        work: Work,
-        asked: Mapping[str, int],
-        edge: dict[str, int],
-        gradients: tuple[Mapping[str, Gradient], ...],
-    ) -> Reverse:
-        steps, graph = self.scan.steps, work.graph
-        back = not self.scan.backward
-        read = {n.state: 0 for n in graph.nodes if isinstance(n, Row) and n.own}
-        for node in graph.nodes:
-            if isinstance(node, Row) and node.own:
-                read[node.state] = max(read[node.state], abs(node.offset))
-        values = {s: work.values[s] for s in read} | dict(asked)
-        found = phases(graph, values, read)
-        beside = phases(graph, edge, edge) if edge else None
+    def _backward(self, loop: Sequence[Equation], asking: Asking, edge: Mapping[str, int]) -> Scan:
+        """The scan back; `edge` are the values of one more step past the others."""
+        steps, graph = self.scan.steps, asking.work.graph
+        back, read = not self.scan.backward, reach_of(graph)
+        values = {s: asking.work.values[s] for s in read} | asking.asked
         held = {}
         for state, number in values.items():
             reach = read.get(state, 0)
@@ -338,45 +215,27 @@ class _Reversing:
             )
         for state, number in edge.items():
             held[state] = Held(steps.first - 1, 0, 0, 0, graph.width(number), 0)
-        rows = {n.state: self._first(n.state) for n in graph.nodes if isinstance(n, Row) and not n.own}
-        backward = Scan(
+        return Scan(
             component=self.scan.component,
             equations=tuple(loop),
             steps=steps,
             backward=back,
             nodes=tuple(graph.nodes),
             values=values,
-            phases=found,
+            phases=phases(graph, values, read),
             held=held,
-            rows=rows,
+            rows={n.state: self._first(n.state) for n in graph.nodes if isinstance(n, Row) and not n.own},
             stills=tuple(n for n in graph.nodes if isinstance(n, Still)),
             parameters={p: self.parameters[p] for p in used_parameters(graph)},
             constants=self.scan.constants,
-            edge=beside,
+            edge=phases(graph, edge, edge) if edge else None,
             edge_values=edge,
-        )
-        kept = frozenset(s for s in rows if s in self.forward.held)
-        kept |= {
-            r.state
-            for g in (*gradients[0].values(), *gradients[2].values())
-            for r in _read(g)
-            if not r.own and r.state in self.forward.held
-        }
-        whole, inputs, stills, bases = gradients
-        return Reverse(
-            self.forward, backward, kept, frozenset(asked), whole, inputs, stills, bases, shapes=self.parameters
         )
 
     def _first(self, state: str) -> int:
         if state in self.forward.held:
             return self.forward.held[state].first
         return self.scan.steps.first if state.endswith(GIVEN) else self.scan.rows[state]
-
-
-def _read(gradient: Gradient) -> Iterator[Rows]:
-    for outer in gradient.outers:
-        yield from (outer.left, outer.right)
-    yield from gradient.sums
 
 
 _ARRANGED = ("concat", "outer", "transpose")
@@ -401,69 +260,3 @@ def _is_linear(expr: Expr) -> bool:
             return state.startswith("^")
         case _:
             return False
-
-
-def _terms(expr: Expr, negative: bool = False) -> Iterator[tuple[Expr, bool]]:
-    """The terms of a sum, with their signs; the mean over the batch is taken when all is added up."""
-    match expr:
-        case Apply("batch_mean", (inner,)):
-            yield from _terms(inner, negative)
-        case Apply("neg", (inner,)):
-            yield from _terms(inner, not negative)
-        case Apply("add", (left, right)):
-            yield from _terms(left, negative)
-            yield from _terms(right, negative)
-        case Apply("sub", (left, right)):
-            yield from _terms(left, negative)
-            yield from _terms(right, not negative)
-        case _:
-            yield expr, negative
-
-
-def _signed(number: int, negative: bool, work: Work) -> int:
-    return work.graph.put(Map("neg", (number,), work.width(number))) if negative else number
-
-
-def _parts(number: int, work: Work) -> tuple[int, ...]:
-    node = work.graph.nodes[number]
-    return node.args if isinstance(node, Join) else (number,)
-
-
-def _products(number: int, work: Work) -> tuple[list[Product], int | None]:
-    """The products in a sum, and the rest of it."""
-    node = work.graph.nodes[number]
-    match node:
-        case Product() if not node.biases:
-            return [node], None
-        case Map("add", (left, right), width) if work.width(left) == work.width(right) == width:
-            one, other = _products(left, work), _products(right, work)
-            rests = [r for _, r in (one, other) if r is not None]
-            rest = (
-                work.graph.put(Map("add", (rests[0], rests[1]), width)) if len(rests) == 2 else next(iter(rests), None)
-            )
-            return [*one[0], *other[0]], rest
-        case _:
-            return [], number
-
-
-def _distance(expr: Expr) -> int:
-    """How many steps away an expression reads adjoints."""
-    found = {
-        index.offset
-        for read in reads(expr)
-        if read.state.startswith("^")
-        for index in read.context
-        if isinstance(index, Running)
-    }
-    if len(found) > 1:
-        raise NotForKernels("an input's adjoint is made from several steps")
-    return found.pop() if found else 0
-
-
-def _bared(expr: Expr) -> Expr:
-    """What a term is where it is not 0."""
-    match expr:
-        case Apply("during", (body, _)):
-            return _bared(body)
-        case _:
-            return expr

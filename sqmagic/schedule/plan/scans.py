@@ -100,7 +100,7 @@ def scan_of(
     equations = tuple(system.equations[n] for n in component.equations)
     steps = _steps(component, domains)
     work = lowered(equations, shapes.states, shapes.parameters, constants)
-    reach = _reach(work.graph)
+    reach = reach_of(work.graph)
     backward = component.kind == "reverse scan"
     found = phases(work.graph, work.values, [s for s, k in reach.items() if k])
     if (count := sum(map(len, found.phases))) > MOST:
@@ -163,7 +163,8 @@ def _is_read(state: str, equations: tuple[Equation, ...], constants: Mapping[str
     return any(r.state == state for e in exprs for r in reads(e))
 
 
-def _reach(graph: Graph) -> dict[str, int]:
+def reach_of(graph: Graph) -> dict[str, int]:
+    """How many steps away the own states are read."""
     found: dict[str, int] = {}
     for node in graph.nodes:
         if isinstance(node, Row) and node.own:
