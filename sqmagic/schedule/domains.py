@@ -8,19 +8,20 @@ what it reads past that is zero, or what the program gives there. A goal counts 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
-from sqmagic.equations.show import show, show_goal, show_index, show_state, show_target
-from sqmagic.equations.system import Apply, Fixed, Input, Last, Range, Read, Running, System, reads
+from sqmagic.equations.show import show, show_goal, show_state, show_target
+from sqmagic.equations.system import Fixed, Input, Last, Range, Read, Running, System, runs
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Span
 from sqmagic.schedule.bases import last_base, lowest, starts
 from sqmagic.schedule.bounds import Bound, Nowhere, Reach, bound
 from sqmagic.schedule.dependence import Component, Dependence, dependence
 from sqmagic.schedule.graph import least
-from sqmagic.schedule.readings import Definers, Given, Reading, expression_runs
+from sqmagic.schedule.readings import Definers, Given, Reading
+from sqmagic.schedule.too_early import There, begins_too_late, never_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,10 @@ class _Work:
     problems: list[Problem] = field(default_factory=list)
     horizon: int = 1
 
+    @property
+    def there(self) -> There:
+        return There(self.system, self.facts.definers, self.reach)
+
     def refuse(self, code: str, message: str, span: Span, *notes: str) -> None:
         self.problems.append(Problem(code, message, span, notes))
 
@@ -147,7 +152,7 @@ def _limits(name: str, span: Span, readings: Iterable[Reading], work: _Work) -> 
         match bound(read, reach, given):
             case Nowhere(reason):
                 message = f"`{name}` is defined at no step: {reason}"
-                work.problems.append(_nowhere(message, read, name.rpartition(".")[0], span, work))
+                work.problems.append(never_there(message, read, name.rpartition(".")[0], span, work.there))
                 return None
             case Bound(first, last, horizon):
                 if first is not None and (low is None or first > low):
@@ -162,7 +167,7 @@ def _goal(number: int, work: _Work) -> Interval | None:
     """A goal counts where all that it reads is there, and is not held to the window by a step of its own."""
     goal = work.system.goals[number]
     limits = _limits(show_goal(goal), goal.span, work.facts.goals[number], work)
-    if limits is None or not expression_runs(goal.value):
+    if limits is None or not runs(goal.value):
         return None
     return Interval(1 if limits.low is None else limits.low, 0 if limits.high is None else limits.high)
 
@@ -244,9 +249,8 @@ def _forward(internal: Mapping[int, list[Reading]], limits: Mapping[int, _Limits
         for n, each in limits.items()
         if each.by and outside[n] > found.first[n]
     ]
-    for number, read, begins in missing:
-        _begins_too_late(number, read, found.first[number], begins, work)
     if missing:
+        work.problems += [begins_too_late(n, read, found.first[n], begins, work.there) for n, read, begins in missing]
         return {}
 
     def lasts(reading: Reading, high: int) -> int:
@@ -309,74 +313,6 @@ def _readers(internal: Mapping[int, list[Reading]], known: Definers) -> dict[int
         for reading in readings:
             found[known.running[reading.read.state]].append((number, reading))
     return found
-
-
-def _begins_too_late(number: int, read: Read, start: int, begins: int, work: _Work) -> None:
-    equation = work.system.equations[number]
-    own = show_state(equation.targets[0].state, (Fixed(start),))
-    needed = Read(read.state, tuple(Fixed(start + i.offset) if isinstance(i, Running) else i for i in read.context))
-    there = show_state(read.state, (Fixed(begins),))
-    message = f"`{own}` needs `{show(needed)}`, but the first that is there is `{there}`"
-    given = next((i for i in work.system.inputs if i.state == read.state), None)
-    match needed.context:
-        case (Fixed(first),) if given is not None:
-            work.problems.append(_earlier_rows(given, first, own, message, equation.span))
-        case (Fixed(first),) if (drawn := _drawn(read.state, first, ".".join(equation.group), work)) is not None:
-            work.problems.append(_drawn_late(message, drawn, equation.span))
-        case _:
-            work.refuse("SQ405", message, equation.span, f"give `{own}` a value too, or `{show(needed)}`.")
-
-
-def _nowhere(message: str, read: Read, within: str, span: Span, work: _Work) -> Problem:
-    """Something is read where it never is; of noise it is said how it is drawn there."""
-    match read.context[:1]:
-        case (Fixed(first) | Range(Fixed(first)),) if read.state in work.reach:
-            drawn = _drawn(read.state, first, within, work)
-            return Problem("SQ405", message, span) if drawn is None else _drawn_late(message, drawn, span)
-        case _:
-            return Problem("SQ405", message, span)
-
-
-def _drawn_late(message: str, drawn: Sequence[str], span: Span) -> Problem:
-    note = f"noise is drawn from step 1 on; what is drawn before stands on a line of its own: `{drawn[0]}`."
-    return Problem("SQ405", message, span, (note,), before="\n".join(drawn))
-
-
-def _drawn(state: str, index: int, within: str, work: _Work) -> list[str] | None:
-    """The lines that draw earlier the noise for whose lack a state is not there at an index; None if it lacks
-    something else, or the noise is not of the same macro as what lacks it."""
-    known = work.facts.definers
-    for _ in work.system.equations:  # at most so far from the noise
-        value = work.system.equations[known.running[state]].value if state in known.running else None
-        if value is None:
-            return None
-        if isinstance(value, Apply) and value.op == "gauss":
-            macro, _, name = state.rpartition(".")
-            lines = [f"gauss() -> {show_state(name, (Fixed(n),))}" for n in range(index, work.reach[state].low)]
-            return lines[:8] if macro == within and lines else None
-        late = {at for read in reads(value) for at in _late(read, index, work)}
-        if len(late) != 1:
-            return None
-        ((state, index),) = late
-    return None
-
-
-def _late(read: Read, index: int, work: _Work) -> Iterator[tuple[str, int]]:
-    """The state and its index, where what is read at a step is not there yet."""
-    match read.context[:1]:
-        case (Running(_, offset),) if read.state in work.reach and work.reach[read.state].low > index + offset:
-            yield read.state, index + offset
-        case _:
-            pass
-
-
-def _earlier_rows(given: Input, first: int, own: str, message: str, span: Span) -> Problem:
-    """Data that have rows from an earlier index on are declared so, `y_{0:T} : class(8)`."""
-    sizes = " x ".join(str(size.value) for size in given.sizes or ())
-    kind = (f"{given.kind}({sizes})" if given.kind != "real" else sizes) or "…"
-    declared = f"{given.state}_{{{first}:{show_index(given.last)}}} : {kind}"
-    note = f"give `{own}` a value too; or, where the data have a row for index {first}, declare that: `{declared}`."
-    return Problem("SQ405", message, span, (note,), before=declared if kind != "…" else None)
 
 
 # --- what is found -------------------------------------------------------------------------------

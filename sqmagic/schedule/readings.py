@@ -25,8 +25,6 @@ from sqmagic.equations.system import (
 )
 from sqmagic.equations.system import runs as expression_runs
 
-__all__ = ["Definers", "Given", "Reading", "definers", "expression_runs", "readings", "runs"]
-
 Given: TypeAlias = Fixed | Last
 """A point of the sequence at which a program gives a state: `h_0`, `A_{T+1}`."""
 
