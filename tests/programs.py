@@ -443,6 +443,15 @@ h_t : 6
 h_t --[G]-> p_t => y_t
 y_t : 2
 """,
+    "a_name_that_code_would_give": """
+x_t : 3
+tanh(F(x_t)) -> s_end_t
+tanh(s_{t+1} + s_end_t) -> s_t
+0.5*s_{t+1} + s_end_t -> b_t
+b_{t+1}*0.5 + s_end_t -> b_end_t
+s_t + b_end_t => x_t
+F : 3 -> 3
+""",
     "looked_up_by_step": """
 x_t : 3
 E : param(7, 6)

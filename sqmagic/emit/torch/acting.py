@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from sqmagic.emit.torch.assigning import assigned
 from sqmagic.emit.torch.code import SCALAR, Code
 from sqmagic.emit.torch.facts import Facts, fixed
 from sqmagic.emit.torch.lines import beside, dictionary
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, Rule, filled, tensor, translate
 from sqmagic.emit.torch.reading import bare, moved, step
-from sqmagic.emit.torch.statements import assigned
 from sqmagic.equations.show import show_equation, show_state
 from sqmagic.equations.system import Apply, Context, Equation, Fixed, Last, Range, Running, reads
 from sqmagic.schedule.dependence import has_effect

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from sqmagic.emit.torch.assigning import assigned
 from sqmagic.emit.torch.code import SCALAR
 from sqmagic.emit.torch.facts import Facts, closure, fixed
 from sqmagic.emit.torch.lines import dictionary
 from sqmagic.emit.torch.reading import step
-from sqmagic.emit.torch.statements import assigned, once
+from sqmagic.emit.torch.statements import once
 from sqmagic.equations.show import show, show_equation, show_state
 from sqmagic.equations.system import Equation, Fixed, Last, Position, Range, Read, Running, points, reads, walk
 from sqmagic.notation.problems import quoted
