@@ -19,7 +19,8 @@ from sqmagic.calculus.logits import SUFFIX, logits
 from sqmagic.calculus.phases import Phases, phases
 from sqmagic.emit.torch.acting import Plan, acting
 from sqmagic.emit.torch.facts import gather
-from sqmagic.emit.torch.write import collecting, emit
+from sqmagic.emit.torch.sequences import collecting
+from sqmagic.emit.torch.write import emit
 from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.shapes import Measure, Shapes, infer, settle
 from sqmagic.equations.system import Apply, Declared, Input, Read, Size, System

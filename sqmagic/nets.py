@@ -16,7 +16,7 @@ from sqmagic.calculus.phases import acts, opaque
 from sqmagic.calculus.rewrite import Rewrite
 from sqmagic.emit.torch.facts import optional_inputs
 from sqmagic.emit.torch.names import python_name
-from sqmagic.emit.torch.write import refused
+from sqmagic.emit.torch.refusals import refused
 from sqmagic.equations.blanks import blanks
 from sqmagic.equations.elaborate import Kernel
 from sqmagic.equations.elaborate.lines import World

@@ -16,7 +16,8 @@ from programs import PROGRAMS
 from systems import Example, at, bare, dense, examples, fed, gae, given, loss, lstm, mlp, op, over, system
 
 from sqmagic.calculus.adjoint.rules import LEFT_OUT, RULES
-from sqmagic.emit.torch.write import emit, refused
+from sqmagic.emit.torch.refusals import refused
+from sqmagic.emit.torch.write import emit
 from sqmagic.equations.interpret import interpret
 from sqmagic.equations.ops import DERIVED, OPS
 from sqmagic.equations.shapes import Shapes

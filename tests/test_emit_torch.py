@@ -19,8 +19,9 @@ from torch import nn
 
 from sqmagic.emit.torch.layers import MODULE_NAMES
 from sqmagic.emit.torch.lines import broken
-from sqmagic.emit.torch.losses import REFUSED, RULES
-from sqmagic.emit.torch.write import emit, refused
+from sqmagic.emit.torch.losses import RULES
+from sqmagic.emit.torch.refusals import REFUSED, refused
+from sqmagic.emit.torch.write import emit
 from sqmagic.equations.interpret import interpret
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes import Shapes

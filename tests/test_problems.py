@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqmagic
-from sqmagic.emit.torch.write import refused
+from sqmagic.emit.torch.refusals import refused
 from sqmagic.nets import kernel_of
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError, Problem, describe, repaired

@@ -14,7 +14,7 @@ from sqmagic.board.diagram import Look
 from sqmagic.board.errors import PictureError
 from sqmagic.board.theme import THEMES
 from sqmagic.board.views import VIEWS
-from sqmagic.emit.torch.write import refused
+from sqmagic.emit.torch.refusals import refused
 from sqmagic.equations.show import show_state
 from sqmagic.equations.system import Running
 from sqmagic.nets import build

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqmagic.emit.torch.assigning import assigned
 from sqmagic.emit.torch.code import SCALAR, Code
 from sqmagic.emit.torch.facts import Facts, fixed
-from sqmagic.emit.torch.lines import beside, dictionary
+from sqmagic.emit.torch.lines import beside, dictionary, indented
 from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, Rule, filled, tensor, translate
 from sqmagic.emit.torch.reading import bare, moved, step
@@ -21,7 +21,6 @@ from sqmagic.equations.system import Apply, Context, Equation, Fixed, Last, Rang
 from sqmagic.schedule.dependence import has_effect
 from sqmagic.schedule.effects import is_acted, last_uses, step_order
 
-INDENT = "    "
 OUTSIDE = ("reset", "step", "Add", "Get")
 OUTPUTS = {"reset": 2, "step": 6}
 WHOLE = 'whole = "it acts on an environment: `train_on` goes through its steps"'
@@ -146,7 +145,7 @@ def _act(facts: Facts, plan: Plan) -> list[str]:
     empty = [facts.name(s) for s in states if s not in kept]
     lines += [f"{', '.join(empty)} = {', '.join(['{}'] * len(empty))}"] * bool(empty)
     lines += _still(facts)
-    lines += ["for t in range(first, T + 1):", *(INDENT + line for line in body)]
+    lines += ["for t in range(first, T + 1):", *indented(body)]
     recorded = {s: _rows(facts.name(s), f, n) for s, (f, n) in plan.recorded.items()}
     recorded |= {name: f"past[{_key(state)}][{index}]" for name, (state, index) in plan.carried.items()}
     lines += f"recorded = {dictionary(recorded)}".split("\n")
@@ -201,7 +200,7 @@ def _steps(facts: Facts, plan: Plan, first: int) -> list[str]:
         groups.append((begins, beside(f"{facts.name(state)}[t] = world.behave()", f"{name} of the behaviour policy")))
     found: list[str] = []
     for begins, lines in groups:
-        found += [f"if t >= {begins}:", *(INDENT + line for line in lines)] if begins > first else lines
+        found += [f"if t >= {begins}:", *indented(lines)] if begins > first else lines
     return found
 
 
@@ -295,4 +294,4 @@ def copying(facts: Facts) -> list[str]:
 
 
 def _method(head: str, lines: list[str]) -> list[str]:
-    return ["@torch.no_grad()", f"def {head}:", *(INDENT + part for line in lines for part in line.split("\n"))]
+    return ["@torch.no_grad()", f"def {head}:", *indented("\n".join(lines).split("\n"))]

@@ -1,9 +1,11 @@
-"""Lines of a page: comments beside them, and long ones broken at their brackets."""
+"""Lines of a page: comments beside them, what they name, and long ones broken at their brackets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+INDENT = "    "
 
 WIDE = 108
 """How long a line may be, before it is indented."""
@@ -20,6 +22,16 @@ def beside(line: str, comment: str) -> list[str]:
     if len(line) + len(comment) + 2 <= WIDE:
         return [f"{line}  # {comment}"]
     return [f"# {comment}", line]
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    return [INDENT + line if line else "" for line in lines]
+
+
+def uses(lines: Iterable[str], word: str, after: str = r"(?!\w)") -> bool:
+    """Whether a name stands in the lines, their comments apart."""
+    pattern = re.compile(rf"(?<![\w.]){word}{after}")
+    return any(pattern.search(line.partition("# ")[0]) for line in lines)
 
 
 def dictionary(entries: Mapping[str, str]) -> str:

@@ -102,11 +102,3 @@ LOSSES: dict[str, Rule] = {
 }
 
 RULES: dict[str, Rule] = OPERATORS | LAYERS | LOSSES | DERIVED
-
-REFUSED: dict[str, str] = {
-    "reset": "`reset` is bound to no environment",
-    "step": "`step` is bound to no environment",
-    "Add": "`Add` is bound to no replay buffer",
-    "Get": "`Get` is bound to no replay buffer",
-}
-"""Operators that torch code cannot have, and what is said of them."""

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases, fixed
-from sqmagic.emit.torch.lines import WIDE
+from sqmagic.emit.torch.lines import INDENT, WIDE, indented
 from sqmagic.emit.torch.statements import statements
 from sqmagic.equations.system import Context
 from sqmagic.schedule.dependence import Component
 
 WINDOW = ("T", "batch", "end", "lengths")
 """What a method knows of the window besides states."""
-
-INDENT = "    "
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def prepared(facts: Facts, region: Sequence[Component], method: ScanMethod, give
     found = f"return {', '.join(results)}" if len(results) > 1 else f"return ({results[0]},)"
     return [
         f"def {method.name}_ready({', '.join(['self', *method.arguments])}):",
-        *(INDENT + line if line else "" for line in [doc, *lines, found]),
+        *indented([doc, *lines, found]),
     ]
 
 
@@ -106,7 +104,4 @@ def written(facts: Facts, method: ScanMethod) -> list[str]:
     """The method's own text."""
     results = ", ".join(facts.name(s) for s in method.states)
     body = [*method.lines, f"return {results}"]
-    return [
-        f"def {method.name}({', '.join(['self', *method.arguments])}):",
-        *(INDENT + line if line else "" for line in body),
-    ]
+    return [f"def {method.name}({', '.join(['self', *method.arguments])}):", *indented(body)]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from sqmagic.emit.torch.assigning import assigned
 from sqmagic.emit.torch.code import SCALAR
 from sqmagic.emit.torch.facts import Facts, closure, fixed
-from sqmagic.emit.torch.lines import dictionary
+from sqmagic.emit.torch.lines import dictionary, indented
 from sqmagic.emit.torch.reading import step
 from sqmagic.emit.torch.statements import once
 from sqmagic.equations.show import show, show_equation, show_state
@@ -20,7 +20,6 @@ from sqmagic.equations.system import Equation, Fixed, Last, Position, Range, Rea
 from sqmagic.notation.problems import quoted
 from sqmagic.schedule.dependence import Dependence
 
-INDENT = "    "
 EVER = 10**9
 """How far back a growing range looks, which stacks all there is."""
 
@@ -157,7 +156,7 @@ def _start(facts: Facts, running: list[Equation], placed: list[Equation]) -> lis
     ending = f"return {_first(facts, running) - 1}, {{{known}}}, {{{past}}}"
     sizes = [f"batch = {_batch(facts)}"] if any("batch" in line for line in lines) else []
     body = [doc, *sizes, *lines, ending]
-    return [f"def start({signature}):", *(INDENT + line for part in body for line in part.split("\n"))]
+    return [f"def start({signature}):", *indented("\n".join(body).split("\n"))]
 
 
 def still_inputs(facts: Facts, still: frozenset[str]) -> list[str]:
@@ -203,7 +202,7 @@ def _step(facts: Facts, running: list[Equation]) -> list[str]:
     if any("batch" in line for line in lines):
         lines.insert(2 + len(_needed_still(facts, running)) * (not rows), f"batch = {_batch(facts)}")
     doc = '"""One step of a sequence: the memory after it, and every state at it."""'
-    body = [INDENT + line for part in [doc, *lines] for line in part.split("\n")]
+    body = indented("\n".join([doc, *lines]).split("\n"))
     return [f"def step({', '.join(['self', 'memory', *rows.values()])}):", *body]
 
 
@@ -229,4 +228,4 @@ def _equation(here: Facts, equation: Equation, first: int) -> list[str]:
     held = frozenset(here.stored)
     place = step(here, held, {}, own)
     lines = assigned(here, equation, place, [f"{here.name(t.state)}[t]" for t in equation.targets])
-    return [f"if t >= {own.first}:", *(INDENT + line for line in lines)] if own.first > first else lines
+    return [f"if t >= {own.first}:", *indented(lines)] if own.first > first else lines
