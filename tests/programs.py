@@ -452,6 +452,17 @@ b_{t+1}*0.5 + s_end_t -> b_end_t
 s_t + b_end_t => x_t
 F : 3 -> 3
 """,
+    "where_another_begins": """
+x_t : 3
+z : 2
+0 -> h_0
+U(z) -> c_0
+tanh(V(c_{t-1}) + Q(x_t)) -> c_t
+c_t : 5
+tanh(W(h_{t-1}|c_0) + R(c_t) + max(c_0)*norm(c_0)) -> h_t
+h_t : 4
+h_t --[O]-> p_t => x_t
+""",
     "looked_up_by_step": """
 x_t : 3
 E : param(7, 6)

@@ -49,6 +49,16 @@ class Alone:
         """What may ask for an adjoint."""
         return tuple(i.state for i in self.system.inputs if not i.state.endswith(GIVEN))
 
+    def in_program(self, expr: Expr) -> Expr:
+        """An expression that reads points of other states as the program does."""
+        points = {name: point for point, name in self.points.items()}
+        match expr:
+            case Read(name, ()) if name in points:
+                state, context = points[name]
+                return Read(state, context, span=expr.span)
+            case _:
+                return with_children(expr, tuple(map(self.in_program, children(expr))))
+
 
 def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside: Collection[str]) -> Alone:
     """The scan by itself; `outside` are the states that others read."""

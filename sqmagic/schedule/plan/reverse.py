@@ -69,8 +69,11 @@ def reverse(
     }
     _at_all_steps([*forward, *loop], held, scan)
     bare = {_state(e): e.value for e in system.equations if e.targets and not e.targets[0].context}
-    ahead = _forward(scan, [system.equations[n] for n in forward], states, parameters)
-    return _Reversing(scan, apart, ahead, states, parameters, bare, gradients).reversed(
+    equations = [system.equations[n] for n in forward]
+    known = {**states, **{state: states[name] for (state, _), name in apart.points.items()}}
+    ahead = _forward(scan, [replace(e, value=apart.in_program(e.value)) for e in equations], known, parameters)
+    again = _again(equations, ahead)
+    return _Reversing(scan, apart, ahead, states, parameters, bare, gradients, again).reversed(
         [system.equations[n] for n in loop], of_inputs
     )
 
@@ -108,7 +111,7 @@ def _forward(
 @dataclass(frozen=True, slots=True)
 class _Reversing:
     """What the way back is made from: the scan as it is, by itself, and forward with named parts; shapes; the bare
-    adjoints, and which of them are the parameters' `gradients`."""
+    adjoints, and which of them are the parameters' `gradients`; and states computed `again` where they are read."""
 
     scan: Scan
     apart: Alone
@@ -117,9 +120,10 @@ class _Reversing:
     parameters: Mapping[str, Shape]
     bare: Mapping[str, Expr]
     gradients: Mapping[str, str]
+    again: Mapping[str, Expr]
 
     def reversed(self, loop: Sequence[Equation], of_inputs: Mapping[str, Expr]) -> Reverse:
-        again = self._again() | self._ahead(loop)
+        again = {**self.again, **self._ahead(loop)}
         work = Work(self.states, self.parameters, self.scan.constants, frozenset(map(_state, loop)), again=again)
         for equation in loop:
             state = _state(equation)
@@ -143,18 +147,6 @@ class _Reversing:
             bases=bases,
             shapes=self.parameters,
         )
-
-    # --- what is computed anew, and what is not ---------------------------------------------------
-
-    def _again(self) -> dict[str, Expr]:
-        """States of the scan forward that cost little, or are others side by side."""
-        found: dict[str, Expr] = {}
-        for equation in self.forward.equations:
-            match equation.targets, equation.value:
-                case (target,), Apply(op, args) if (op in CHEAP or op in _ARRANGED) and _shallow(args):
-                    if target.state not in {s for s, h in self.forward.held.items() if h.reach}:
-                        found[target.state] = equation.value
-        return found
 
     def _ahead(self, loop: Sequence[Equation]) -> dict[str, Expr]:
         """Adjoints that are products, and read one step later alone: the product is computed where it is read."""
@@ -236,6 +228,20 @@ class _Reversing:
         if state in self.forward.held:
             return self.forward.held[state].first
         return self.scan.steps.first if state.endswith(GIVEN) else self.scan.rows[state]
+
+
+# --- what is computed anew, and what is not -------------------------------------------------------
+
+
+def _again(equations: Sequence[Equation], forward: Scan) -> dict[str, Expr]:
+    """States of the scan forward that cost little, or are others side by side."""
+    found: dict[str, Expr] = {}
+    for equation in equations:
+        match equation.targets, equation.value:
+            case (target,), Apply(op, args) if (op in CHEAP or op in _ARRANGED) and _shallow(args):
+                if not forward.held[target.state].reach:
+                    found[target.state] = equation.value
+    return found
 
 
 _ARRANGED = ("concat", "outer", "transpose")
