@@ -463,6 +463,16 @@ tanh(W(h_{t-1}|c_0) + R(c_t) + max(c_0)*norm(c_0)) -> h_t
 h_t : 4
 h_t --[O]-> p_t => x_t
 """,
+    "points_of_others": """
+x_t : 3
+0 -> h_0
+tanh(E(x_t)) -> e_t
+tanh(W(h_{t-1}|e_T) + U(x_1) * mean(e_{T-1}) + V(x_t)) -> h_t
+h_t : 4
+h_t * e_T[0] -> p_t
+p_t --[O]-> q_t => x_t
+e_t : 5
+""",
     "looked_up_by_step": """
 x_t : 3
 E : param(7, 6)

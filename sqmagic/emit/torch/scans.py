@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqmagic.emit.torch.facts import Facts, base_cases, end_cases, fixed
 from sqmagic.emit.torch.lines import INDENT, WIDE, indented
+from sqmagic.emit.torch.reading import still
 from sqmagic.emit.torch.statements import statements
-from sqmagic.equations.system import Context
+from sqmagic.equations.system import Context, Read, reads
 from sqmagic.schedule.dependence import Component
 
 WINDOW = ("T", "batch", "end", "lengths")
@@ -22,7 +23,8 @@ WINDOW = ("T", "batch", "end", "lengths")
 @dataclass(frozen=True, slots=True)
 class ScanMethod:
     """`arguments` are Python names, `places` where among them each state, or point of one, stands; `states` what it
-    returns, in order; `before` and `after` the base and end cases of each; `lines` its body without indentation.
+    returns, in order; `before` and `after` the base and end cases of each; `lines` its body without indentation, and
+    `taken` the lines before its call that take points of other states out of their rows.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ScanMethod:
     before: Mapping[str, tuple[Context, ...]]
     after: Mapping[str, tuple[Context, ...]]
     lines: tuple[str, ...]
+    taken: tuple[str, ...] = ()
 
     def place(self, name: str) -> int | None:
         return self.arguments.index(name) if name in self.arguments else None
@@ -41,6 +44,8 @@ def scan_method(facts: Facts, states: Sequence[str], region: Sequence[Component]
     """The method of a recurrence, the component of this number; `region` are the components that compute its states,
     what rules have taken out of the loop among them.
     """
+    points = _points(facts, region)
+    facts = replace(facts, given=facts.given | {(read.state, read.context) for read in points})
     lines = [line for component in region for line in statements(facts, component)]
     own = {facts.name(t.state) for c in region for n in c.equations for t in facts.system.equations[n].targets}
     words = _words(lines)
@@ -59,7 +64,17 @@ def scan_method(facts: Facts, states: Sequence[str], region: Sequence[Component]
         before={s: tuple(context for _, context in base_cases(facts, s)) for s in states},
         after={s: tuple(context for _, context in end_cases(facts, s)) for s in states},
         lines=tuple(lines),
+        taken=tuple(f"{facts.name(r.state, r.context)} = {text}" for r, text in points.items()),
     )
+
+
+def _points(facts: Facts, region: Sequence[Component]) -> dict[Read, str]:
+    """The points of other states that a recurrence reads in their rows, `x_T`, and where they stand: C is given these
+    rows alone."""
+    equations = [facts.system.equations[n] for component in region for n in component.equations]
+    own = {t.state for e in equations for t in e.targets}
+    found = dict.fromkeys(r for e in equations for r in reads(e.value) if fixed(r.context) and r.state not in own)
+    return {r: still(facts, r).text for r in found if (r.state, r.context) not in facts.given}
 
 
 def prepared(facts: Facts, region: Sequence[Component], method: ScanMethod, given: Sequence[str]) -> list[str] | None:
@@ -92,12 +107,12 @@ _WORD = re.compile(r"(?<![\w.])\w+")
 
 
 def call(facts: Facts, method: ScanMethod) -> list[str]:
-    """The line of `forward`."""
+    """The lines of `forward`."""
     results = ", ".join(facts.name(s) for s in method.states)
     line = f"{results} = self.{method.name}({', '.join(method.arguments)})"
     if len(line) <= WIDE:
-        return [line]
-    return [f"{results} = self.{method.name}(", *(f"{INDENT}{a}," for a in method.arguments), ")"]
+        return [*method.taken, line]
+    return [*method.taken, f"{results} = self.{method.name}(", *(f"{INDENT}{a}," for a in method.arguments), ")"]
 
 
 def written(facts: Facts, method: ScanMethod) -> list[str]:
