@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sqmagic.runtime import calling, inputs, playing, telling, training
+from sqmagic.runtime import calling, inputs, playing, runs, telling, training
 from sqmagic.runtime.blueprint import Derivation, Lanes, Shape
 from sqmagic.runtime.calling import Memory
 from sqmagic.runtime.compiled import Compiled
@@ -141,7 +141,7 @@ class Net(Compiled):
         stop. Ctrl-C, or the stop button, ends it and keeps the weights.
         """
         self._must_have_goals()
-        settings = playing.Settings(
+        settings = runs.Settings(
             steps, batch, horizon, lr, optimizer, epochs, minibatches, warmup, policy, seed, progress, until
         )
         return playing.train_on(self, env, settings)

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from sqmagic.runtime.blueprint import Transforms
 from sqmagic.runtime.errors import InputError
 
+RATE = 1e-3
+"""The learning rate where none is given."""
+
 _NAMED: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,

@@ -1,14 +1,12 @@
 """`train_on`: windows of the horizon, each acted and then learned from; and playing without learning.
 
-A run keeps where it is (the environment, the memory between windows, the optimiser, chance), so that it can be stopped
-and continued as if it had not been. What learning does to the weights is what `fit` does, one window a step.
+How a run begins and goes on is said in `runs`. What learning does to the weights is what `fit` does, one window a step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -17,71 +15,21 @@ from torch import Tensor
 
 from sqmagic.runtime import generated
 from sqmagic.runtime.amounts import real, whole
+from sqmagic.runtime.chance import seeded
 from sqmagic.runtime.compiled import Compiled
-from sqmagic.runtime.environments import Environment, environment, is_made
+from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.live import Live, live
-from sqmagic.runtime.optimisers import Optimiser, optimiser, without_effect
+from sqmagic.runtime.optimisers import without_effect
 from sqmagic.runtime.played import Played
-from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
-from sqmagic.runtime.turned import turned
+from sqmagic.runtime.rollout import World, buffers, facts
+from sqmagic.runtime.runs import Run, Settings, Ways, environment_of, run_of
+from sqmagic.runtime.turned import NotFinite, turned
 from sqmagic.runtime.weights import Weights
-from sqmagic.runtime.windows.engine import Engine, engine
+from sqmagic.runtime.windows.engine import engine
 from sqmagic.runtime.windows.training import Asked, Training
 from sqmagic.runtime.windows.training import run as windows_in_c
 from sqmagic.world.errors import WorldError
-
-RATE = 1e-3
-"""The learning rate where none is given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `train_on` is asked for. `steps` are those of all environments together. What is None is as it was in the
-    run that goes on, or as `Ways` begin; `warmup` and `until` are of one call."""
-
-    steps: int
-    batch: int | None = None
-    horizon: int | None = None
-    lr: float | Callable[[float], float] | None = None
-    optimizer: Any = None
-    epochs: int | None = None
-    minibatches: int | None = None
-    warmup: int = 0
-    policy: Behaviour | None = None
-    seed: int | None = None
-    progress: bool = True
-    until: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How a run learns, for as long as nothing else is asked for."""
-
-    horizon: int = 16
-    lr: float | Callable[[float], float] = RATE
-    optimizer: Any = None
-    epochs: int = 1
-    minibatches: int = 1
-
-
-@dataclass(slots=True)
-class Run:
-    """Where a run is. `memory` is None where the next window begins with a reset; `source` is what gave the
-    environment."""
-
-    world: World
-    moves: Optimiser
-    ways: Ways
-    source: Any = None
-    memory: Any = None
-    chance: Tensor | None = None
-    history: Played = field(default_factory=Played)
-    engine: Engine | None = None
-
-
-class _NotFinite(Exception):
-    """Learning must stop here; the text says why."""
 
 
 def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
@@ -90,7 +38,7 @@ def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
     counts = (settings.steps, settings.batch, settings.horizon, settings.epochs, settings.minibatches)
     if min(count for count in counts if count is not None) < 1:
         raise InputError("`steps`, `batch`, `horizon`, `epochs` and `minibatches` must be at least 1")
-    with _chance(net, source, settings) as run:
+    with run_of(net, source, settings) as run:
         without_effect(run.moves, lr=settings.lr, optimizer=settings.optimizer)
         was_training, history = net.training, run.history
         history.interrupted, history.stopped = False, None
@@ -99,7 +47,7 @@ def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
                 _windows(net, run, shown, settings)
             except KeyboardInterrupt:
                 history.interrupted = True
-            except _NotFinite as reason:
+            except NotFinite as reason:
                 history.stopped = str(reason)
             finally:
                 run.moves.zero_grad()
@@ -111,100 +59,6 @@ def _are_numbers(s: Settings) -> None:
     whole(steps=s.steps, batch=s.batch, horizon=s.horizon, epochs=s.epochs, minibatches=s.minibatches)
     whole(warmup=s.warmup, seed=s.seed)
     real(lr=None if callable(s.lr) else s.lr, until=s.until)
-
-
-@contextmanager
-def _chance(net: Compiled, source: Any, settings: Settings) -> Iterator[Run]:
-    """The run; with a seed, all that is drawn follows from it and nothing outside is changed."""
-    former = net.run
-    if source is None and settings.seed is None and former is not None:
-        own = former.chance
-        with torch.random.fork_rng(enabled=own is not None):
-            if own is not None:
-                torch.set_rng_state(own)
-            _go_on(net, former, settings)
-            yield former
-            former.chance = None if own is None else torch.get_rng_state()
-        return
-    with torch.random.fork_rng(enabled=settings.seed is not None):
-        if settings.seed is not None:
-            torch.manual_seed(settings.seed)
-        run = _begun(net, source, settings)
-        net.run = run
-        yield run
-        run.chance = None if settings.seed is None else torch.get_rng_state()
-
-
-def _begun(net: Compiled, source: Any, settings: Settings) -> Run:
-    env = _environment(net, source, settings.batch)
-    net.bind(facts(env))
-    _leaves_actions_to(net, settings.policy)
-    ways = _asked(Ways(net.blueprint.horizon or Ways().horizon), settings)
-    moves = _moves(net, ways)
-    seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
-    world = World(env, buffers(net.settled.stores, seed), settings.policy, dtype=net.reference.dtype, _seed=seed)
-    return Run(world, moves, ways, net.env if source is None else source)
-
-
-def _go_on(net: Compiled, run: Run, settings: Settings) -> None:
-    """The run with what else is asked for now."""
-    if settings.batch not in (None, run.world.batch):
-        raise InputError(
-            f"the run that goes on has {run.world.batch} examples, not {settings.batch}\n"
-            "  leave `batch` out; to begin anew, name the environment"
-        )
-    _leaves_actions_to(net, settings.policy)
-    ways = _asked(run.ways, settings)
-    if settings.optimizer is not None:
-        run.moves = _moves(net, ways)
-    elif settings.lr is not None and not callable(settings.lr):
-        run.moves.set_rate(float(settings.lr))
-    run.ways, run.world.behaviour = ways, settings.policy or run.world.behaviour
-
-
-def _asked(before: Ways, settings: Settings) -> Ways:
-    """What is asked for, and for the rest as before. Raises InputError."""
-    names = ("horizon", "lr", "optimizer", "epochs", "minibatches")
-    ways = replace(before, **{n: given for n in names if (given := getattr(settings, n)) is not None})
-    made = isinstance(ways.optimizer, torch.optim.Optimizer)
-    if made and settings.lr is not None and not callable(settings.lr):
-        raise InputError(
-            "`optimizer` is made already and has its own learning rate: leave `lr` out, or give its class; a function "
-            "of the share that is done may be `lr`"
-        )
-    return replace(ways, lr=RATE) if made and settings.optimizer is not None and settings.lr is None else ways
-
-
-def _leaves_actions_to(net: Compiled, policy: Behaviour | None) -> None:
-    if policy is not None and not callable(policy):
-        raise InputError(f"`policy` is a function of observations, not {type(policy).__name__}")
-    if policy is not None and not net.settled.behaved:
-        raise InputError("the program chooses its actions itself: `policy` is for those that it leaves open")
-
-
-def _moves(net: Compiled, ways: Ways) -> Optimiser:
-    rate = ways.lr(0.0) if callable(ways.lr) else ways.lr
-    return optimiser(dict(net.named_parameters()), net.blueprint.updates, ways.optimizer or _adam, float(rate))
-
-
-def _adam(parameters: Any, lr: float) -> torch.optim.Optimizer:
-    """Adam with the eps that policy gradients are used with, and its steps in one kernel."""
-    return torch.optim.Adam(parameters, lr=lr, eps=1e-5, fused=True)
-
-
-def _environment(net: Compiled, source: Any, batch: int | None) -> Environment:
-    given = source if source is not None else net.env
-    if given is None:
-        raise InputError("there is no environment yet: train_on(env, steps=…), or `%%seqnet --env`")
-    asked = batch if batch is not None else _default_batch(given)
-    if net.run is not None and net.run.source is given and is_made(given):
-        return environment(net.run.world.env, batch=asked)  # one face for one machine: it knows in which state it is
-    return environment(given, batch=asked)
-
-
-def _default_batch(given: Any) -> int | None:
-    """What is still to be made is made 16 times; what is made already is as it is."""
-    return None if is_made(given) else 16
 
 
 # --- the loop ------------------------------------------------------------------------------------
@@ -222,17 +76,13 @@ def _windows(net: Compiled, run: Run, shown: Live, settings: Settings) -> None:
         memory, run.memory = run.memory, None  # what is interrupted cannot be gone on with
         if isinstance(run.engine.trains, Training):
             _in_one_call(net, run, run.engine.trains, memory, settings, began)
-            shown.update(world.steps - began)
-            if settings.until is not None and run.history.recent() >= settings.until:
-                return
-            continue
-        memory, recorded = run.engine.act(code, world, memory, ways.horizon)
-        run.memory = memory
-        _rate(run, (world.steps - began) / settings.steps)
-        if world.steps - began > settings.warmup:
-            for part in _parts(net, recorded, ways):
-                _learn(net, run, part, good)
-        run.history.take(world)
+        else:
+            run.memory, recorded = run.engine.act(code, world, memory, ways.horizon)
+            _rate(run, (world.steps - began) / settings.steps)
+            if world.steps - began > settings.warmup:
+                for part in _parts(net, recorded, ways):
+                    _learn(net, run, part, good)
+            run.history.take(world)
         shown.update(world.steps - began)
         if settings.until is not None and run.history.recent() >= settings.until:
             return
@@ -294,7 +144,7 @@ def _learn(net: Compiled, run: Run, recorded: dict[str, Tensor], good: Weights) 
     moves.zero_grad()
     loss = generated.call(code, "loss", **{names[state]: rows for state, rows in recorded.items()})
     value = float(loss.detach())
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         with torch.no_grad():
             given = {names[state]: rows for state, rows in recorded.items()}
             states = generated.Values(generated.call(code, "forward", **given))
@@ -317,9 +167,9 @@ def _name(net: Compiled, state: str) -> str:
     return f"old({stem})" if last == "old" else "old(…)"
 
 
-def _not_finite(run: Run, value: float, why: str) -> _NotFinite:
+def _not_finite(run: Run, value: float, why: str) -> NotFinite:
     number = len(run.history.losses) + 1
-    return _NotFinite(f"the loss of update {number} is {value}: {why}\n  the weights are the last good ones")
+    return NotFinite(f"the loss of update {number} is {value}: {why}\n  the weights are the last good ones")
 
 
 # --- playing without learning --------------------------------------------------------------------
@@ -328,7 +178,7 @@ def _not_finite(run: Run, value: float, why: str) -> _NotFinite:
 def play(net: Compiled, source: Any, episodes: int, greedy: bool, seed: int | None, batch: int | None) -> list[float]:
     """The returns of whole episodes, as the program acts, or by what is likeliest; each environment's first ones, so
     that short episodes are not counted more often."""
-    env = _environment(net, source, batch)
+    env = environment_of(net, source, batch)
     net.bind(facts(env))
     _lend(net.run, env)
     each = -(-episodes // env.batch)
@@ -356,9 +206,7 @@ def _lend(run: Run | None, env: Environment) -> None:
 
 def episodes_of(net: Compiled, env: Environment, greedy: bool, seed: int | None) -> Iterator[list[tuple[int, float]]]:
     """After the reset and after each step, the environments whose episode has ended, with their returns."""
-    with torch.random.fork_rng(enabled=seed is not None), torch.no_grad():
-        if seed is not None:
-            torch.manual_seed(seed)
+    with seeded(seed), torch.no_grad():
         world = World(env, buffers(net.settled.stores, seed or 0), None, greedy, net.reference.dtype, _seed=seed)
         was_training = net.training
         net.eval()

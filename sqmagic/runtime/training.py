@@ -6,8 +6,7 @@ finds the weights of the last step whose loss was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -20,17 +19,15 @@ from sqmagic.runtime import calling, generated
 from sqmagic.runtime.amounts import real, whole
 from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
 from sqmagic.runtime.blueprint import Transforms
+from sqmagic.runtime.chance import seeded
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.inputs import Data
 from sqmagic.runtime.live import Live, live
-from sqmagic.runtime.optimisers import Optimiser, optimiser, without_effect
-from sqmagic.runtime.turned import turned
+from sqmagic.runtime.optimisers import RATE, Optimiser, optimiser, without_effect
+from sqmagic.runtime.turned import NotFinite, turned
 from sqmagic.runtime.weights import Weights
-
-RATE = 1e-3
-"""The learning rate where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,6 @@ class Settings:
     batch_first: bool
     progress: bool
     updates: Mapping[str, Transforms]
-
-
-class _NotFinite(Exception):
-    """Training must stop here; the text says why."""
 
 
 def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: Settings) -> History:
@@ -68,12 +61,12 @@ def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: S
     without_effect(moves, lr=settings.lr, optimizer=settings.optimizer)
     history, was_training = History(), net.training
     total = None if data.count is None else data.count * settings.epochs
-    with _own_chance(settings.seed), live(history, total, settings.progress) as shown:
+    with seeded(settings.seed), live(history, total, settings.progress) as shown:
         try:
             _epochs(net, data, held_out, moves, history, shown, settings)
         except KeyboardInterrupt:
             history.interrupted = True
-        except _NotFinite as reason:
+        except NotFinite as reason:
             history.stopped = str(reason)
             shown.say(f"stopped: {reason}")
         finally:
@@ -107,15 +100,6 @@ def _batches(net: Compiled, source: Any, lengths: Any, settings: Settings) -> Ba
     return Loaded(net.inputs, source, settings.batch_first, fitted)
 
 
-@contextmanager
-def _own_chance(seed: int | None) -> Iterator[None]:
-    """With a seed, everything drawn while training follows from it, and nothing outside is changed."""
-    with torch.random.fork_rng() if seed is not None else nullcontext():
-        if seed is not None:
-            torch.manual_seed(seed)
-        yield
-
-
 # --- the loop ------------------------------------------------------------------------------------
 
 
@@ -140,7 +124,7 @@ def _epochs(
             history.validation.append(_mean_loss(net, held_out, settings))
     if not good.are_finite():
         good.restore()
-        raise _NotFinite(f"after step {len(history.losses)} some weights are not finite; the step was taken back")
+        raise NotFinite(f"after step {len(history.losses)} some weights are not finite; the step was taken back")
 
 
 def _step(net: Compiled, batch: Data, moves: Optimiser, good: Weights, number: int, settings: Settings) -> float:
@@ -156,12 +140,12 @@ def _step(net: Compiled, batch: Data, moves: Optimiser, good: Weights, number: i
         if not torch.isfinite(loss):
             reason = f"the loss of step {number} is {value}: {_culprit(net, batch, before, settings)}"
             (good if number > 1 else before).restore()
-            raise _NotFinite(f"{reason}\n  the weights are those of the last step whose loss was finite")
+            raise NotFinite(f"{reason}\n  the weights are those of the last step whose loss was finite")
         loss.backward()  # type: ignore[no-untyped-call]
         bad = [n for n, p in net.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
         if bad:
             before.restore()
-            raise _NotFinite(f"at step {number} the gradient of `{bad[0]}` is not finite; no step was made")
+            raise NotFinite(f"at step {number} the gradient of `{bad[0]}` is not finite; no step was made")
         good.take(before)
         moves.step(partial(_again, net, batch, moves, settings))
     except KeyboardInterrupt:

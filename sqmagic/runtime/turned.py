@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 
 
+class NotFinite(Exception):
+    """Learning must stop here; the text says why."""
+
+
 def turned(
     states: Iterable[tuple[str, Tensor]],
     rows: Mapping[str, tuple[int, int]],
