@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sqmagic.runtime.history import counted
 from sqmagic.runtime.machines import Machine, Many, Own, Single
+from sqmagic.runtime.telling import counted
 from sqmagic.world import lanes
 from sqmagic.world.errors import WorldError
 from sqmagic.world.lanes import Kind, Lanes

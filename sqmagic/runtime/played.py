@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass, field
 
-from sqmagic.runtime.history import BOTTOM, HEIGHT, INK, LEFT, LINE, QUIET, RIGHT, TOP, WIDTH, Axis, counted, curve
-from sqmagic.runtime.history import escaped as in_svg
+from sqmagic.runtime.curves import LINE, RIGHT, TOP, WIDTH, Axis, curve, picture, shown
 from sqmagic.runtime.rollout import Episode, World
+from sqmagic.runtime.telling import counted
 
 LAST = 100
 """Of so many episodes the return is told."""
@@ -64,37 +63,21 @@ class Played:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """The curve as a picture that survives in untrusted notebooks; nothing but words if no episode has ended."""
-        bundle = {"text/plain": repr(self)}
-        if self.episodes:
-            coded = base64.b64encode(self.svg().encode()).decode()
-            words = "<br>".join(in_svg(line) for line in repr(self).split("\n"))
-            picture = f'<img src="data:image/svg+xml;base64,{coded}" alt="returns, episode by episode"/>'
-            bundle["text/html"] = f"<p>{picture}<br>{words}</p>"
-        return bundle
+        return shown(repr(self), self.svg() if self.episodes else None, "returns, episode by episode")
 
     def svg(self) -> str:
         """Returns over steps: each episode faint, the mean of the last ones strong."""
-        shown = self.returns or [0.0, 1.0]
-        axis, steps = Axis(min(shown), max(shown), False), max(self.steps, 1)
+        seen = self.returns or [0.0, 1.0]
+        axis, steps = Axis(min(seen), max(seen), False), max(self.steps, 1)
         thin = max(1, len(self.episodes) // 300)
         own = [axis.point(e.step, e.total, steps) for e in self.episodes[::thin]]
         means = [axis.point(at, value, steps) for at, value in self._means()[::thin]]
-        middle = f'x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}" text-anchor="middle"'
-        corner = f'x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 15}" text-anchor="end"'
-        parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-            f'height="{HEIGHT}" role="img" font-family="DejaVu Sans, Verdana, sans-serif" font-size="11">',
-            f"<title>{in_svg(repr(self).split(chr(10))[0])}</title>",
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-            *axis.ticks(),
+        curves = [
             curve(own, f'stroke="{LINE}" stroke-opacity="0.3" stroke-width="1"'),
             curve(means, f'stroke="{LINE}" stroke-width="2"'),
-            f'<text {middle} fill="{INK}">step</text>',
-            f'<text {corner} fill="{QUIET}">{self.steps:,}</text>',
-            f'<text x="{WIDTH - RIGHT}" y="{TOP + 2}" text-anchor="end" fill="{LINE}">return</text>',
-            "</svg>",
         ]
-        return "\n".join(p for p in parts if p)
+        legend = f'<text x="{WIDTH - RIGHT}" y="{TOP + 2}" text-anchor="end" fill="{LINE}">return</text>'
+        return picture(repr(self).split("\n")[0], axis, curves, f"{self.steps:,}", legend)
 
     def _means(self) -> list[tuple[float, float]]:
         """The mean return of the last episodes at each one's end."""

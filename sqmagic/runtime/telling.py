@@ -10,6 +10,11 @@ def signature(name: str, settled: Settled) -> str:
     return f"{name}({', '.join(f'{s.label} {_shape(s)}' for s in settled.inputs)})"
 
 
+def counted(number: int, word: str) -> str:
+    """`1 step`, `3 steps`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def listed(names: tuple[str, ...]) -> str:
     return " and ".join(f"`{name}`" for name in names) or "data"
 
