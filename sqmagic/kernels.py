@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqmagic.calculus.adjoint import adjoint
 from sqmagic.emit.c import engine
@@ -44,6 +44,16 @@ if TYPE_CHECKING:
     from sqmagic.runtime.kernels.program import Backward, OwnState, ScanProgram, Weights
 
 
+class WayBack(NamedTuple):
+    """The way back through a scan, the scan by itself of which it is the adjoint, and its page of C with what that
+    takes."""
+
+    way: Reverse
+    apart: Alone
+    page: str
+    interface: Interface
+
+
 @dataclass(frozen=True, slots=True)
 class ScanPage:
     """A scan as the plan has it, the method that computes it in torch, and the page of C with what that takes; the same
@@ -58,7 +68,7 @@ class ScanPage:
     outside: frozenset[str]
     page: str
     interface: Interface
-    back: tuple[Reverse, Alone, str, Interface] | str
+    back: WayBack | str
     ready: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
     matrices: Mapping[str, Shape] = field(default_factory=dict)
@@ -69,7 +79,7 @@ class ScanPage:
     @property
     def kept(self) -> tuple[str, ...]:
         """The states whose rows are kept for the way back."""
-        return () if isinstance(self.back, str) else tuple(sorted(self.back[0].kept))
+        return () if isinstance(self.back, str) else tuple(sorted(self.back.way.kept))
 
 
 def scan_pages(
@@ -108,9 +118,8 @@ def _of_any_length(page: ScanPage, other: ScanPage | None, whole: _Whole) -> Sca
         return None
     beside = whole.more - (whole.scan.steps.last - whole.scan.steps.first + 1)
     rows = f"(s->steps {'+' if beside > 0 else '-'} {abs(beside)})" if beside else "s->steps"
-    (way, apart, text, interface), (*_, also, _) = page.back, other.back
     try:
-        back = (way, apart, merged(text, also, rows), interface)
+        back = page.back._replace(page=merged(page.back.page, other.back.page, rows))
         return replace(page, page=merged(page.page, other.page, rows), back=back, other=other, more=whole.more)
     except Differ:
         return None
@@ -167,10 +176,10 @@ def _page(whole: _Whole, method: ScanMethod) -> ScanPage | None:
     if not _given(scan, method):
         return None
     outside = frozenset(method.states) if _draws(whole) else _outside(system, whole.order, whole.number)
-    back: tuple[Reverse, Alone, str, Interface] | str
+    back: WayBack | str
     try:
-        way, apart = _way_back(system, shapes, whole.held, scan, outside)
-        back, scan = (way, apart, *write_c(way.backward, way)), way.forward
+        back = _way_back(system, shapes, whole.held, scan, outside)
+        scan = back.way.forward
     except NotForKernels as reason:
         back = str(reason)
     states = {*method.states, *(state for state, _ in method.places)}
@@ -191,9 +200,7 @@ def _given(scan: Scan, method: ScanMethod) -> bool:
     return all(each in method.places for each in needs)
 
 
-def _way_back(
-    system: System, shapes: Shapes, held: Domains, scan: Scan, outside: frozenset[str]
-) -> tuple[Reverse, Alone]:
+def _way_back(system: System, shapes: Shapes, held: Domains, scan: Scan, outside: frozenset[str]) -> WayBack:
     """The adjoint of a scan as kernels run it. Raises NotForKernels."""
     apart = alone(system, shapes, held, scan, outside)
     order = dependence(apart.system)
@@ -202,7 +209,8 @@ def _way_back(
         raise NotForKernels("by itself it has no order")
     wanted = [name for name in apart.inputs if name not in shapes.integers]
     found = adjoint(apart.system, apart.shapes, steps, inputs=wanted)
-    return reverse(scan, apart, found.system, found.shapes, found.parameters, found.gradients), apart
+    way = reverse(scan, apart, found.system, found.shapes, found.parameters, found.gradients)
+    return WayBack(way, apart, *write_c(way.backward, way))
 
 
 def _outside(system: System, order: Dependence, number: int) -> frozenset[str]:
@@ -259,7 +267,7 @@ def _program_of(page: ScanPage) -> ScanProgram:
         between=tuple(interface.between.items()),
         given=tuple(given),
         weights=_weights(scan, interface),
-        backward=page.back if isinstance(page.back, str) else _backward(page, *page.back),
+        backward=page.back if isinstance(page.back, str) else _backward(page, page.back),
         ready=f"{method.name}_ready" if page.ready else "",
         matrices=tuple(
             (at, page.matrices[state]) for (state, _), at in method.places.items() if state in page.matrices
@@ -297,10 +305,11 @@ def _own(
     return OwnState(state, interface.own[state], held.width, *rows, state in needed, state in single, shape)
 
 
-def _backward(page: ScanPage, way: Reverse, apart: Alone, text: str, interface: Interface) -> Backward:
+def _backward(page: ScanPage, back: WayBack) -> Backward:
     """The way back through a scan as what runs takes it."""
     from sqmagic.runtime.kernels import program as kernel
 
+    way, apart, text, interface = back
     forward, scan, method = way.forward, way.backward, page.method
     arguments = {name: method.places[key] for key, name in apart.points.items()}
     arguments |= {state: method.places[state, ()] for state in forward.rows}

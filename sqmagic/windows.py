@@ -21,6 +21,7 @@ from sqmagic.emit.c import engine, header
 from sqmagic.emit.c.acting import buffers_of, write_acting
 from sqmagic.emit.c.learning import write_learning
 from sqmagic.emit.c.window import WindowPage
+from sqmagic.emit.torch.acting import followers
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.system import Apply, Equation, Read, Running, System, Target, reads
 from sqmagic.schedule.domains import Domains
@@ -215,14 +216,9 @@ def _learning_program(plan: Learning, page: WindowPage, made: Compiled, parts: P
 
 def _followers(system: System, plan: Learning) -> Iterator[tuple[str, str, float]]:
     """The parameters of slowly moving copies, with those that they follow."""
-    own = {layer.name for layer in system.layers}
-    for layer in system.layers:
-        source = layer.name.rstrip("_").removesuffix("_target")
-        for update in layer.updates:
-            if update.transform == "target" and source in own and source != layer.name:
-                tau = float(dict(update.settings).get("tau", 0.005))
-                for name in (p for p in plan.parameters if p.startswith(f"{layer.name}.")):
-                    yield name, source + name.removeprefix(layer.name), tau
+    for copy, source, tau in followers(system):
+        for name in (p for p in plan.parameters if p.startswith(f"{copy}.")):
+            yield name, source + name.removeprefix(copy), tau
 
 
 def _window(page: WindowPage, plan: Acting | Learning, top: tuple[str, str]) -> WindowProgram:

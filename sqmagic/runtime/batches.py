@@ -27,8 +27,7 @@ class Held:
 
     @property
     def examples(self) -> int:
-        spec = next(s for s in self.specs if s.state in self.data.tensors)
-        return self.data.tensors[spec.state].shape[int(spec.indexed)]
+        return inputs.examples(self.specs, self.data.tensors)
 
     @property
     def count(self) -> int:

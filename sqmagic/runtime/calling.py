@@ -118,7 +118,8 @@ def _keywords(
 ) -> dict[str, Any]:
     count = steps(net, ready, horizon)
     names = generated.arguments(code)
-    vars(net)["size"] = Size(count, _batch(net, ready), like.element_size())  # no parameter: torch need not look
+    batch = inputs.examples(net.inputs, ready.tensors)
+    vars(net)["size"] = Size(count, batch, like.element_size())  # no parameter: torch need not look
     keywords: dict[str, Any] = {
         names[state]: tensor for state, tensor in ready.tensors.items() if generated.takes(code, method, names[state])
     }
@@ -132,14 +133,6 @@ def _keywords(
     if shortest < least and least > 1:
         raise InputError(f"the program reads points that are there from {least} steps on, and there are {shortest}")
     return keywords
-
-
-def _batch(net: Compiled, ready: Data) -> int:
-    """How many examples there are."""
-    for spec in net.inputs:
-        if spec.state in ready.tensors:
-            return ready.tensors[spec.state].shape[int(spec.indexed)]
-    return 1
 
 
 # --- step by step --------------------------------------------------------------------------------

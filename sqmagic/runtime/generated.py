@@ -74,13 +74,15 @@ def changed(module: nn.Module, layers: Iterable[Sequence[str]], without: frozens
             everywhere
             or type(layer) is not nn.Linear
             or (layer._parameters.get("bias") is None and ".".join(path) not in without)
-            or layer._forward_hooks
-            or layer._forward_pre_hooks
-            or layer._backward_hooks
-            or layer._backward_pre_hooks
+            or hooked(layer)
         ):
             return ".".join(path)
     return None
+
+
+def hooked(layer: nn.Module) -> bool:
+    """Whether a layer's call, or its way back, is somebody else's business too."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
 
 
 def arguments(module: nn.Module) -> dict[str, str]:

@@ -247,6 +247,12 @@ def _extra(spec: InputSpec) -> str:
     return f" (for the indices {spec.first} to {last})"
 
 
+def examples(specs: Sequence[InputSpec], tensors: Mapping[str, Tensor]) -> int:
+    """How many examples there are; one where nothing is given."""
+    spec = next((s for s in specs if s.state in tensors), None)
+    return 1 if spec is None else tensors[spec.state].shape[int(spec.indexed)]
+
+
 def horizon(spec: InputSpec, tensor: Tensor) -> int:
     """T, from the rows of an input over time."""
     return tensor.shape[0] + spec.first - spec.last - 1

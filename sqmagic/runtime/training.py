@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sqmagic.runtime import calling, generated
+from sqmagic.runtime import calling, generated, inputs
 from sqmagic.runtime.amounts import real, whole
 from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
 from sqmagic.runtime.blueprint import Transforms
@@ -118,7 +118,7 @@ def _epochs(
         history.begin()
         for batch in data.epoch(settings.shuffle):
             loss = _step(net, batch, moves, good, len(history.losses) + 1, settings)
-            history.add(loss, _examples(batch, net))
+            history.add(loss, inputs.examples(net.inputs, batch.tensors))
             shown.update(len(history.losses))
         if held_out is not None:
             history.validation.append(_mean_loss(net, held_out, settings))
@@ -167,18 +167,13 @@ def _loss(net: Compiled, batch: Data, settings: Settings) -> Tensor:
     return calling.loss(net, batch, settings.horizon)
 
 
-def _examples(batch: Data, net: Compiled) -> int:
-    spec = next(s for s in net.inputs if s.state in batch.tensors)
-    return batch.tensors[spec.state].shape[int(spec.indexed)]
-
-
 def _mean_loss(net: Compiled, data: Batches, settings: Settings) -> float:
     """The loss over all batches, without learning from them."""
     net.eval()
     total, count = 0.0, 0
     with torch.no_grad():
         for batch in data.epoch(False):
-            examples = _examples(batch, net)
+            examples = inputs.examples(net.inputs, batch.tensors)
             total, count = total + float(_loss(net, batch, settings)) * examples, count + examples
     return total / count
 

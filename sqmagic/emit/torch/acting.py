@@ -6,7 +6,7 @@ What a window must know of the one before it is its `past`: rows by index, those
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sqmagic.emit.torch.assigning import assigned
@@ -17,7 +17,7 @@ from sqmagic.emit.torch.losses import RULES
 from sqmagic.emit.torch.place import Place, Rule, filled, tensor, translate
 from sqmagic.emit.torch.reading import bare, moved, step
 from sqmagic.equations.show import show_equation, show_state
-from sqmagic.equations.system import Apply, Context, Equation, Fixed, Last, Range, Running, reads
+from sqmagic.equations.system import Apply, Context, Equation, Fixed, Last, Range, Running, System, reads
 from sqmagic.schedule.dependence import has_effect
 from sqmagic.schedule.effects import is_acted, last_uses, step_order
 
@@ -263,18 +263,22 @@ def _argument(code: Code, place: Place) -> str:
 # --- slowly moving copies ------------------------------------------------------------------------
 
 
-def _follow(facts: Facts) -> list[list[str]]:
-    moving = [(layer, u) for layer in facts.system.layers for u in layer.updates if u.transform == "target"]
-    own = {layer.name for layer in facts.system.layers}
-    lines: list[str] = []
-    for layer, update in moving:
+def followers(system: System) -> Iterator[tuple[str, str, float]]:
+    """The layers that are slowly moving copies, each with the layer that it follows, and how fast."""
+    own = {layer.name for layer in system.layers}
+    for layer in system.layers:
         source = layer.name.rstrip("_").removesuffix("_target")
-        if source not in own:
-            continue
-        tau = dict(update.settings).get("tau", 0.005)
-        for name in (p for p in facts.parameters if p.startswith(f"{layer.name}.")):
-            part = name.removeprefix(layer.name)
-            lines.append(f"{facts.owners[layer.name]}{part}.lerp_({facts.owners[source]}{part}, {tau})")
+        for update in layer.updates:
+            if update.transform == "target" and source in own and source != layer.name:
+                yield layer.name, source, float(dict(update.settings).get("tau", 0.005))
+
+
+def _follow(facts: Facts) -> list[list[str]]:
+    lines: list[str] = []
+    for copy, source, tau in followers(facts.system):
+        for name in (p for p in facts.parameters if p.startswith(f"{copy}.")):
+            part = name.removeprefix(copy)
+            lines.append(f"{facts.owners[copy]}{part}.lerp_({facts.owners[source]}{part}, {tau})")
     if not lines:
         return []
     return [_method("follow(self)", ['"""The slowly moving copies come a little closer to what they copy."""', *lines])]
@@ -282,14 +286,10 @@ def _follow(facts: Facts) -> list[list[str]]:
 
 def copying(facts: Facts) -> list[str]:
     """The lines of `__init__` by which copies begin as what they copy."""
-    own = {layer.name for layer in facts.system.layers}
     lines: list[str] = []
-    for layer in facts.system.layers:
-        source = layer.name.rstrip("_").removesuffix("_target")
-        if any(u.transform == "target" for u in layer.updates) and source in own and source != layer.name:
-            copy = facts.owners[layer.name]
-            lines.append(f"{copy}.load_state_dict({facts.owners[source]}.state_dict())")
-            lines.append(f"{copy}.requires_grad_(False)")
+    for copy, source, _ in followers(facts.system):
+        lines.append(f"{facts.owners[copy]}.load_state_dict({facts.owners[source]}.state_dict())")
+        lines.append(f"{facts.owners[copy]}.requires_grad_(False)")
     return lines
 
 

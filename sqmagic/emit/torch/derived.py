@@ -6,16 +6,10 @@ import math
 
 from sqmagic.emit.torch.code import ATOM, SCALAR, SUM, Code, ranked, spread, within
 from sqmagic.emit.torch.layers import padding
-from sqmagic.emit.torch.place import Place, Rule, tensor
+from sqmagic.emit.torch.place import Place, Rule, pair, tensor
 from sqmagic.equations.system import Apply
 
 Args = tuple[Code, ...]
-
-
-def _pair(args: Args, place: Place) -> tuple[Code, Code]:
-    a, b = (tensor(x, place) for x in args)
-    rank = max(len(a.shape), len(b.shape))
-    return ranked(a, rank), ranked(b, rank)
 
 
 def _joint(text: str, a: Code, b: Code) -> Code:
@@ -26,12 +20,12 @@ def _joint(text: str, a: Code, b: Code) -> Code:
 def _equal(node: Apply, args: Args, place: Place) -> Code:
     if all(a.kind == "number" for a in args):
         return Code(f"float({args[0].text} == {args[1].text})", 0, SCALAR, "number")
-    a, b = _pair(args, place)
+    a, b = pair(args, place)
     return _joint(f"({within(a, SUM)} == {within(b, SUM)}).to({place.like}.dtype)", a, b)
 
 
 def _power(node: Apply, args: Args, place: Place) -> Code:
-    a, b = _pair(args, place)
+    a, b = pair(args, place)
     return _joint(f"torch.pow({a.text}, {b.text})", a, b)
 
 
@@ -156,13 +150,13 @@ def _avg_pool_input(node: Apply, args: Args, place: Place) -> Code:
 
 
 def _layer_norm_input(node: Apply, args: Args, place: Place) -> Code:
-    g, x = _pair(args, place)
+    g, x = pair(args, place)
     text = f"layer_norm_input({within(g, SUM)} * {_weight(node, place)}, {x.text}, {node.attribute('eps', 1e-5)})"
     return Code(text, max(g.lead, x.lead), x.shape)
 
 
 def _layer_norm_weight(node: Apply, args: Args, place: Place) -> Code:
-    g, x = _pair(args, place)
+    g, x = pair(args, place)
     lead = max(g.lead, x.lead)
     text = (
         f"({within(g, SUM)} * nn.functional.layer_norm({x.text}, [{x.shape[-1]}], eps={node.attribute('eps', 1e-5)}))"

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from sqmagic.emit.torch.code import ATOM, PRODUCT, SCALAR, SIGN, SUM, Code, led, ranked, spread, within
+from sqmagic.emit.torch.code import ATOM, PRODUCT, SCALAR, SIGN, SUM, Code, led, spread, within
 from sqmagic.emit.torch.derived import DERIVED
 from sqmagic.emit.torch.layers import LAYERS
 from sqmagic.emit.torch.operators import OPERATORS, whole
-from sqmagic.emit.torch.place import Place, Rule, tensor, translate
+from sqmagic.emit.torch.place import Place, Rule, pair, translate
 from sqmagic.equations.system import Apply
-
-
-def _pair(args: tuple[Code, ...], place: Place) -> tuple[Code, Code]:
-    p, y = (tensor(a, place) for a in args)
-    rank = max(len(p.shape), len(y.shape))
-    return ranked(p, rank), ranked(y, rank)
 
 
 def _same(args: tuple[Code, ...], place: Place) -> tuple[Code, Code]:
     """Both with every axis there, as torch's own losses want them."""
-    p, y = _pair(args, place)
+    p, y = pair(args, place)
     sizes = place.sizes[place.lead - max(p.lead, y.lead) :]
     shape = p.shape if len(p.shape) > len(y.shape) or p.shape != (1,) * len(p.shape) else y.shape
     return spread(p, sizes, shape), spread(y, sizes, shape)
@@ -38,7 +32,7 @@ def _mse(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
 
 
 def _mae(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
-    p, y = _pair(args, place)
+    p, y = pair(args, place)
     return _mean(f"({within(p, SUM)} - {within(y, PRODUCT)}).abs()", p, y)
 
 
@@ -49,7 +43,7 @@ def _huber(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
 
 
 def _cross_entropy(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
-    p, y = _pair(args, place)
+    p, y = pair(args, place)
     return _summed(f"-torch.xlogy({y.text}, {p.text})", p, y)
 
 
@@ -57,7 +51,7 @@ def _cross_entropy_logits(node: Apply, args: tuple[Code, ...], place: Place) -> 
     match node.args[1]:
         case Apply("one_hot", (label,)) | Apply("stop", (Apply("one_hot", (label,)),)) if len(args[0].shape) == 1:
             return _of_class(args[0], translate(label, place, RULES), place)
-    a, y = _pair(args, place)
+    a, y = pair(args, place)
     return _summed(f"-({within(y, PRODUCT)} * torch.log_softmax({a.text}, dim=-1))", a, y)
 
 
@@ -79,7 +73,7 @@ def _summed(text: str, p: Code, y: Code) -> Code:
 
 
 def _binary_cross_entropy(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
-    p, y = _pair(args, place)
+    p, y = pair(args, place)
     one_less = f"torch.special.xlog1py(1 - {within(y, PRODUCT)}, -{within(p, SIGN)})"
     mean = _mean(f"torch.xlogy({y.text}, {p.text}) + {one_less}", p, y, SUM)
     return Code(f"-{mean.text}", mean.lead, SCALAR, "real", SIGN)

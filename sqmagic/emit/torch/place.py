@@ -90,6 +90,13 @@ def tensor(code: Code, place: Place) -> Code:
     return Code(f"{place.like}.new_full(({place.sizes[-1]}, 1), {code.text})", 1, (1,))
 
 
+def pair(args: tuple[Code, ...], place: Place) -> tuple[Code, Code]:
+    """Two values as tensors with as many axes."""
+    a, b = (tensor(x, place) for x in args)
+    rank = max(len(a.shape), len(b.shape))
+    return ranked(a, rank), ranked(b, rank)
+
+
 def filled(code: Code, place: Place, shape: Shape) -> Code:
     """The value with every leading axis of the place and exactly this shape: what a state holds."""
     if code.kind == "number":

@@ -63,7 +63,7 @@ class Explorer(anywidget.AnyWidget):
             colours=coloured(told),
             sheet=labelled(told),
             choices=offered,
-            examples=_examples(net, data),
+            examples=inputs.examples(net.inputs, data.tensors),
             longest=horizon if self._timed else max(horizon, 1) * 4,
             state=first,
             horizon=horizon,
@@ -112,13 +112,6 @@ def explorer(net: Compiled, given: Mapping[str, Any], horizon: int | None) -> Ex
     data = inputs.read(net.inputs, given)
     net.settle(data.tensors)
     return Explorer(net, data, calling.steps(net, data, horizon))
-
-
-def _examples(net: Compiled, data: Data) -> int:
-    for spec in net.inputs:
-        if spec.state in data.tensors:
-            return int(data.tensors[spec.state].shape[int(spec.indexed)])
-    return 1
 
 
 def _palettes(diagram: Any) -> dict[str, str]:

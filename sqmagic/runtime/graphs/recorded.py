@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as _module
 
+from sqmagic.runtime.generated import hooked
 from sqmagic.runtime.graphs.recorder import RECORDERS, CannotRecord, Recorder, Tape
 from sqmagic.runtime.graphs.recording import (
     Asked,
@@ -256,11 +257,6 @@ def whole(module: nn.Module) -> Reads:
         weights |= {id(t): t for t in (*layer._parameters.values(), *layer._buffers.values()) if t is not None}
         training.append(layer.training)
     return Reads(list(weights.values()), training)
-
-
-def hooked(layer: nn.Module) -> bool:
-    """Whether a layer's call, or its way back, is somebody else's business too."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
 
 
 def _check(call: Call, tensors: Sequence[Tensor], device: torch.device) -> None:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as _module
 
-from sqmagic.runtime.graphs.recorded import Reads, Recorded, Report, hooked, whole
+from sqmagic.runtime.generated import hooked
+from sqmagic.runtime.graphs.recorded import Reads, Recorded, Report, whole
 from sqmagic.runtime.graphs.recorder import CannotRecord
 from sqmagic.runtime.graphs.recording import Call
 from sqmagic.runtime.kernels.call import OwnSteps, Size, with_steps

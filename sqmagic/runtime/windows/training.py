@@ -130,9 +130,9 @@ def training(
         own = parameters[copy]
         table[place] = Follower(own.data_ptr(), parameters[values].data_ptr(), own.numel(), tau)
     copies = _copies(acting, program, made)
-    both = (*((Copy * max(len(copies), 1))(*copies), len(copies)),)
+    copied = (Copy * max(len(copies), 1))(*copies)
     own_moves = Moves(moves, parameters, gradients)
-    return Training(acting, program, page, made, own_moves, table, len(follows), *both)
+    return Training(acting, program, page, made, own_moves, table, len(follows), copied, len(copies))
 
 
 def _copies(acting: Acting, program: LearningProgram, made: Frame) -> list[Copy]:
