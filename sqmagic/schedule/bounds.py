@@ -82,7 +82,7 @@ def _early(read: Read, reach: Reach) -> Nowhere:
 
 
 def _late(read: Read, reach: Reach) -> Nowhere:
-    index = next(i for i in _lasts(read))
+    index = _lasts(read)[0]
     ends = show_state(read.state, (Last(index, reach.high),))
     return Nowhere(f"`{show(read)}` is read, but the last that is there is `{ends}`")
 

@@ -1,4 +1,19 @@
-"""Scans as plain C against one header, `engine.h`, and those that it includes."""
+"""Scans, and whole windows, as plain C against one header, `engine.h`, and those that it includes.
+
+names       what things are called in C
+places      where values stand at a step
+equations   the equation beside a line
+operators   the table of functions
+lines       the lines of a group of values
+panels      weights as products take them
+groups      the functions of a group
+gradients   what is added up after a way back
+ends        examples that end before the window
+write       the page of a scan
+window      what pages of windows have in common
+acting      the page that acts
+learning    the page that learns
+"""
 
 from functools import cache
 from importlib.resources import files

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sqmagic.equations.shapes import Shape, Shapes
 from sqmagic.equations.show import show_equation, show_state
-from sqmagic.equations.system import Equation, Read, Running, System, Target, reads
+from sqmagic.equations.system import Equation, Running, System, Target, reads
 from sqmagic.schedule import ranges
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains
@@ -86,7 +86,7 @@ def _part(number: int, component: Component, system: System, shapes: Shapes, sca
         number=number,
         states=tuple(dict.fromkeys(_named(t) for e in equations for t in e.targets)) or component.states,
         kind="growing" if growing else component.kind,
-        how="all steps, one after the other" if growing else KINDS.get(component.kind, component.kind),
+        how="all steps, one after the other" if growing else KINDS[component.kind],
         equations=tuple(map(show_equation, equations)),
         flops=summed(flops(e.value, shapes, component.kind != "once") for e in equations),
         numbers=sum(map(_size, _touched(equations, shapes.states))),
@@ -114,7 +114,7 @@ def _touched(equations: tuple[Equation, ...], states: Mapping[str, Shape]) -> It
     own = {t.state for e in equations for t in e.targets}
     others = dict.fromkeys(r for e in equations for r in reads(e.value) if r.state not in own)
     yield from (states[s] for s in own)
-    yield from (states[r.state] for r in others if isinstance(r, Read))
+    yield from (states[r.state] for r in others)
 
 
 def phases_of(scan: Scan) -> Iterator[str]:
