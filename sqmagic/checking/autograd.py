@@ -88,11 +88,10 @@ def derivatives(
         found = torch.autograd.grad(loss, list(by.values()), allow_unused=True, materialize_grads=True)
     grads = {name: g.detach().numpy() for name, g in zip(by, found, strict=True)}
     firsts = {
-        s: i.first
-        for n, i in enumerate(held.equations)
+        t.state: i.first
+        for e, i in zip(system.equations, held.equations, strict=True)
         if i is not None
-        for t in system.equations[n].targets
-        for s in [t.state]
+        for t in e.targets
     }
     return Derivatives(
         loss.item(),

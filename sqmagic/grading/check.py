@@ -48,11 +48,11 @@ def check(
     program.
     """
     with torch.random.fork_rng(devices=[]):  # nothing that is drawn later depends on a check
-        own, wanted = (_copy(net, data) for net in (student, reference))
+        own, wanted = map(_copy, (student, reference))
         return _checked(own, wanted, data, steps, torch.Generator().manual_seed(seed))
 
 
-def _copy(net: Net | str, data: Mapping[str, Any] | None) -> Net:
+def _copy(net: Net | str) -> Net:
     """The net, or the text's, to change at will: on the CPU, in float64 and without chance."""
     made = compiled(net, name="yours", check=False) if isinstance(net, str) else deepcopy(net)
     return made.cpu().double().eval()
@@ -158,7 +158,7 @@ def _numbers(own: Net, wanted: Net, given: Mapping[str, Tensor], chance: torch.G
         own.load_state_dict(renamed(weights, pairing, order))
         run = Run(*_run(own, given), pairing, tuple(order))
         if parting(run.states, truth[0], ends) is None:
-            return _right(own, wanted, run, truth)
+            return _right(own, run, truth)
         runs.append(run)
         if len(runs) > 1:
             runs = [max(runs, key=lambda r: _agreed(r.states, truth[0], ends))]
@@ -175,7 +175,7 @@ def _run(net: Net, given: Mapping[str, Tensor]) -> tuple[States, Tensor | None]:
     return states, loss
 
 
-def _right(own: Net, wanted: Net, run: Run, truth: tuple[States, Tensor | None]) -> Verdict:
+def _right(own: Net, run: Run, truth: tuple[States, Tensor | None]) -> Verdict:
     """The outputs agree; it remains whether both learn the same."""
     if (run.loss is None) != (truth[1] is None):
         words = "your program has no goal" if run.loss is None else "your program has a goal and the reference has none"

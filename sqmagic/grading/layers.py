@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, permutations, product
-from math import prod
+from math import factorial, prod
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ def pairings(own: Mapping[str, Signature], reference: Mapping[str, Signature], m
         alike = [name for name in ours if name in theirs]
         base = alike + [name for name in theirs if name not in alike]
         groups.append((ours, base))
-    if prod(_factorial(len(ours)) for ours, _ in groups) <= most:
+    if prod(factorial(len(ours)) for ours, _ in groups) <= most:
         orders = [sorted(permutations(base), key=lambda p, b=base: _moved(p, b)) for _, base in groups]  # type: ignore[misc]
     else:
         orders = [[tuple(base)] for _, base in groups]
@@ -67,10 +67,6 @@ def pairings(own: Mapping[str, Signature], reference: Mapping[str, Signature], m
 
 def _moved(order: Sequence[str], base: Sequence[str]) -> int:
     return sum(a != b for a, b in zip(order, base, strict=True))
-
-
-def _factorial(n: int) -> int:
-    return prod(range(1, n + 1))
 
 
 def renamed(weights: Weights, pairing: Pairing, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:

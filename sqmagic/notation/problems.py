@@ -81,7 +81,7 @@ def _excerpt(span: Span, source: Source) -> list[str]:
     text = source.line(number)
     column = source.column(span.start)
     width = max(1, min(span.stop, span.start + len(text) - column + 1) - span.start)
-    start, shown = _window(text, column - 1, width)
+    start, shown = _window(text, column - 1)
     label = f"  line {number} | "
     before = column - 1 - start
     marked = shown[before : before + width]
@@ -99,7 +99,7 @@ def _cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(sign) > 0 for sign in text)
 
 
-def _window(text: str, column: int, width: int, most: int = 100) -> tuple[int, str]:
+def _window(text: str, column: int, most: int = 100) -> tuple[int, str]:
     """Where the shown part of a line begins, and that part: long lines are cut around the caret."""
     if len(text) <= most:
         return 0, _visible(text)

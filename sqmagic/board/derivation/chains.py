@@ -197,7 +197,7 @@ def _terms(terms: Sequence[Term], known: Notes) -> list[Formula]:
     for term in terms:
         sign, inner = _signed(term.expr)
         body = formula(inner, known, SERIES)
-        braced = Brace(body, _origin(term, known)) if term.line else body
+        braced = Brace(body, _origin(term)) if term.line else body
         if pieces:
             pieces.append(row(Atom(sign, "infix"), braced))
         else:
@@ -215,7 +215,7 @@ def _signed(expr: Expr) -> tuple[str, Expr]:
             return "+", expr
 
 
-def _origin(term: Term, known: Notes) -> Formula:
+def _origin(term: Term) -> Formula:
     """`line 8, t+1`."""
     line = f"line {term.line}"
     if not term.offset:

@@ -106,7 +106,7 @@ def _facts(system: System, made: Adjoint, held: Held, effects: Mapping[Target, E
     activations = {name: str(_node(part).layer) for name, part in layers.items() if not name.startswith("^")}
     values = {name: part.value for name, part in made.parts.items() if name not in layers and not name.startswith("^")}
     hats = {name: part.value for name, part in made.parts.items() if name not in layers and name.startswith("^")}
-    small = {name: value for name, value in hats.items() if size(unfolded(value, {**values}, index)) <= SMALL}
+    small = {name: value for name, value in hats.items() if size(unfolded(value, values, index)) <= SMALL}
     return _Facts(
         system,
         made,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqmagic.calculus.derivation.forms import Form
-from sqmagic.calculus.derivation.unfold import unfolded
+from sqmagic.calculus.derivation.unfold import size, unfolded
 from sqmagic.calculus.normalform import CANCEL, SIMPLEX, Known, rewritten
 from sqmagic.calculus.terms import op, times
-from sqmagic.equations.system import Apply, Expr, walk, with_children
+from sqmagic.equations.system import Apply, Expr, with_children
 
 SLOPES: dict[str, str] = {
     "sigmoid": "σ' = σ (1 − σ)",
@@ -45,7 +45,7 @@ def collapsed(start: Expr, known: Known, definitions: Mapping[str, Expr], name: 
     put_in = unfolded(start, {state: _free(value) for state, value in definitions.items()}, index)
     cancelled = rewritten(put_in, known, CANCEL)
     ended = rewritten(put_in, known, SIMPLEX)
-    if put_in == start or _size(ended) >= _size(put_in):
+    if put_in == start or size(ended) >= size(put_in):
         return ()
     steps = [(put_in, f"def {name}")]
     if cancelled not in (put_in, ended):
@@ -62,7 +62,3 @@ def _free(expr: Expr) -> Expr:
 def _within(expr: Expr, limits: Sequence[Apply]) -> Expr:
     """What is linear in an adjoint is 0 where that is."""
     return with_children(limits[0], (expr, *limits[0].args[1:])) if limits else expr
-
-
-def _size(expr: Expr) -> int:
-    return sum(1 for _ in walk(expr))

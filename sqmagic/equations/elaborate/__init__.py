@@ -1,13 +1,13 @@
 """From what was written to what is meant: the shorthand of a chalkboard filled in, one named rule after another.
 
     base      a free parameter at a point of a sequence is its base case
-    compose   transforms of compositions become transforms of their parts
     pipeline  `x --[f]-> a => y` becomes `a := f(x)` and `a => y`
+    compose   transforms of compositions become transforms of their parts
     tuple     `a, b := u, v` becomes two lines
+    gaussian  `sample(m, s)` is a draw from a normal distribution, by its mean and deviation
     macro     a call of a macro becomes the lines of its body
     context   a bare name takes the context of what defines it
     dense     a capitalised name is a dense layer
-    gaussian  `sample(m, s)` is a draw from a normal distribution, by its mean and deviation
     loss      a loss follows from its prediction's last function
     action    what a reader supplies in his head where a program is bound to an environment
     lower     single assignments become a System

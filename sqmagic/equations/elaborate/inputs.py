@@ -11,7 +11,7 @@ from sqmagic.equations.system import Apply, Equation, Fixed, Goal, Input, Read, 
 from sqmagic.notation.problems import Problem
 
 
-def duplicates(equations: list[Equation], names: Names) -> Iterator[Problem]:
+def duplicates(equations: list[Equation]) -> Iterator[Problem]:
     first: dict[Target, Equation] = {}
     for equation in equations:
         for target in equation.targets:

@@ -69,7 +69,7 @@ def lower(
             placed = fault.problem.span != NOWHERE
             found.problems.append(fault.problem if placed else replace(fault.problem, span=line.span))
             lost |= {names.state(name.text)[0] for name in defined(line.statement)}
-    found.problems += duplicates(found.equations, names)
+    found.problems += duplicates(found.equations)
     equations = with_resets(lines, tuple(found.equations), lowering, found.problems)
     open_states, faults = inputs(equations, found.goals, declarations, names, lost)
     found.problems += faults
@@ -172,7 +172,7 @@ def _equations(line: Line, target: Expression, value: Expr, names: Names, number
     steps = -next(iter(offsets), 0)
     moved = shift(value, steps) if steps else value
     if not offsets:
-        _check_stands_still(value, targets, line, names)
+        _check_stands_still(value, targets, names)
     ranges = [c[0] for _, _, c in targets if c and isinstance(c[0], Range)]
     for point in _range_points(ranges[0], line) if ranges else (None,):
         placed = tuple(Target(key, _placed(context, steps, point)) for _, key, context in targets)
@@ -192,7 +192,7 @@ def _placed(context: Context, steps: int, point: Fixed | None) -> Context:
     return ((point,) if point is not None else first) + context[1:]
 
 
-def _check_stands_still(value: Expr, targets: list[tuple[Name, str, Context]], line: Line, names: Names) -> None:
+def _check_stands_still(value: Expr, targets: list[tuple[Name, str, Context]], names: Names) -> None:
     """What has no running index cannot be made from what runs."""
     name = targets[0][0].text if targets else "this"
     for node in walk(value):

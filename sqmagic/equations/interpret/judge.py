@@ -361,7 +361,6 @@ class Judge:
 
     def _statistics(self, question: StatisticsOf) -> Generator[Hashable, Any, tuple[Array, ...]]:
         """Over the examples, and outside recurrences over the steps 1 to T of each."""
-        values = []
         *adjoint, x = range(len(question.site.node.args))
         values = [(yield from self._all_of(question.site, question.at, x, 1))]
         for argument in (*adjoint, x) if adjoint else ():

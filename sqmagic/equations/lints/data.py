@@ -24,7 +24,7 @@ def data_like_a_weight(system: System, facts: Facts, source: Source) -> Iterator
         for weight, factor in _products(equation.value):
             if weight.state in likely - seen:
                 seen.add(weight.state)
-                yield as_within(equation, _told(equation, weight, factor, source))
+                yield as_within(equation, _told(equation, weight, factor))
 
 
 def data_like_a_bias(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
@@ -92,7 +92,7 @@ def _elsewhere(system: System) -> set[str]:
     return set(every - Counter(weight.state for e in system.equations for weight, _ in _products(e.value)))
 
 
-def _told(equation: Equation, weight: Read, factor: Expr, source: Source) -> Problem:
+def _told(equation: Equation, weight: Read, factor: Expr) -> Problem:
     name, other = weight.state, show(factor)
     notes = (
         f"a product with learned weights is `{name} @ {other}`, or `{name}({other})`, which adds a bias;",
