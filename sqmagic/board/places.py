@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import TypeAlias
 
-from sqmagic.equations.elaborate.names import BadContext, spell_index, split
+from sqmagic.equations.elaborate.names import BadContext, split
+from sqmagic.equations.show import show_index
 from sqmagic.equations.system import Context, Fixed
 from sqmagic.notation.source import Placed, Source, Span
 from sqmagic.notation.syntax import Call, Item, Keyword, Macro, Name, Program
@@ -73,7 +74,7 @@ def _keys(text: str, indices: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _stacked(context: Context) -> str:
-    return "".join(f"_{spell_index(index)}" for index in context[1:] if isinstance(index, Fixed))
+    return "".join(f"_{show_index(index)}" for index in context[1:] if isinstance(index, Fixed))
 
 
 def _place(span: Span, source: Source) -> Place:

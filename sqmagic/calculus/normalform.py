@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from sqmagic.calculus.terms import ONE, ZERO, minus, op, over, times, total
 from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.system import Apply, Const, Expr, Position, Read
+from sqmagic.equations.system import Apply, Const, Expr, Position, Range, Read
 
 Monomial: TypeAlias = tuple[tuple[Expr, int], ...]
 Polynomial: TypeAlias = dict[Monomial, float]
@@ -37,9 +37,7 @@ class Known:
             case Const() | Position():
                 return True
             case Read(state, context):
-                return not any(not hasattr(i, "offset") and hasattr(i, "last") for i in context) and (
-                    self.shapes.get(state) == (1,)
-                )
+                return self.shapes.get(state) == (1,) and not any(isinstance(i, Range) for i in context)
             case Apply("index" | "sum" | "mean" | "size" | "step_share" | "log_prob" | "max" | "min" | "norm"):
                 return True
             case Apply("add" | "sub" | "mul" | "div" | "neg" | "stop" | "exp" | "log" | "square", args):

@@ -10,16 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sqmagic.calculus.adjoint.system import Held
-from sqmagic.equations.ops import ALL_OPS
+from sqmagic.equations.ops import has_effect
 from sqmagic.equations.show import show_state
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Input, Last, Read, Running, System, Target, walk
+from sqmagic.equations.system import Equation, Fixed, Input, Last, Read, Running, System, Target
 
 SUFFIX = ".given"
 """What follows a state's name in the name of the input that stands for it."""
-
-
-def has_effect(expr: Expr) -> bool:
-    return any(isinstance(node, Apply) and ALL_OPS[node.op].effect for node in walk(expr))
 
 
 def from_outside(system: System, held: Held) -> System:

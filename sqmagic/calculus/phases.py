@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.lints.facts import as_within
-from sqmagic.equations.ops import ALL_OPS
+from sqmagic.equations.ops import ALL_OPS, has_effect
 from sqmagic.equations.show import show, show_equation, show_state
 from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Input, Last, Read, Running, System, reads, walk
 from sqmagic.notation.problems import Problem
@@ -87,12 +87,8 @@ def _applied(expr: Expr) -> Iterator[Apply]:
     return (n for n in walk(expr) if isinstance(n, Apply))
 
 
-def _has_effect(expr: Expr) -> bool:
-    return any(ALL_OPS[n.op].effect for n in _applied(expr))
-
-
 def _is_effect(equation: Equation) -> bool:
-    return _has_effect(equation.value)
+    return has_effect(equation.value)
 
 
 def _runs(equation: Equation) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from sqmagic.calculus.derivation.derive import derive
 from sqmagic.calculus.derivation.forms import Derivation
-from sqmagic.calculus.outside import from_outside, given_states, has_effect
+from sqmagic.calculus.outside import from_outside, given_states
+from sqmagic.equations.ops import has_effect
 from sqmagic.equations.shapes import Shapes
 from sqmagic.equations.system import Apply, Read, System, walk
 from sqmagic.schedule.domains import domains

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqmagic.equations.system import Value
+from sqmagic.equations.system import Apply, Expr, Value, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,12 @@ DERIVED: dict[str, Op] = {row.name: row for row in _DERIVED_ROWS}
 """What only passes make, the adjoint above all."""
 
 ALL_OPS: dict[str, Op] = OPS | DERIVED
+
+
+def has_effect(expr: Expr) -> bool:
+    """Whether to compute an expression acts on the outside, or draws by chance."""
+    return any(isinstance(node, Apply) and ALL_OPS[node.op].effect for node in walk(expr))
+
 
 ALIASES: dict[str, str] = {"sigma": "sigmoid", "σ": "sigmoid", "ce": "cross_entropy", "bce": "binary_cross_entropy"}
 """Other spellings of a function's name; a σ on the board is the logistic sigmoid."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from sqmagic.equations.ops import ALL_OPS
+from sqmagic.equations.ops import has_effect
 from sqmagic.equations.system import (
     Apply,
     Equation,
@@ -44,7 +44,7 @@ def may_be_within(system: System, states: Collection[str]) -> frozenset[str]:
         if s in states
         and s not in elsewhere
         and not (readers[s] > 1 and _is_drawn(equation.value))
-        and not any(ALL_OPS[n.op].effect for n in walk(equation.value) if isinstance(n, Apply))
+        and not has_effect(equation.value)
         and not _comes_round(s, values)
     )
 

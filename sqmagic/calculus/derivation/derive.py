@@ -22,9 +22,8 @@ from sqmagic.calculus.derivation.tidy import tidy
 from sqmagic.calculus.derivation.unfold import plainly, size, unfolded
 from sqmagic.calculus.derivation.updates import updates
 from sqmagic.calculus.normalform import Known
-from sqmagic.calculus.outside import has_effect
 from sqmagic.calculus.terms import ONE, ZERO, op, total
-from sqmagic.equations.ops import OPS
+from sqmagic.equations.ops import OPS, has_effect
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.system import (
     Apply,

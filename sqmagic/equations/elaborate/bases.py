@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sqmagic.equations.elaborate.lines import Line
-from sqmagic.equations.elaborate.names import BadContext, Split, is_fixed, spell_index, split
+from sqmagic.equations.elaborate.names import BadContext, Split, is_fixed, split
 from sqmagic.equations.elaborate.trees import defined, written
+from sqmagic.equations.show import show_index
 from sqmagic.equations.system import Context, Fixed, Index, Last
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.syntax import Binding, Call, Declaration, Name, Statement
@@ -82,7 +83,7 @@ def _fresh(base: str, context: Context, taken: frozenset[str]) -> str:
 
 
 def _spelled(index: Index) -> str:
-    return spell_index(index).replace("-", "_minus").replace("+", "")
+    return show_index(index).replace("-", "_minus").replace("+", "")
 
 
 def _split(name: Name, running: tuple[str, ...]) -> Split | None:

@@ -65,7 +65,7 @@ def meaning(text: str, macros: Mapping[str, Macro], kernel: Kernel) -> Meaning:
     stem = text.partition("_{")[0] if text.endswith("}") else text.rpartition("_")[0]
     if stem in macros and "." not in text:
         return Instance(macros[stem], text.replace("_{", "_").removesuffix("}"))
-    if _last_part(text)[:1].isupper():
+    if last_part(text)[:1].isupper():
         return Dense(text.replace("_{", "_").removesuffix("}") if text.endswith("}") else text)
     return Unknown(text, nearest(text, [*OPS, *TRANSFORMS, *ALIASES, *macros, *kernel.modules]))
 
@@ -112,7 +112,7 @@ def _spelled_like(name: str) -> str:
     return known.get(plain) or known.get(plain.removesuffix("2d"), "")
 
 
-def _last_part(text: str) -> str:
+def last_part(text: str) -> str:
     """`R` of `Enc_1.R`."""
     return text.rpartition(".")[2]
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sqmagic.equations.show import show_index
 from sqmagic.equations.system import Context, Fixed, Index, Last, Point, Range, Running
 
 _POINT = re.compile(r"([A-Za-z]+)?([+-]?\d+)?")
@@ -77,24 +78,8 @@ def spell(base: str, context: Context) -> str:
     """The name of a state at a context, as one writes it: `h_{t-1}`, `h_0`, `p`."""
     if not context:
         return base
-    inner = ",".join(spell_index(index) for index in context)
+    inner = ",".join(show_index(index) for index in context)
     return f"{base}_{inner}" if re.fullmatch(r"[A-Za-z]|\d+", inner) else f"{base}_{{{inner}}}"
-
-
-def spell_index(index: Index) -> str:
-    match index:
-        case Range(first, last):
-            return f"{spell_index(first)}:{spell_index(last)}"
-        case Running(name, offset):
-            return name + _signed(offset)
-        case Last(name, offset):
-            return name.upper() + _signed(offset)
-        case Fixed(value):
-            return str(value)
-
-
-def _signed(offset: int) -> str:
-    return f"{offset:+d}" if offset else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from sqmagic.equations.interpret.judge import Judge
 from sqmagic.equations.interpret.outline import Formula
 from sqmagic.equations.interpret.questions import GoalOf, Question, ResultOf, ValueOf
 from sqmagic.equations.interpret.values import UNDEFINED, Array, CannotInterpret, Outcome, at_least_scalar, in_rows
-from sqmagic.equations.ops import ALL_OPS
+from sqmagic.equations.ops import has_effect
 from sqmagic.equations.show import show_goal
-from sqmagic.equations.system import Apply, Expr, Running, points, walk
+from sqmagic.equations.system import Running, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,6 @@ def run_effects(judge: Judge) -> None:
             for number in acting:
                 if number not in still:
                     judge.ask(ResultOf(lane, number, at))
-
-
-def has_effect(expr: Expr) -> bool:
-    return any(isinstance(node, Apply) and ALL_OPS[node.op].effect for node in walk(expr))
 
 
 def runs_over_time(judge: Judge, number: int) -> bool:

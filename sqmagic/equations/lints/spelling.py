@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from sqmagic.equations.elaborate.functions import RECURRENT, in_lower_case
+from sqmagic.equations.elaborate.functions import RECURRENT, in_lower_case, last_part
 from sqmagic.equations.lints.facts import Facts
 from sqmagic.equations.system import Apply, Equation, Expr, Goal, Read, System, Weight, walk
 from sqmagic.notation.problems import Problem
@@ -24,7 +24,9 @@ def function_in_capitals(system: System, facts: Facts, source: Source) -> Iterat
         place = line.span if line.span != NOWHERE else tuple(found)
         if found and place not in told:
             told.add(place)
-            yield _capitals({_own(name): str(likely[name]) for name in _same_place(line, system, likely)}, line, source)
+            yield _capitals(
+                {last_part(name): str(likely[name]) for name in _same_place(line, system, likely)}, line, source
+            )
 
 
 def _lines(system: System) -> tuple[Equation | Goal, ...]:
@@ -43,14 +45,9 @@ def _is_new(function: str, sizes_in: object) -> bool:
     return function == "dense" and sizes_in is None
 
 
-def _own(layer: str) -> str:
-    """`ReLU` of `Enc.ReLU`."""
-    return layer.rpartition(".")[2]
-
-
 def _meant(layer: str) -> str | None:
     """The function that a layer's name is spelled like, or "" for a cell that is none."""
-    own = _own(layer)
+    own = last_part(layer)
     return in_lower_case(own) or ("" if re.split(r"[_\d]", own.lower())[0] in RECURRENT else None)
 
 
@@ -79,7 +76,7 @@ def primed(system: System, facts: Facts, source: Source) -> Iterator[Problem]:
             base = name.rstrip("'")
             if base != name and base in known and name not in made | seen:
                 seen.add(name)
-                yield _prime(_own(name), _own(base), line, source)
+                yield _prime(last_part(name), last_part(base), line, source)
 
 
 def _transposed(value: Expr) -> Iterator[str]:
