@@ -90,6 +90,13 @@ def test_what_differs_is_said(change: tuple[str, str], words: str) -> None:
     assert words in str(found)
 
 
+def test_inputs_that_differ_are_listed_in_the_order_of_the_program() -> None:
+    names = ("x", "u", "v", "w", "k")
+    own, wanted = ("\n".join(f"{n} : {size}" for n in names) + "\nx|u|v|w|k -> p" for size in (2, 3))
+    found = str(sqmagic.check(net(own), net(wanted))).split("\n")
+    assert [line.partition(" ")[0] for line in found] == list(names)
+
+
 def test_a_difference_that_comes_late_is_found_where_it_begins() -> None:
     text = "x_t : 2\n0 -> h_0\n0 -> h_{-1}\nh_{t-1} + 0.5*h_{t-2} + x_t -> h_t"
     found = sqmagic.check(net(text.replace("h_{t-2}", "h_{t-1}")), net(text))

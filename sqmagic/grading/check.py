@@ -84,7 +84,7 @@ def _inputs(own: Net, wanted: Net) -> tuple[str, ...]:
     more = [ours[name].label for name in ours if name not in theirs]
     found = [f"your program does not read {_listed(lost)}"] * bool(lost)
     found += [f"nothing defines {_listed(more)} in your program, so the data would have to bring it"] * bool(more)
-    for name in ours.keys() & theirs.keys():
+    for name in (name for name in ours if name in theirs):
         mine, other = ours[name], theirs[name]
         if mine.indexed != other.indexed:
             found.append(f"your program reads {mine.label}, and the reference {other.label}")

@@ -43,7 +43,19 @@ from sqmagic.equations.system import (
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.show import show_expression
 from sqmagic.notation.source import NOWHERE, Source
-from sqmagic.notation.syntax import Binary, Binding, Call, Expression, Name, Over, Pipeline, Raise, Regress
+from sqmagic.notation.syntax import (
+    Binary,
+    Binding,
+    Call,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    Over,
+    Pipeline,
+    Raise,
+    Regress,
+)
 
 
 @dataclass(slots=True)
@@ -101,8 +113,14 @@ def _bound(expression: Expression | None) -> int | str | None:
             return None
         case Name(text):
             return text
-        case other:
-            return int(getattr(other, "value", 0))
+        case Number(value) | Negative(Number(value)) if not value.is_integer():
+            return show_expression(expression)
+        case Number(value):
+            return int(value)
+        case Negative(Number(value)):
+            return -int(value)
+        case _:
+            raise AssertionError("a bound is a number or a name")
 
 
 def _matrices(lines: tuple[Line, ...], names: Names, declarations: Declarations) -> frozenset[str]:

@@ -43,7 +43,8 @@ def _is_window(index: RunningIndex) -> bool:
 def _bound(index: RunningIndex, span: Span) -> Problem:
     name = index.name
     message = f"`{name}` runs from 1 to `{index.capital}`: other bounds than these cannot be kept so far"
-    steps = f", here `horizon={index.last}`" if index.first == 1 and isinstance(index.last, int) else ""
+    counted = index.first == 1 and isinstance(index.last, int) and index.last > 0
+    steps = f", here `horizon={index.last}`" if counted else ""
     note = (
         f"how many steps there are is told by the data, or by `horizon` where the program is compiled or called{steps}."
     )
