@@ -33,7 +33,6 @@ CONTEXTS = ((), (Running("t", -1),), (Running("t"),), (Running("t", 1),), (Fixed
 LAYERS = ("F", "Gen")
 KNOWN = Notes(
     scalars=frozenset(SCALARS),
-    layers=frozenset(LAYERS),
     linear=True,
     deltas={"^h.1": "F"},
     activations={"h.1": "F"},

@@ -45,9 +45,9 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What the printer knows of a system: bare numbers and other scalars, which states carry gradient (see `facts`),
-    who owns parameters, each state's colour, and in `sizes` the shapes of states and parameters, as far as they are
-    known, or any that have as many axes. `linear` writes quotients and roots on one line; `fractional` is what
-    stands in a fraction, where a quotient is written on one line too, since a fraction in one is too small to read.
+    each state's colour, and in `sizes` the shapes of states and parameters, as far as they are known, or any that have
+    as many axes. `linear` writes quotients and roots on one line; `fractional` is what stands in a fraction, where a
+    quotient is written on one line too, since a fraction in one is too small to read.
 
     For a derivation also: which layer's delta or activation a state is, the parameters, and in `shapes` those of all
     states, whose sums over components are then written as products.
@@ -56,7 +56,6 @@ class Notes:
     constants: frozenset[str] = frozenset()
     scalars: frozenset[str] = frozenset()
     carrying: frozenset[str] = frozenset()
-    layers: frozenset[str] = frozenset()
     colours: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, Shape] = field(default_factory=dict)
     linear: bool = False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import assert_never
 
+from sqmagic.equations import gradients
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import (
     Apply,
@@ -17,7 +17,6 @@ from sqmagic.equations.system import (
     Read,
     System,
     Weight,
-    children,
     reads,
 )
 
@@ -48,32 +47,23 @@ def _is_number(expr: Expr, known: set[str]) -> bool:
 
 def carrying(system: System) -> frozenset[str]:
     """States through which a gradient reaches some parameter; `stop` around any other says nothing."""
-    layers = {layer.name for layer in system.layers}
-    found: set[str] = set()
-    size = -1
-    while len(found) != size:
-        size = len(found)
-        for equation in system.equations:
-            if any(carries(equation.value, frozenset(found), layers)):
-                found.update(t.state for t in equation.targets)
-    return frozenset(found)
+    return gradients.carrying(system, learns=_has_weights)
 
 
-def carries(expr: Expr, known: frozenset[str], layers: set[str]) -> Iterator[bool]:
-    """True for each place in an expression from which a gradient goes on to a parameter."""
-    match expr:
-        case Read(state):
-            yield state in known
+def carries(expr: Expr, known: frozenset[str]) -> bool:
+    """Whether a gradient goes on from an expression to a parameter."""
+    return gradients.carries(expr, known, _has_weights)
+
+
+def _has_weights(node: Expr) -> bool:
+    """Whether a node has weights that are not frozen. A copy that only follows counts: of such targets `sg` is told."""
+    match node:
         case Weight(_, frozen):
-            yield not frozen
-        case Apply(op, _, layer) if not OPS[op].blocks:
-            yield layer in layers and not expr.attribute("frozen", False)
-            for child in children(expr):
-                yield from carries(child, known, layers)
-        case Apply() | Const() | Position():
-            return
+            return not frozen
+        case Apply(layer=str()):
+            return not node.attribute("frozen", False)
         case _:
-            assert_never(expr)
+            return False
 
 
 def coloured(system: System) -> tuple[str, ...]:

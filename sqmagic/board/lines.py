@@ -101,10 +101,9 @@ def notes(system: System, shapes: Mapping[str, tuple[int, ...]], *, linear: bool
     """What the printer must know: gathered once from the system and, if they are known, its states' shapes."""
     plain = constants(system)
     scalars = plain | {state for state, shape in shapes.items() if shape == (1,)}
-    owners = frozenset(layer.name for layer in system.layers)
     colours = {state: STATES[number][0] for state, number in state_colours(coloured(system)).items()}
     sizes = _with_long(system, {**_axes(system), **shapes}) if shapes else _axes(system)
-    return Notes(plain, scalars, carrying(system), owners, colours, sizes, linear)
+    return Notes(plain, scalars, carrying(system), colours, sizes, linear)
 
 
 def _axes(system: System) -> dict[str, tuple[int, ...]]:

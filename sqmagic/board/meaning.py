@@ -16,7 +16,7 @@ from sqmagic.board.plain import write
 from sqmagic.calculus.adjoint.reverse import hat
 from sqmagic.calculus.adjoint.rules import LEFT_OUT, PARAMETERS, RULES, Call
 from sqmagic.equations.ops import ALIASES, OPS, TRANSFORMS, Op
-from sqmagic.equations.system import Apply, Expr, Read, Value, walk
+from sqmagic.equations.system import Apply, Expr, Read, Value
 
 _ARGUMENTS = {0: (), 1: ("x",), 2: ("a", "b"), 3: ("c", "a", "b")}
 _NAMED = {"clip": ("x", "a", "b"), "index": ("x", "i"), "log_prob": ("pi", "a"), "step": ("S", "a")}
@@ -94,8 +94,7 @@ def _update(op: Op, call: Call) -> Iterator[str]:
 
 
 def _text(expr: Expr) -> str:
-    owners = frozenset(n.layer for n in walk(expr) if isinstance(n, Apply) and n.layer)
-    return normalize("NFC", write(formula(expr, Notes(layers=owners, linear=True))))
+    return normalize("NFC", write(formula(expr, Notes(linear=True))))
 
 
 _SAID = LEFT_OUT | {

@@ -248,7 +248,7 @@ def _bars(text: str) -> Rule:
 
 def _stop(expr: Apply, known: Notes) -> Bound:
     """`sg(x)`, but plain x where no gradient could pass anyway."""
-    if any(carries(expr.args[0], known.carrying, set(known.layers))):
+    if carries(expr.args[0], known.carrying):
         return _call("sg")(expr, known)
     return _bound(expr.args[0], known)
 

@@ -5,13 +5,13 @@ Time is checked by `schedule.dependence`, shapes by `shapes`; this page says not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 
+from sqmagic.equations.gradients import carries, carrying, lets_through
 from sqmagic.equations.lints.targets import has_buffer, q_learning
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.show import show
-from sqmagic.equations.system import Apply, Const, Equation, Expr, Goal, Read, System, Weight, children, reads, walk
+from sqmagic.equations.system import Apply, Const, Expr, Goal, Read, System, children, reads, walk
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Source
 
@@ -23,57 +23,20 @@ def check(system: System, source: Source) -> tuple[Problem, ...]:
 # --- gradients -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Paths:
-    """Which states depend on a parameter through operators that let a gradient pass."""
-
-    trained: frozenset[str]
-
-    def carries(self, expr: Expr) -> bool:
-        match expr:
-            case Weight():
-                return not expr.frozen
-            case Read():
-                return expr.state in self.trained
-            case Apply():
-                if OPS[expr.op].blocks:
-                    return False
-                own = expr.layer is not None and not expr.attribute("frozen", False)
-                return own or any(self.carries(a) for a in expr.args)
-            case _:
-                return False
-
-
-def _trained(system: System) -> frozenset[str]:
-    """Least fixpoint by a worklist over readers: linear in the size of the program."""
-    readers: dict[str, list[Equation]] = {}
-    for equation in system.equations:
-        for read in reads(equation.value):
-            readers.setdefault(read.state, []).append(equation)
-    found: set[str] = set()
-    waiting = list(system.equations)
-    while waiting:
-        equation = waiting.pop()
-        fresh = {t.state for t in equation.targets} - found
-        if fresh and _Paths(frozenset(found)).carries(equation.value):
-            found |= fresh
-            for state in fresh:
-                waiting += readers.get(state, [])
-    return frozenset(found)
-
-
 def _goals(system: System, source: Source) -> Iterator[Problem]:
-    paths = _Paths(_trained(system)) if system.goals else _Paths(frozenset())
+    known = carrying(system) if system.goals else frozenset()
     definitions = {t.state: e.value for e in system.equations for t in e.targets if len(e.targets) == 1}
     for goal in system.goals:
-        if not paths.carries(goal.value):
-            yield _no_gradient(goal, definitions, paths, system, source)
+        if not carries(goal.value, known):
+            yield _no_gradient(goal, definitions, known, system, source)
 
 
-def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, system: System, source: Source) -> Problem:
+def _no_gradient(
+    goal: Goal, definitions: Mapping[str, Expr], known: Collection[str], system: System, source: Source
+) -> Problem:
     what = "loss" if goal.kind == "loss" else "objective"
     through = " and ".join(f"`{show(r)}`" for r in goal.through)
-    blocked = next((b for b in _blockers(goal, system, paths)), None)
+    blocked = next((b for b in _blockers(goal, system, known)), None)
     if blocked is not None:
         form = q_learning(goal, system, source)
         no_buffer = form is not None and not has_buffer(system)
@@ -98,6 +61,13 @@ def _no_gradient(goal: Goal, definitions: Mapping[str, Expr], paths: _Paths, sys
             )
         return Problem("SQ512", f"the objective does not mention {through}: its gradient is zero", goal.span)
     made = through or "the prediction"
+    copy = next((n for n in _made_of(goal, definitions) if isinstance(n, Apply) and n.attribute("target", False)), None)
+    if copy is not None:
+        message = f"the gradient of this {what} is zero: `{show(copy)}` is of a copy that follows `{copy.layer}` slowly"
+        note = (
+            f"a copy learns nothing itself: what is to learn is made by `{copy.layer}`, and the copy makes its target."
+        )
+        return Problem("SQ513", message, goal.span, notes=(note,))
     return Problem("SQ513", f"the gradient of this {what} is zero: no parameter makes {made}", goal.span)
 
 
@@ -106,7 +76,7 @@ _NOGRAD = "`nograd(F)(x)` is `stop(F(x))`: no gradient reaches F or x."
 _NO_BUFFER = "`Add_B` and `Get_B` are not used: without a buffer each step is learned from once, in its order."
 
 
-def _blockers(goal: Goal, system: System, paths: _Paths) -> Iterator[Apply]:
+def _blockers(goal: Goal, system: System, known: Collection[str]) -> Iterator[Apply]:
     """The operators that block the way from a goal to what is trained, the nearest first.
 
     A `stop` in the goal itself was put there by the goal's own rule, and is none.
@@ -117,7 +87,7 @@ def _blockers(goal: Goal, system: System, paths: _Paths) -> Iterator[Apply]:
     while waiting:
         expr, own = waiting.pop(0)
         if isinstance(expr, Apply) and OPS[expr.op].blocks:
-            held = any(paths.carries(n) or (isinstance(n, Apply) and n.layer) for n in walk(expr))
+            held = any(carries(n, known) or (isinstance(n, Apply) and n.layer) for n in walk(expr))
             if held and not (own and expr.op == "stop"):
                 yield expr
             continue
@@ -125,6 +95,20 @@ def _blockers(goal: Goal, system: System, paths: _Paths) -> Iterator[Apply]:
             seen.add(expr.state)
             waiting.append((definitions[expr.state], False))
         waiting += [(child, own) for child in children(expr)]
+
+
+def _made_of(goal: Goal, definitions: Mapping[str, Expr]) -> Iterator[Expr]:
+    """All that a gradient would go through to what makes a goal, the nearest first."""
+    seen: set[str] = set()
+    waiting = [goal.value]
+    while waiting:
+        expr = waiting.pop(0)
+        yield expr
+        if isinstance(expr, Read) and expr.state not in seen and expr.state in definitions:
+            seen.add(expr.state)
+            waiting.append(definitions[expr.state])
+        if isinstance(expr, Apply) and lets_through(expr):
+            waiting += expr.args
 
 
 def _outline(expr: Apply) -> str:

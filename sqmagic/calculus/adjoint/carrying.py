@@ -5,54 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from sqmagic.calculus.logits import SUFFIX
-from sqmagic.equations.ops import OPS
-from sqmagic.equations.system import Apply, Equation, Expr, Goal, Read, System, Weight, reads
+from sqmagic.equations import gradients
+from sqmagic.equations.gradients import learns, lets_through
+from sqmagic.equations.system import Apply, Equation, Expr, Goal, Read, System
 
 
 def trained(node: Expr) -> bool:
-    """Whether a node has parameters of its own that a gradient reaches from here."""
-    match node:
-        case Weight(_, frozen):
-            return not frozen
-        case Apply(op, layer=str()) if op in OPS and OPS[op].parameters:
-            return not node.attribute("frozen", False) and not node.attribute("target", False)
-        case _:
-            return False
+    """Whether a node has parameters of its own whose adjoints are ours: those of a torch module are torch's."""
+    return learns(node) and not (isinstance(node, Apply) and node.op == "module")
 
 
 def carries(expr: Expr, known: Collection[str]) -> bool:
     """Whether a gradient goes on from an expression, given the states from which one does."""
-    waiting = [expr]
-    while waiting:
-        node = waiting.pop()
-        if trained(node) or (isinstance(node, Read) and node.state in known):
-            return True
-        if isinstance(node, Apply) and lets_through(node):
-            waiting += node.args
-    return False
-
-
-def lets_through(node: Apply) -> bool:
-    """Whether a gradient passes an operator; none passes what a pass put in."""
-    return node.op in OPS and not OPS[node.op].blocks
+    return gradients.carries(expr, known, trained)
 
 
 def carrying(system: System, inputs: Collection[str] = ()) -> frozenset[str]:
-    """The states from which a gradient goes on, by a worklist over readers: linear in the size of the program."""
-    readers: dict[str, list[Equation]] = {}
-    for equation in system.equations:
-        for read in reads(equation.value):
-            readers.setdefault(read.state, []).append(equation)
-    found = set(inputs)
-    waiting = [*system.equations, *(e for state in inputs for e in readers.get(state, ()))]
-    while waiting:
-        equation = waiting.pop()
-        fresh = {t.state for t in equation.targets} - found
-        if fresh and carries(equation.value, found):
-            found |= fresh
-            for state in fresh:
-                waiting += readers.get(state, [])
-    return frozenset(found)
+    """The states from which a gradient goes on."""
+    return gradients.carrying(system, inputs, trained)
 
 
 def differentiated(system: System) -> frozenset[str]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqmagic.calculus.adjoint.carrying import lets_through, trained
+from sqmagic.calculus.adjoint.carrying import trained
 from sqmagic.calculus.adjoint.rules import LEFT_OUT, PARAMETERS, RULES, Call, NoAdjoint
 from sqmagic.calculus.adjoint.uses import Source, Use, whole
 from sqmagic.calculus.terms import ZERO, during
+from sqmagic.equations.gradients import lets_through
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.shapes.forward import FORWARD, shape_of
