@@ -297,6 +297,18 @@ x_t : 3
 x_t --[sgd_opt(A, lr=0.1, momentum=0.9)|tanh]-> a_t --[sgd_opt(clip_grad(B, 0.2), lr=0.3)]-> b_t => y_t
 y_t : 2
 """,
+    "layers on the rows of an image": """
+x : 2 x 3 x 5
+y : 2
+x --[F|tanh|layer_norm_N|flatten|G]-> p => y
+""",
+    "parts of an image": """
+x : 2 x 3 x 5
+y : 2
+K : 2 -> 3
+x --[conv_K]-> z
+flatten(mean(z))|flatten(z[1]) --[G]-> p => y
+""",
 }
 
 

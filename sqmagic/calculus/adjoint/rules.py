@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqmagic.calculus.terms import ONE, ZERO, less, minus, op, over, times
+from sqmagic.calculus.terms import ONE, ZERO, less, minus, op, over, times, total
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.shapes.forward import SCALAR
 from sqmagic.equations.system import Apply, Const, Expr, Value, reads
@@ -139,7 +139,9 @@ def _log_softmax(call: Call, i: int) -> Expr:
 
 
 def _mean(call: Call, i: int) -> Expr:
-    row = call.args[0] if len(call.shapes[0]) == 1 else op("index", call.args[0], ZERO)
+    row = call.args[0]
+    for _ in call.shapes[0][1:]:
+        row = op("index", row, ZERO)
     return copied(times(share(1.0, call.shapes[0][-1:], row), call.g), call)
 
 
@@ -205,7 +207,13 @@ def _index(call: Call, i: int) -> Expr:
     if i == 1:
         return ZERO
     which = _picked(call)
-    return times(call.g, which) if len(call.shapes[0]) == 1 else op("outer", which, call.g)
+    match len(call.shapes[0]):
+        case 1:
+            return times(call.g, which)
+        case 2:
+            return op("outer", which, call.g)
+        case _:
+            return op("unflatten", op("flatten", op("outer", which, op("flatten", call.g))), call.args[0])
 
 
 def _log_prob(call: Call, i: int) -> Expr:
@@ -245,9 +253,19 @@ def _weight(call: Call) -> Expr:
 
 
 def _dense_weight(call: Call) -> Expr:
-    if len(call.shape) == 1:
-        return op("outer", call.g, call.args[0])
-    return op("matmul", op("transpose", call.g), call.args[0])
+    return _of_rows(call.g, call.args[0], call.shape)
+
+
+def _of_rows(g: Expr, x: Expr, shape: Shape) -> Expr:
+    """What each row of a matrix gives to weights, all together; of an image those of each channel."""
+    match len(shape):
+        case 1:
+            return op("outer", g, x)
+        case 2:
+            return op("matmul", op("transpose", g), x)
+        case _:
+            channels = ((op("index", each, Const(n)) for each in (g, x)) for n in range(shape[0]))
+            return total(_of_rows(*pair, shape[1:]) for pair in channels)
 
 
 def _embed_weight(call: Call) -> Expr:
@@ -270,7 +288,11 @@ def _over_places(call: Call) -> Expr:
 
 
 def _dense_bias(call: Call) -> Expr:
-    return call.g if len(call.shape) == 1 else op("sum", op("transpose", call.g))
+    """What a vector, each row of a matrix, or each row of each channel of an image, gives to a bias."""
+    g = call.g
+    for _ in call.shape[1:]:
+        g = op("sum", op("transpose", g))
+    return g
 
 
 # --- losses --------------------------------------------------------------------------------------
