@@ -13,8 +13,10 @@ from unicodedata import normalize
 from sqmagic.board.binding import Notes
 from sqmagic.board.operators import formula
 from sqmagic.board.plain import write
+from sqmagic.calculus.adjoint.call import Call
+from sqmagic.calculus.adjoint.layers import PARAMETERS
 from sqmagic.calculus.adjoint.reverse import hat
-from sqmagic.calculus.adjoint.rules import LEFT_OUT, PARAMETERS, RULES, Call
+from sqmagic.calculus.adjoint.rules import LEFT_OUT, RULES
 from sqmagic.equations.ops import ALIASES, OPS, TRANSFORMS, Op
 from sqmagic.equations.system import Apply, Expr, Read, Value
 

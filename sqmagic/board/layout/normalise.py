@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from sqmagic.board.binding import Notes
-from sqmagic.board.layout.glyphs import ACTIVATIONS, FOLDED, GLYPHS, WHERE
+from sqmagic.board.layout.folding import folded, folds, text_of
+from sqmagic.board.layout.glyphs import ACTIVATIONS, GLYPHS
 from sqmagic.board.layout.graph import BLOCKS, NOTHING, Kind, Label, Node, Use, Value
-from sqmagic.board.names import MINUS, index_text, name, state_name
-from sqmagic.board.operators import formula
-from sqmagic.board.plain import write
+from sqmagic.board.names import name, state_name
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.system import (
     Apply,
@@ -119,8 +118,8 @@ def _define(equation: Equation, bench: _Bench) -> None:
 
 def _alias(value: Expr, out: Value, bench: _Bench) -> None:
     """A state that is another one, or a number: a wire that goes on under a new name."""
-    if _folds(value, bench):
-        bench.add(value, Node("pointwise", Label(_text(value, bench)), (), (out,)))
+    if folds(value, bench.known):
+        bench.add(value, Node("pointwise", Label(text_of(value, bench.known)), (), (out,)))
     else:
         bench.add(value, Node("merge", NOTHING, (_use(value, bench),), (out,)))
 
@@ -146,7 +145,7 @@ def _use(expr: Expr, bench: _Bench) -> Use:
             return Use(out)
         case Const() | Position():
             out = bench.fresh()
-            bench.add(expr, Node("pointwise", Label(_text(expr, bench)), (), (out,)))
+            bench.add(expr, Node("pointwise", Label(text_of(expr, bench.known)), (), (out,)))
             return Use(out)
         case _:
             assert_never(expr)
@@ -167,7 +166,7 @@ def _operator(expr: Apply, out: Value | None, bench: _Bench) -> Value:
         expr = replace(expr, args=(replace(expr, args=expr.args[:-1]), expr.args[-1]))
     if kind == "merge" and out is None:
         return _merge(expr, bench)
-    label, operands = _folded(expr, bench)
+    label, operands = folded(expr, bench.known)
     uses = tuple(_use(a, bench) for a in operands)
     made = out or bench.fresh()
     bench.add(expr, Node(kind, label, uses, (made,)))
@@ -272,51 +271,6 @@ def _function(expr: Expr, outs: tuple[Value, ...], bench: _Bench) -> None:
         bench.add(expr, Node("function", label, uses, outs))
 
 
-# --- numbers ---------------------------------------------------------------------------------------
-
-
-def _folds(expr: Expr, bench: _Bench) -> bool:
-    """Made of numbers alone: written on the operator that uses it."""
-    match expr:
-        case Const() | Position():
-            return True
-        case Read(state, context):
-            return state in bench.known.constants and not context
-        case Apply(op, args):
-            return bool(args) and not OPS[op].parameters and not OPS[op].effect and all(_folds(a, bench) for a in args)
-        case Weight():
-            return False
-        case _:
-            assert_never(expr)
-
-
-def _text(expr: Expr, bench: _Bench) -> str:
-    return index_text(expr.point) if isinstance(expr, Position) else write(formula(expr, bench.known)).replace(" ", "")
-
-
-def _folded(expr: Apply, bench: _Bench) -> tuple[Label, list[Expr]]:
-    """The operator's label with its numbers in it, and the operands that are left."""
-    text, numbers = GLYPHS[expr.op].text, [_folds(a, bench) for a in expr.args]
-    if all(numbers) or not any(numbers):
-        return Label(_named(expr, text)), list(expr.args)
-    left = [a for a, folds in zip(expr.args, numbers, strict=True) if not folds]
-    if expr.op in FOLDED:
-        form = FOLDED[expr.op][0 if numbers[0] else 1]
-        number = _text(expr.args[0 if numbers[0] else 1], bench)
-        return Label(form.format(number).replace(f"+{MINUS}", MINUS)), left
-    if expr.op == "where":
-        told = ", ".join(f.format(_text(a, bench)) for f, a, n in zip(WHERE, expr.args, numbers, strict=True) if n)
-        return Label(told), left
-    told = ",".join(_text(a, bench) for a, folds in zip(expr.args, numbers, strict=True) if folds)
-    return Label(f"[{told}]" if expr.op == "index" else f"{text} {told}"), left
-
-
-def _named(expr: Apply, text: str) -> str:
-    if expr.op == "slice":
-        return f"[{expr.attribute('start', 0)}:{expr.attribute('stop', 0)}]"
-    return text
-
-
 # --- goals -----------------------------------------------------------------------------------------
 
 
@@ -359,8 +313,8 @@ def _lower(term: Expr, bench: _Bench) -> None:
         return
     loss = losses[0]
     weights = [f for f in factors if f is not loss]
-    told = "".join(_text(_inside(w), bench) for w in weights if _folds(_inside(w), bench))
-    uses = [_use(a, bench) for a in (*loss.args, *(w for w in weights if not _folds(_inside(w), bench)))]
+    told = "".join(text_of(_inside(w), bench.known) for w in weights if folds(_inside(w), bench.known))
+    uses = [_use(a, bench) for a in (*loss.args, *(w for w in weights if not folds(_inside(w), bench.known)))]
     text = GLYPHS[loss.op].text
     bench.add(term, Node("loss", Label(f"{told}·{text}" if told else text), tuple(uses)))
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sqmagic.calculus.adjoint.call import Call
 from sqmagic.calculus.adjoint.carrying import trained
-from sqmagic.calculus.adjoint.rules import LEFT_OUT, PARAMETERS, RULES, Call, NoAdjoint
+from sqmagic.calculus.adjoint.layers import PARAMETERS
+from sqmagic.calculus.adjoint.rules import LEFT_OUT, RULES, NoAdjoint
 from sqmagic.calculus.adjoint.uses import Source, Use, whole
 from sqmagic.calculus.terms import ZERO, during
 from sqmagic.equations.gradients import lets_through

@@ -8,64 +8,13 @@ two components that are both the largest) a rule gives one of the values that th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable
 
-from sqmagic.calculus.terms import ONE, ZERO, less, minus, op, over, times, total
-from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.shapes.forward import SCALAR
-from sqmagic.equations.system import Apply, Const, Expr, Value, reads
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An application in reverse: `g` is the adjoint of its value, `out` its value, `args` its arguments' values.
-
-    `parameters` are the shapes of all parameters.
-    """
-
-    node: Apply
-    g: Expr
-    out: Expr
-    args: tuple[Expr, ...]
-    shape: Shape
-    shapes: tuple[Shape, ...]
-    parameters: Mapping[str, Shape]
-
-
-Rule: TypeAlias = Callable[[Call, int], Expr]
-Parameter: TypeAlias = Callable[[Call], Expr]
-
-
-def reduced(expr: Expr, shape: Shape, to: Shape) -> Expr:
-    """Where an argument was broadcast its adjoint is the sum over what it was copied to."""
-    if to == shape or shape == SCALAR:
-        return expr
-    if to == SCALAR:
-        return op("sum", expr if len(shape) == 1 else op("flatten", expr))
-    return expr if len(to) == len(shape) else op("sum", op("transpose", expr))
-
-
-def copied(expr: Expr, call: Call, i: int = 0) -> Expr:
-    """A scalar, or a number for each row, in the shape of an argument."""
-    return expr if call.shapes[i] == SCALAR else op("expand_as", expr, call.args[i])
-
-
-def beside(call: Call, shape: Shape | None = None) -> Expr:
-    """g as a factor beside something of this shape (of the value's own, unless it is told): if that is the value's own,
-    a scalar that was copied to it may stand alone."""
-    match call.g:
-        case Apply("expand_as", (scalar, _)) if len(call.shape) == 1 and (shape or call.shape) == call.shape:
-            return scalar
-        case _:
-            return call.g
-
-
-def share(factor: float, shape: Shape, of: Expr) -> Expr:
-    """A factor over how many components there are."""
-    return Const(factor) if shape == SCALAR else over(Const(factor), op("size", of))
-
+from sqmagic.calculus.adjoint.call import Call, Rule, beside, copied, reduced, share
+from sqmagic.calculus.adjoint.layers import LAYERS
+from sqmagic.calculus.adjoint.losses import LOSSES
+from sqmagic.calculus.terms import ONE, ZERO, less, minus, op, over, times
+from sqmagic.equations.system import Const, Expr, reads
 
 # --- element by element --------------------------------------------------------------------------
 
@@ -233,134 +182,6 @@ def _unflatten(call: Call, i: int) -> Expr:
     return op("unflatten", call.g, call.args[0])
 
 
-# --- layers --------------------------------------------------------------------------------------
-
-_SETTINGS = ("size", "stride", "pad", "eps", "momentum", "p", "target")
-
-
-def _alike(call: Call, name: str, *args: Expr) -> Apply:
-    """An operator of the same layer and settings."""
-    kept: tuple[tuple[str, Value], ...] = tuple((k, v) for k, v in call.node.attributes if k in _SETTINGS)
-    return Apply(name, args, call.node.layer, kept)
-
-
-def _input(call: Call, i: int) -> Expr:
-    return _alike(call, f"{call.node.op}_input", call.g, call.args[0])
-
-
-def _weight(call: Call) -> Expr:
-    return _alike(call, f"{call.node.op}_weight", call.g, call.args[0])
-
-
-def _dense_weight(call: Call) -> Expr:
-    return _of_rows(call.g, call.args[0], call.shape)
-
-
-def _of_rows(g: Expr, x: Expr, shape: Shape) -> Expr:
-    """What each row of a matrix gives to weights, all together; of an image those of each channel."""
-    match len(shape):
-        case 1:
-            return op("outer", g, x)
-        case 2:
-            return op("matmul", op("transpose", g), x)
-        case _:
-            channels = ((op("index", each, Const(n)) for each in (g, x)) for n in range(shape[0]))
-            return total(_of_rows(*pair, shape[1:]) for pair in channels)
-
-
-def _embed_weight(call: Call) -> Expr:
-    """g in the row that was picked."""
-    rows = call.parameters[f"{call.node.layer}.weight"][0]
-    return op("outer", op("one_hot", call.args[0], size=rows), call.g)
-
-
-def _dropout(call: Call, i: int) -> Expr:
-    """The mask that was drawn, scaled, is dropout of ones: it has a name that both directions read (`masks`)."""
-    raise AssertionError("dropout is taken apart into a mask and a product")
-
-
-def _over_places(call: Call) -> Expr:
-    """What each channel of an image, or each row of a matrix, gives to a bias."""
-    g = call.g
-    for _ in call.shape[1:]:
-        g = op("sum", g)
-    return g
-
-
-def _dense_bias(call: Call) -> Expr:
-    """What a vector, each row of a matrix, or each row of each channel of an image, gives to a bias."""
-    g = call.g
-    for _ in call.shape[1:]:
-        g = op("sum", op("transpose", g))
-    return g
-
-
-# --- losses --------------------------------------------------------------------------------------
-
-
-Slope: TypeAlias = Callable[[Call, Expr, Expr, Callable[[float], Expr]], Expr]
-"""From a prediction, a target, and a factor over how many components they have."""
-
-
-def _loss(slope: Slope, target: Slope) -> Rule:
-    """The slope by the prediction, and by the target."""
-
-    def rule(call: Call, i: int) -> Expr:
-        p, y = call.args
-        shape = max(call.shapes, key=lambda s: (len(s), math.prod(s)))
-        whole = p if call.shapes[0] == shape else y
-        value = times(call.g, (slope, target)[i](call, p, y, lambda factor: share(factor, shape, whole)))
-        return reduced(value, shape, call.shapes[i])
-
-    return rule
-
-
-def _mse(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    return times(n(2.0), less(p, y))
-
-
-def _mae(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    return times(n(1.0), op("sign", less(p, y)))
-
-
-def _huber(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    delta = float(call.node.attribute("delta", 1.0))
-    return times(n(1.0), op("clip", less(p, y), Const(-delta), Const(delta)))
-
-
-def _share_of_rows(call: Call, expr: Expr) -> Expr:
-    """Of several distributions, one a row, the mean counts."""
-    rows = math.prod(call.shapes[0][:-1])
-    return expr if rows == 1 else over(expr, Const(float(rows)))
-
-
-def _cross_entropy(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    return _share_of_rows(call, minus(over(y, p)))
-
-
-def _cross_entropy_logits(call: Call, a: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    mass = op("sum", y)
-    mass = mass if len(call.shapes[0]) == 1 else op("expand_as", mass, y)
-    return _share_of_rows(call, less(times(op("softmax", a), mass), y))
-
-
-def _binary(call: Call, p: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    return times(n(1.0), less(over(less(ONE, y), less(ONE, p)), over(y, p)))
-
-
-def _binary_logits(call: Call, a: Expr, y: Expr, n: Callable[[float], Expr]) -> Expr:
-    return times(n(1.0), less(op("sigmoid", a), y))
-
-
-def _opposite(slope: Slope) -> Rule:
-    """A loss of the difference: what it gives to the target is what it gives to the prediction, with the other sign."""
-    return _loss(slope, lambda call, p, y, n: minus(slope(call, p, y, n)))
-
-
-def _log_odds(p: Expr) -> Expr:
-    return less(op("log", p), op("log", less(ONE, p)))
-
-
 RULES: dict[str, Rule] = {
     "add": pointwise(lambda c: c.g, lambda c: c.g),
     "sub": pointwise(lambda c: c.g, lambda c: minus(c.g)),
@@ -401,35 +222,12 @@ RULES: dict[str, Rule] = {
     "norm": _norm,
     "max": _largest,
     "min": _largest,
-    "dense": lambda c, i: _alike(c, "dense_input", c.g),
-    "conv": _input,
-    "batch_norm": _input,
-    "layer_norm": _input,
-    "dropout": _dropout,
-    "max_pool": _input,
-    "avg_pool": _input,
-    "mse": _opposite(_mse),
-    "mae": _opposite(_mae),
-    "huber": _opposite(_huber),
-    "cross_entropy": _loss(_cross_entropy, lambda c, p, y, n: _share_of_rows(c, minus(op("log", p)))),
-    "binary_cross_entropy": _loss(_binary, lambda c, p, y, n: times(n(-1.0), _log_odds(p))),
-    "cross_entropy_logits": _loss(
-        _cross_entropy_logits, lambda c, a, y, n: _share_of_rows(c, minus(op("log_softmax", a)))
-    ),
-    "binary_cross_entropy_logits": _loss(_binary_logits, lambda c, a, y, n: times(n(-1.0), a)),
+    **LAYERS,
+    **LOSSES,
     "log_prob": _log_prob,
     "entropy": _entropy,
 }
 """Covers `OPS` but for what lets no gradient pass and `LEFT_OUT`."""
-
-PARAMETERS: dict[str, Mapping[str, Parameter]] = {
-    "dense": {"weight": _dense_weight, "bias": _dense_bias},
-    "conv": {"weight": _weight, "bias": _over_places},
-    "embed": {"weight": _embed_weight},
-    "batch_norm": {"weight": _weight, "bias": _over_places},
-    "layer_norm": {"weight": _weight, "bias": _dense_bias},
-}
-"""What the adjoint of a layer's value gives to its parameters."""
 
 
 class NoAdjoint(ValueError):
