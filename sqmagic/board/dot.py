@@ -147,7 +147,7 @@ def _words(text: _Text, mark: Words) -> None:
 
 
 def _place(box: Box) -> dict[str, object]:
-    centre = f"{_number((box.left + box.right) / 2)},{_number((box.bottom + box.top) / 2)}"
+    centre = f"{rounded((box.left + box.right) / 2)},{rounded((box.bottom + box.top) / 2)}"
     return {
         "pos": centre,
         "width": f"{(box.right - box.left) / 72:.4f}",
@@ -162,7 +162,7 @@ def _label(label: Label, size: float) -> dict[str, object]:
 def _frame(text: _Text, mark: Frame) -> None:
     """A cluster; it must hold a node to be drawn."""
     box, faint = mark.box, mark.faint
-    bounds = ",".join(_number(v) for v in (box.left, box.bottom, box.right, box.top))
+    bounds = ",".join(rounded(v) for v in (box.left, box.bottom, box.right, box.top))
     told = {"id": text.own(mark.key, mark.about), "class": f"{mark.look} faint" if faint else mark.look, "bb": bounds}
     fill, line = ("cell", "faint") if faint else (mark.look, "border")
     look = {"style": "rounded,filled", "fillcolor": text.colour(fill), "color": text.colour(line)}
@@ -226,8 +226,8 @@ def spline(line: Line) -> str:
         u, w = _short_of(a, b, radius), _short_of(c, b, radius)
         points += [*_straight(points[-1], u), _toward(u, b, _CURVE), _toward(w, b, _CURVE), w]
     points += _straight(points[-1], corners[-1])
-    told = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
-    return f"e,{_number(end[0])},{_number(end[1])} {told}" if line.arrow else told
+    told = " ".join(f"{rounded(x)},{rounded(y)}" for x, y in points)
+    return f"e,{rounded(end[0])},{rounded(end[1])} {told}" if line.arrow else told
 
 
 def _straight(a: Spot, b: Spot) -> list[Spot]:
@@ -256,9 +256,10 @@ def _listed(attributes: Mapping[str, object]) -> str:
 
 
 def _quoted(value: object) -> str:
-    text = _number(value) if isinstance(value, float) else str(value)
+    text = rounded(value) if isinstance(value, float) else str(value)
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _number(value: float) -> str:
+def rounded(value: float) -> str:
+    """A length as it is written: to one decimal, whole numbers without a point."""
     return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")

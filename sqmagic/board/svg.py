@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from html import escape
 from xml.etree import ElementTree
 
-from sqmagic.board.dot import Drawing, Head
+from sqmagic.board.dot import Drawing, Head, rounded
 from sqmagic.board.layout.graph import LEVEL, LOWER
 from sqmagic.board.layout.sizes import HEAD, SMALL
 from sqmagic.board.theme import SANS, SERIF
@@ -30,8 +30,8 @@ def finished(painted: str, drawn: Drawing, prefix: str, title: str, prose: str, 
     pictures can stand in one page."""
     root = ElementTree.fromstring(painted)
     left, top, width, height = (float(v) for v in root.attrib["viewBox"].split())
-    size = {"width": _number(width), "height": _number(height)}
-    box = " ".join(_number(v) for v in (left, top, width, height))
+    size = {"width": rounded(width), "height": rounded(height)}
+    box = " ".join(rounded(v) for v in (left, top, width, height))
     head = {"xmlns": "http://www.w3.org/2000/svg", "id": prefix, "class": "sqmagic", "role": "img"}
     named = {"aria-labelledby": f"{prefix}-title {prefix}-desc"}
     inner = [
@@ -91,9 +91,9 @@ def _text(text: str, given: dict[str, str]) -> str:
     for piece in rest:
         below, _, after = piece.partition(LEVEL)
         inner.append(
-            _element("tspan", {"dy": _number(size * 0.24), "font-size": _number(size * SMALL)}, [escape(below)])
+            _element("tspan", {"dy": rounded(size * 0.24), "font-size": rounded(size * SMALL)}, [escape(below)])
         )
-        inner += [_element("tspan", {"dy": _number(-size * 0.24)}, [escape(after)])] if after else []
+        inner += [_element("tspan", {"dy": rounded(-size * 0.24)}, [escape(after)])] if after else []
     return _element("text", _rounded(given), inner)
 
 
@@ -128,8 +128,4 @@ def _element(tag: str, attributes: Mapping[str, str], inner: list[str] | None = 
 
 
 def _rounded(given: Mapping[str, str]) -> dict[str, str]:
-    return {k: _NUMBER.sub(lambda m: _number(float(m.group())), v) if k in _ROUNDED else v for k, v in given.items()}
-
-
-def _number(value: float) -> str:
-    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
+    return {k: _NUMBER.sub(lambda m: rounded(float(m.group())), v) if k in _ROUNDED else v for k, v in given.items()}

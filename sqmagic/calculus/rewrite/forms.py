@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqmagic.calculus.terms import op
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.system import Apply, Expr, Position, Read, Running, Weight, walk
+from sqmagic.equations.system import Apply, Expr, Position, Read, Running, Target, Weight, walk
 
 IMPURE = frozenset(("dropout", "module", "batch_norm", "split", "during", "window_sum", "batch_mean"))
 """Operators that are more than a function of their arguments at one step, or stand for something else than a value."""
@@ -70,9 +70,9 @@ def has_product(expr: Expr) -> bool:
     return any(isinstance(n, Apply) and n.op in ("dense", "matmul", "conv") for n in walk(expr))
 
 
-def now(read: Read) -> bool:
-    """Whether a read is of the reader's own step."""
-    match read.context:
+def now(place: Read | Target) -> bool:
+    """Whether a read is of the reader's own step, and what is defined is so at every step."""
+    match place.context:
         case (Running(_, 0),):
             return True
         case _:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqmagic.calculus.rewrite.exact import Known, NoForm, equal
-from sqmagic.calculus.rewrite.forms import closed, pure
+from sqmagic.calculus.rewrite.forms import closed, now, pure
 from sqmagic.calculus.rewrite.log import Condition, Kind, Rewrite, Rule, part, put
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.show import show_target
-from sqmagic.equations.system import Equation, Read, Running, System, Target, reads, runs, shift
+from sqmagic.equations.system import Equation, Read, Running, System, reads, runs, shift
 
 
 class RefusedRewrite(Exception):
@@ -94,25 +94,17 @@ def _named(entry: Rewrite, at: _State) -> None:
         if len(each.targets) != 1 or each.targets[0].state in at.shapes:
             raise _Refused(f"{', '.join(t.state for t in each.targets)} is not one new name")
         (target,) = each.targets
-        if bool(target.context) != runs(each.value) or (target.context and not _plain(target)):
+        if bool(target.context) != runs(each.value) or (target.context and not now(target)):
             raise _Refused(f"{target.state} does not stand where its value is")
         at.shapes[target.state] = at.known().shape(each.value)
         at.named[target.state] = each
-
-
-def _plain(target: Target) -> bool:
-    match target.context:
-        case (Running(_, 0),):
-            return True
-        case _:
-            return False
 
 
 def _by_definition(entry: Rewrite, at: _State) -> None:
     match entry.before:
         case Read(state, (Running(_, offset),)):
             lines = [e for e in at.equations if any(t.state == state for t in e.targets)]
-            if len(lines) != 1 or len(lines[0].targets) != 1 or not _plain(lines[0].targets[0]) or offset != 0:
+            if len(lines) != 1 or len(lines[0].targets) != 1 or not now(lines[0].targets[0]) or offset != 0:
                 raise _Refused(f"{state} is not defined by one line alone, or not read at its own step")
             if entry.after != shift(lines[0].value, offset):
                 raise _Refused(f"this is not the line of {state}")
@@ -226,7 +218,7 @@ def _in_order(at: _State) -> None:
     for equation in at.equations:
         for target in equation.targets:
             found = {r.state for r in reads(equation.value) if not r.context or _within(r)}
-            needs.setdefault(target.state, set()).update(found if not target.context or _plain(target) else ())
+            needs.setdefault(target.state, set()).update(found if not target.context or now(target) else ())
     done: set[str] = set()
     for state in at.named:
         _walk(state, needs, done, [])
