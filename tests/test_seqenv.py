@@ -145,6 +145,7 @@ WRONG = [
     ("act discrete 2\n", "", "there is no line of `act`"),
     ("act discrete 2", "act discrete 2\nact discrete 3", "line 5: there is one line of `act`"),
     ("limit 50", "limit none", "line 6: a line of `limit` looks like  limit 500"),
+    ("limit 50", "limit 5²", "line 6: a line of `limit` looks like  limit 500"),
     ("f32 in 0 .. 11", "f16", r"line 3: `f16` is no type here"),
     ("f32 in 0 .. 11", "f32 in 11 .. 0", "line 3: the lower bound comes first"),
     ("state count: i32", "state count, count: i32", "line 2: `count` is declared twice"),
@@ -339,6 +340,7 @@ UNFIT = [
     ("y: f32[n], s", "y: f32[m], s", "the size `m` of an output is that of no input"),
     ("w: f32[n] ->", "x: f32[n] ->", "`x` stands twice"),
     ("w: f32[n] ->", "w: f16[n] ->", "line 1: an input or output is"),
+    ("w: f32[n] ->", "w: f32[n²] ->", "line 1: an input or output is"),
 ]
 
 

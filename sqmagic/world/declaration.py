@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqmagic.world.errors import DeclarationError, Fault
@@ -116,7 +116,7 @@ def parse(name: str, text: str, home: str = "") -> Declaration:
     """
     lines = text.split("\n")
     first = _first_of_c(lines)
-    read = _Read(lines[:first])
+    read = _read(lines[:first])
     code = "\n".join(lines[first:])
     functions = tuple(_definitions(code, first + 1))
     faults = [*read.faults, *_missing(read, functions), *_mistyped(functions)]
@@ -149,50 +149,60 @@ def _first_of_c(lines: list[str]) -> int:
     return len(lines)
 
 
+@dataclass(slots=True)
 class _Read:
+    """What a block has declared so far, and what is wrong with it."""
+
+    parts: dict[str, list[Part]] = field(
+        default_factory=lambda: {word: [] for word in ("state", "obs", "act", "param")}
+    )
+    limit: int = 0
+    discrete: bool = False
+    faults: list[Fault] = field(default_factory=list)
+
+
+def _read(lines: list[str]) -> _Read:
     """The block, line by line; a line with a fault declares nothing."""
+    read = _Read()
+    for number, line in enumerate(lines, 1):
+        found = _LINE.match(line)
+        wrong = _take(found["word"], found["rest"], read) if found else ""
+        if found and wrong:
+            read.faults.append(Fault(wrong, number, found.start("rest") + 1, len(found["rest"])))
+    return read
 
-    def __init__(self, lines: list[str]) -> None:
-        self.parts: dict[str, list[Part]] = {word: [] for word in ("state", "obs", "act", "param")}
-        self.limit, self.discrete = 0, False
-        self.faults: list[Fault] = []
-        for number, line in enumerate(lines, 1):
-            found = _LINE.match(line)
-            wrong = self._take(found["word"], found["rest"]) if found else ""
-            if found and wrong:
-                self.faults.append(Fault(wrong, number, found.start("rest") + 1, len(found["rest"])))
 
-    def _take(self, word: str, rest: str) -> str:
-        """Reads a line; gives what is wrong with it, or nothing."""
-        counted, part = _DISCRETE.match(rest), _PART.match(rest)
-        if word == "limit" and rest.isdigit() and int(rest) > 0:
-            self.limit = int(rest)
-            return ""
-        if word == "act" and self.parts["act"]:
-            return "there is one line of `act`"
-        if word == "act" and counted and int(counted[1]) > 0:
-            self.parts["act"] = [Part("action", "i32", (), 0, int(counted[1]) - 1)]
-            self.discrete = True
-            return ""
-        if word == "limit" or part is None:
-            return f"a line of `{word}` looks like  {SHAPES[word]}"
-        return self._declare(word, part)
-
-    def _declare(self, word: str, found: re.Match[str]) -> str:
-        kind = next((t for t in TYPES if t == found["type"]), None)
-        if kind is None:
-            return f"`{found['type']}` is no type here; there are {', '.join(TYPES)}"
-        own = self.parts[word]
-        names = re.split(r"\s*,\s*", found["names"] or {"obs": "obs", "act": "action"}.get(word, ""))
-        shape = tuple(int(size) for size in re.findall(r"\d+", found["shape"]))
-        low, high = float(found["low"] or "-inf"), float(found["high"] or "inf")
-        wrong = _amiss(word, kind, found, own) or _misshapen(shape, low, high) or _misnamed(names, own)
-        if wrong:
-            return wrong
-        if kind == "u8":
-            low, high = max(low, 0.0), min(high, 255.0)
-        own += [Part(name, kind, shape, low, high, float(found["default"] or 0)) for name in names]
+def _take(word: str, rest: str, read: _Read) -> str:
+    """Reads a line; gives what is wrong with it, or nothing."""
+    counted, part = _DISCRETE.match(rest), _PART.match(rest)
+    if word == "limit" and rest.isdecimal() and int(rest) > 0:
+        read.limit = int(rest)
         return ""
+    if word == "act" and read.parts["act"]:
+        return "there is one line of `act`"
+    if word == "act" and counted and int(counted[1]) > 0:
+        read.parts["act"] = [Part("action", "i32", (), 0, int(counted[1]) - 1)]
+        read.discrete = True
+        return ""
+    if word == "limit" or part is None:
+        return f"a line of `{word}` looks like  {SHAPES[word]}"
+    return _declare(word, part, read.parts[word])
+
+
+def _declare(word: str, found: re.Match[str], own: list[Part]) -> str:
+    kind = next((t for t in TYPES if t == found["type"]), None)
+    if kind is None:
+        return f"`{found['type']}` is no type here; there are {', '.join(TYPES)}"
+    names = re.split(r"\s*,\s*", found["names"] or {"obs": "obs", "act": "action"}.get(word, ""))
+    shape = tuple(int(size) for size in re.findall(r"\d+", found["shape"]))
+    low, high = float(found["low"] or "-inf"), float(found["high"] or "inf")
+    wrong = _amiss(word, kind, found, own) or _misshapen(shape, low, high) or _misnamed(names, own)
+    if wrong:
+        return wrong
+    if kind == "u8":
+        low, high = max(low, 0.0), min(high, 255.0)
+    own += [Part(name, kind, shape, low, high, float(found["default"] or 0)) for name in names]
+    return ""
 
 
 def _amiss(word: str, kind: Type, found: re.Match[str], own: list[Part]) -> str:

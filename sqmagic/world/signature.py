@@ -20,7 +20,7 @@ from sqmagic.world.errors import DeclarationError, Fault
 C_TYPES = {"f32": "real", "i32": "int32_t"}
 
 _NAME = r"[A-Za-z_]\w*"
-_SIDE = re.compile(rf"\s*({_NAME})\s*:\s*(\w+)\s*((?:\[\s*\w+\s*\]\s*)*)\s*$")
+_SIDE = re.compile(rf"\s*({_NAME})\s*:\s*(\w+)\s*((?:\[\s*\w+\s*\]\s*)*)\s*$", re.ASCII)
 _HEAD = re.compile(r"^(?P<ins>[^-]+)->(?P<outs>[^/]+?)\s*(?://.*)?$")
 
 
