@@ -147,10 +147,10 @@ def _apply(expr: Apply) -> tuple[str, int]:
             start, stop = expr.attribute("start", 0), expr.attribute("stop", 0)
             return f"{_show(operand, ATOM)}[{start}:{stop}]", ATOM
         case _:
-            return f"{_function(expr)}({', '.join([*map(show, expr.args), *_settings(expr)])})", ATOM
+            return f"{show_function(expr)}({', '.join([*map(show, expr.args), *_settings(expr)])})", ATOM
 
 
-def _function(expr: Apply) -> str:
+def show_function(expr: Apply) -> str:
     """`relu`, `M_1` for a dense layer, `conv_K`, `freeze(M)`."""
     name = _NAMES.get(expr.op, expr.op)
     if expr.layer is not None:

@@ -20,6 +20,7 @@ from sqmagic.equations.elaborate.over import unkept
 from sqmagic.equations.elaborate.resets import with_resets
 from sqmagic.equations.elaborate.trees import defined, nodes, parts, values
 from sqmagic.equations.ops import OPS
+from sqmagic.equations.show import show_function
 from sqmagic.equations.system import (
     Apply,
     Context,
@@ -250,9 +251,14 @@ def _bare_data(name: str, read: Read) -> Problem:
 def _check_outputs(value: Expr, count: int, line: Line) -> None:
     most = OPS[value.op].outputs if isinstance(value, Apply) else 1
     if most is not None and most != count:
-        op = value.op if isinstance(value, Apply) else "an expression"
+        who = f"`{show_function(value)}`" if isinstance(value, Apply) else "an expression"
         what = "nothing" if most == 0 else "one result"
-        raise Fault(Problem("SQ204", f"`{op}` gives {what}, but {count} names are given", line.span))
+        given = "a name is given" if count == 1 else f"{count} names are given"
+        raise Fault(Problem("SQ204", f"{who} gives {what}, but {given}", line.span))
     for node in walk(value):
         if node is not value and isinstance(node, Apply) and OPS[node.op].outputs != 1:
-            raise Fault(Problem("SQ224", f"`{node.op}` must stand on a line of its own, its results named", node.span))
+            raise Fault(
+                Problem(
+                    "SQ224", f"`{show_function(node)}` must stand on a line of its own, its results named", node.span
+                )
+            )
