@@ -11,6 +11,7 @@ from test_board_programs import a2c, chain, mlp
 
 from sqmagic.board.diagram import picture
 from sqmagic.board.latex import latex
+from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.equations.system import System
@@ -126,3 +127,25 @@ def test_without_a_picture_the_equations_and_the_reason_remain() -> None:
     page = Page(made["text/html"])
     assert not page.images and page.tags.count("math") == 462
     assert "would show nothing" in made["text/html"]
+
+
+CALLS = """Enc: a
+    F(a) -> r
+    tanh(r) -> o
+    return o
+Enc2: a
+    G(a) -> r
+    return r + 1
+x : 3
+Enc(x) -> p
+Enc(p) -> q
+Enc_1(q) -> u
+Enc2(u) -> v
+"""
+
+
+def test_the_states_of_a_macro_are_found_in_it_whichever_call_they_are_of() -> None:
+    states = [target.state for equation in meant(CALLS).equations for target in equation.targets]
+    found = places(parse(CALLS), Source.of(CALLS), states, ())
+    assert found["Enc.r"] == found["Enc.2.r"] == found["Enc_1.r"] == [(2, 12, 13), (3, 9, 10)]
+    assert found["Enc2.r"] == [(6, 12, 13), (7, 11, 12)]

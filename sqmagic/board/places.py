@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import TypeAlias
@@ -11,6 +12,8 @@ from sqmagic.equations.show import show_index
 from sqmagic.equations.system import Context, Fixed
 from sqmagic.notation.source import Placed, Source, Span
 from sqmagic.notation.syntax import Call, Item, Keyword, Macro, Name, Program
+
+_CALL = re.compile(r"\.\d+$")
 
 Place: TypeAlias = tuple[int, int, int]
 """A line's number from 1, and the columns in it, counted from 0, up to and without the last."""
@@ -60,8 +63,14 @@ def _meant(text: str, macro: str, states: Collection[str], indices: tuple[str, .
         return
     for state in states:
         owner, _, own = state.rpartition(".")
-        if own in keys and owner.rpartition(".")[2].rstrip("0123456789").removesuffix("_") in {macro, f"{macro}_"}:
+        if own in keys and _is_instance(owner, macro):
             yield state
+
+
+def _is_instance(path: str, macro: str) -> bool:
+    """Whether a path of instances ends in one of the macro: `Enc`, `Enc_1`, or `Enc.2` for its second call."""
+    instance = _CALL.sub("", path).rpartition(".")[2]
+    return macro in (instance, instance.rpartition("_")[0])
 
 
 def _keys(text: str, indices: tuple[str, ...]) -> tuple[str, ...]:
