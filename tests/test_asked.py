@@ -56,6 +56,7 @@ def told(cell: str) -> str | None:
 def test_the_first_line_offers_options_and_what_they_may_be():
     assert offers("%%seqnet g --hor§") == ["--horizon"]
     assert offers("%%seqnet g --view §\nx -> y") == ["chain", "single", "ghost", "rolled"]
+    assert offers("%%seqnet g --view=§\nx -> y") == ["chain", "single", "ghost", "rolled"]
     assert "all" in offers("%%seqnet g --expand §")
     assert "Dec" in offers("%%seqnet g --expand §")
     assert "pixels" in offers("%%seqnet g --like X=§", {"pixels": 1, "_1": 2})

@@ -88,7 +88,8 @@ def _options(
     namespace: Mapping[str, object],
     macros: Mapping[str, Macro],
 ) -> Iterator[Offer]:
-    words = re.split(r"\s+", head)
+    *earlier, last = re.split(r"\s+", head)
+    words = [*earlier, *last.split("=", 1)] if last.startswith("-") else [*earlier, last]  # `--view=single` is two
     before = words[-2] if len(words) > 1 else ""
     option = next((a for a in parser._actions if before in a.option_strings and a.nargs != 0), None)
     if option is not None:
