@@ -37,6 +37,9 @@ def test_places_are_those_of_the_whole_text() -> None:
         ("f(x -> S_t, O_{t-1}, O'_t", {"S", "O", "O'"}),
         ("x --[A|]-> a --[B]-> b => y", {"a", "b"}),
         ("x => => y", set()),
+        ("x ──[F|]──> hₜ₋₁, next_word", {"h", "next_word"}),
+        ("πₜ ← b +", {"pi"}),
+        ("b_{t-1}' ≔ b +", {"b'"}),
     ],
 )
 def test_names_that_a_faulty_line_would_define(line: str, lost: set[str]) -> None:

@@ -41,6 +41,13 @@ def ascii_name(written: str) -> str:
     return plain
 
 
+def base_of(word: str) -> str:
+    """A name without its context, in ASCII: `h_{t-1}` and `hₜ` are of h."""
+    plain = ascii_name(word)
+    bare = plain.partition("_{")[0] if plain.endswith("}") else re.sub(r"_(?:\d+|[a-zTN])$", "", plain)
+    return bare or plain
+
+
 def unicode_name(name: str) -> str:
     """What a chalkboard would write for an ASCII name; `ascii_name` leads back."""
     tail = _TAIL.search(name)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sqmagic.notation.letters import base_of
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError
 from sqmagic.notation.source import Source, with_line_ends
 from sqmagic.notation.syntax import Program
 
-_GIVEN = re.compile(r"(?:->|→|⟶)([^-\[\]=$→⟶]*)|^([^:=]*):=")
-_CONTEXT = re.compile(r"_(\{[^}]*\}|\w*)")
+_GIVEN = re.compile(r"(?:->|[─–—]>|[→⟶])([^-\[\]=$→⟶─–—]*)|^([^:=≔←⟵]*)(?::=|[≔←⟵])")
+_NAME = re.compile(r"[^\W\d](?:(?!_\{)[\w₊₋'′″])*(?:_\{[^{}]*\}['′″]*)?")
 _WORD = re.compile(r"[^\W\d]\w*'*")
 
 
@@ -52,6 +53,6 @@ def _without(text: str, numbers: Collection[int]) -> str:
 def _defined(text: str, numbers: Collection[int]) -> frozenset[str]:
     """The words after arrows and before `:=` in these lines."""
     source = Source.of(text)
-    lines = (_CONTEXT.sub("", source.line(n)) for n in numbers)
+    lines = (_NAME.sub(lambda name: base_of(name[0]), source.line(n)) for n in numbers)
     given = (match.group(1) or match.group(2) or "" for line in lines for match in _GIVEN.finditer(line))
     return frozenset(word for names in given for word in _WORD.findall(names))

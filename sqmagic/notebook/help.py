@@ -11,10 +11,10 @@ from sqmagic.board.lines import Line, lines, notes
 from sqmagic.board.meaning import meaning
 from sqmagic.board.plain import line_plain
 from sqmagic.equations.system import Apply, Equation, Expr, Goal, Layer, Weight, reads, walk
-from sqmagic.notation.letters import ascii_name
+from sqmagic.notation.letters import ascii_name, base_of
 from sqmagic.notation.show import show_statement
 from sqmagic.notation.syntax import Macro
-from sqmagic.notebook.scope import Scope, base_of, place, scope, word_at
+from sqmagic.notebook.scope import Scope, place, scope, word_at
 from sqmagic.schedule.domains import Interval
 
 WORDS = {

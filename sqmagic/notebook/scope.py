@@ -10,7 +10,6 @@ from sqmagic.equations.elaborate import elaborate
 from sqmagic.equations.shapes import Shapes, infer
 from sqmagic.equations.system import System
 from sqmagic.nets import kernel_of
-from sqmagic.notation.letters import ascii_name
 from sqmagic.notation.salvage import salvage
 from sqmagic.notation.source import Source
 from sqmagic.notation.syntax import Macro
@@ -110,10 +109,3 @@ def _written(body: str) -> list[str]:
             continue
         found[body[run[0] : run[1]]] = None
     return list(found)
-
-
-def base_of(word: str) -> str:
-    """A name without its context: `h_{t-1}` and `hₜ` are of h."""
-    plain = ascii_name(word)
-    bare = plain.partition("_{")[0] if plain.endswith("}") else re.sub(r"_(?:\d+|[a-zTN])$", "", plain)
-    return bare or plain
