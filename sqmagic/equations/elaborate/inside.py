@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from sqmagic.equations.elaborate.functions import Builtin, Dense, meaning
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
@@ -22,7 +23,9 @@ from sqmagic.notation.syntax import (
     Macro,
     Name,
     Over,
+    Pipeline,
     Reset,
+    Return,
     Statement,
     Tuple,
 )
@@ -80,9 +83,11 @@ class Inside:
             case Over():
                 raise Fault(Problem("SQ215", "`over` stands outside of macros", statement.span))
             case Macro():
-                raise Fault(Problem("SQ215", f"macro `{read.name.text}` stands inside a macro", statement.span))
-            case _:
+                raise AssertionError("a macro within a macro is no program")
+            case Pipeline() | Return():
                 return read
+            case _:
+                assert_never(read)
 
     def value(self, expression: Expression) -> Expression:
         """An expression of the body as the caller reads it: names, functions and weights."""
