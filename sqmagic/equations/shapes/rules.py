@@ -95,11 +95,21 @@ def _reduced(b: Builder, site: Site, args: list[Argument]) -> Argument:
 
 
 def _chosen(b: Builder, site: Site, args: list[Argument]) -> Argument:
-    """argmax, sample: an integer that counts the components of its argument."""
+    """An integer that counts the components of its argument."""
     x = b.form(args[0], site)
     result = _reduced(b, site, [x])
     assert result is not None, "the argument is a form"
     return Form(result.lead, result.last, x.last)
+
+
+def _drawn(b: Builder, site: Site, args: list[Argument]) -> Argument:
+    """sample, eps_greedy: one action, by a vector that has a number for each."""
+    x = b.form(args[0], site)
+    clash = f"`{site.expr.op}` takes a vector with a number for each action, but `{{0}}` is {{a}}"
+    heads = ("{0} is", "it must be")
+    flat = site.why("`{0}` is a vector in `{1}`", site.expr.args[0], site.expr, clash=clash, heads=heads)
+    b.unknowns.equal_leads(x.lead, b.unknowns.none, flat._replace(code="SQ305"), (x, Form(b.unknowns.none, x.last)))
+    return _chosen(b, site, [x])
 
 
 def _log_prob(b: Builder, site: Site, args: list[Argument]) -> Argument:
@@ -296,7 +306,8 @@ RULES: dict[str, Rule] = {
     "dropout": _same,
     **dict.fromkeys(("softmax", "log_softmax"), _several),
     **dict.fromkeys(("sum", "mean", "norm", "max", "min", "entropy"), _reduced),
-    **dict.fromkeys(("argmax", "sample", "eps_greedy"), _chosen),
+    "argmax": _chosen,
+    **dict.fromkeys(("sample", "eps_greedy"), _drawn),
     "log_prob": _log_prob,
     "one_hot": _one_hot,
     "dense": _dense,
