@@ -389,6 +389,19 @@ def test_a_reset_reads_the_base_value_in_what_makes_the_state() -> None:
     ]
 
 
+@pytest.mark.parametrize("resets", ["reset h, k on cut", "reset k on cut\nreset h on cut_t"])
+def test_states_that_are_reset_on_one_flag_start_anew_together(resets: str) -> None:
+    text = "0 -> h_0\n1 -> k_0\nh_{t-1} + k_{t-1} -> h_t\nk_{t-1}|h_{t-1} --[K]-> k_t\nh_{t-1} -> u_t\n"
+    fresh_h, fresh_k = "where(cut_t, 0, h_{t-1})", "where(cut_t, 1, k_{t-1})"
+    assert equations(text + resets) == [
+        "h_0 = 0",
+        "k_0 = 1",
+        f"h_t = {fresh_h} + {fresh_k}",
+        f"k_t = K({fresh_k} | {fresh_h})",
+        "u_t = h_{t-1}",
+    ]
+
+
 PROGRAMS = programs()  # made once: hypothesis takes its time over a strategy that is new
 
 
