@@ -5,13 +5,28 @@ Time is checked by `schedule.dependence`, shapes by `shapes`; this page says not
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Set
 
 from sqmagic.equations.gradients import carries, carrying, lets_through
 from sqmagic.equations.lints.targets import has_buffer, q_learning
 from sqmagic.equations.ops import OPS
 from sqmagic.equations.show import show
-from sqmagic.equations.system import Apply, Const, Expr, Goal, Read, System, children, reads, walk
+from sqmagic.equations.system import (
+    Apply,
+    Const,
+    Expr,
+    Fixed,
+    Goal,
+    Last,
+    Read,
+    Running,
+    System,
+    children,
+    reads,
+    shift,
+    walk,
+)
 from sqmagic.notation.problems import Problem
 from sqmagic.notation.source import Source
 
@@ -25,10 +40,13 @@ def check(system: System, source: Source) -> tuple[Problem, ...]:
 
 def _goals(system: System, source: Source) -> Iterator[Problem]:
     known = carrying(system) if system.goals else frozenset()
-    definitions = {t.state: e.value for e in system.equations for t in e.targets if len(e.targets) == 1}
+    whole = [(e.targets[0], e.value) for e in system.equations if len(e.targets) == 1]
+    definitions = {t.state: value for t, value in whole if not isinstance(next(iter(t.context), None), Fixed | Last)}
     for goal in system.goals:
         if not carries(goal.value, known):
             yield _no_gradient(goal, definitions, known, system, source)
+        elif goal.kind == "objective" and (missing := _unmentioned(goal)):
+            yield _not_mentioned(goal, missing, definitions)
 
 
 def _no_gradient(
@@ -47,19 +65,8 @@ def _no_gradient(
             notes=(_NO_BUFFER,) * no_buffer + (_NOGRAD,) * (blocked.op == "stop"),
             repair=form,
         )
-    states = {r.state for r in goal.through}
-    hidden = next((r for r in reads(goal.value) if states & set(_makers(r, definitions))), None)
-    if goal.kind == "objective" and not (states & {r.state for r in reads(goal.value)}):
-        if hidden is not None:
-            inlined = show(_inlined(goal.value, hidden.state, definitions[hidden.state]))
-            return Problem(
-                "SQ512",
-                f"the objective mentions {through} only through `{show(hidden)}`: its gradient is zero",
-                goal.value.span,
-                notes=("in `p $ e` only occurrences of p itself carry gradient.",),
-                instead=inlined,
-            )
-        return Problem("SQ512", f"the objective does not mention {through}: its gradient is zero", goal.span)
+    if goal.kind == "objective" and len(missing := _unmentioned(goal)) == len(goal.through):
+        return _not_mentioned(goal, missing, definitions)
     made = through or "the prediction"
     copy = next((n for n in _made_of(goal, definitions) if isinstance(n, Apply) and n.attribute("target", False)), None)
     if copy is not None:
@@ -69,6 +76,55 @@ def _no_gradient(
         )
         return Problem("SQ513", message, goal.span, notes=(note,))
     return Problem("SQ513", f"the gradient of this {what} is zero: no parameter makes {made}", goal.span)
+
+
+def _unmentioned(goal: Goal) -> tuple[Read, ...]:
+    """The states that an objective goes through, and that do not occur in it."""
+    mentioned = {r.state for r in reads(goal.value)}
+    return tuple(r for r in goal.through if r.state not in mentioned)
+
+
+def _not_mentioned(goal: Goal, missing: tuple[Read, ...], definitions: Mapping[str, Expr]) -> Problem:
+    through = " and ".join(f"`{show(r)}`" for r in missing)
+    wanted = {r.state for r in missing}
+    path = _path(goal.value, wanted, definitions)
+    if not path:
+        return Problem("SQ512", f"the objective does not mention {through}: its gradient is zero", goal.span)
+    inlined = goal.value
+    for name in path:
+        inlined = _inlined(inlined, name.state, definitions[name.state])
+    return Problem(
+        "SQ512",
+        f"the objective mentions {through} only through `{show(path[0])}`: its gradient is zero",
+        goal.value.span,
+        notes=("in `p $ e` only occurrences of p itself carry gradient.",),
+        instead=show(inlined) if wanted & _open(inlined) else None,
+    )
+
+
+def _open(expr: Expr) -> frozenset[str]:
+    """The states that an expression reads where a gradient passes."""
+    if isinstance(expr, Apply) and OPS[expr.op].blocks:
+        return frozenset()
+    own = {expr.state} if isinstance(expr, Read) else set[str]()
+    return frozenset(own).union(*map(_open, children(expr)))
+
+
+def _path(value: Expr, wanted: Set[str], definitions: Mapping[str, Expr]) -> tuple[Read, ...]:
+    """The names that lead from an expression to one of the states, the shortest way: each is made of the next."""
+    seen: set[str] = set()
+    waiting: deque[tuple[Read, ...]] = deque((read,) for read in reads(value))
+    while waiting:
+        path = waiting.popleft()
+        state = path[-1].state
+        if state in seen or state not in definitions:
+            continue
+        seen.add(state)
+        made_of = reads(definitions[state])
+        if any(r.state in wanted for r in made_of):
+            return path
+        waiting += [(*path, r) for r in made_of]
+    return ()
 
 
 _NOGRAD = "`nograd(F)(x)` is `stop(F(x))`: no gradient reaches F or x."
@@ -117,13 +173,11 @@ def _outline(expr: Apply) -> str:
     return f"{expr.op}({_outline(inner) if inner is not None else '·'})"
 
 
-def _makers(read: Read, definitions: Mapping[str, Expr]) -> list[str]:
-    return [r.state for r in reads(definitions[read.state])] if read.state in definitions else []
-
-
 def _inlined(expr: Expr, state: str, value: Expr) -> Expr:
     match expr:
-        case Read() if expr.state == state:
+        case Read(_, (Running(_, steps),)) if expr.state == state:
+            return shift(value, steps)
+        case Read(_, ()) if expr.state == state:
             return value
         case Apply(op="stop", args=(inner,)):
             return _inlined(inner, state, value)
