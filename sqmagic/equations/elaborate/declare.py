@@ -109,6 +109,7 @@ def _read(
     sizes_of = partial(_sizes, names=names, kernel=kernel)
     if d.to:
         return Weights(name, sizes_of(d.sizes), sizes_of(d.to), d.span)
+    names.taken(d.name)
     match d.sizes:
         case (Call(Name("param"), arguments),):
             return Weights(name, (), sizes_of(arguments), d.span)

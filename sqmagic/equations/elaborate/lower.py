@@ -183,6 +183,8 @@ def _statement(line: Line, lowering: Lowering, source: Source, found: _Found) ->
 
 
 def _equations(line: Line, target: Expression, value: Expr, names: Names, number: int) -> Iterator[Equation]:
+    for name in (n for n in parts(target) if isinstance(n, Name)):
+        names.taken(name)
     targets = [(n, *names.state(n.text)) for n in parts(target) if isinstance(n, Name)]
     _check_outputs(value, len(targets), line)
     offsets = {i.offset for _, _, c in targets for i in c[:1] if isinstance(i, Running)}

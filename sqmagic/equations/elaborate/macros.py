@@ -167,6 +167,8 @@ def _call(
         )
         raise Fault(Problem("SQ209", message, site.span, notes=(note,)))
     body = work.book.bodies[macro.name.text]
+    for name in (*macro.formals, *(n for line in body for n in defined(line.statement))):
+        work.book.names.taken(name)
     returned = _returned(macro, body)
     bound = _bound(macro, call, target, returned, work)
     path = ".".join((*site.group, instance.name))

@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sqmagic.equations.elaborate.lines import Fault
 from sqmagic.equations.show import show_index
 from sqmagic.equations.system import Context, Fixed, Index, Last, Point, Range, Running
+from sqmagic.notation.problems import Problem
+from sqmagic.notation.syntax import Name
 
 _POINT = re.compile(r"([A-Za-z]+)?([+-]?\d+)?")
 
@@ -125,6 +128,14 @@ class Names:
         if text in self.sequences:
             return text, self.here()
         return text, ()
+
+    def taken(self, name: Name) -> None:
+        """Refuses `0.5 -> T`: an expression that reads it would read the number of the last step."""
+        point = self.position(name.text)
+        if point is not None:
+            what = "the number of each step" if isinstance(point, Running) else "the number of the last step"
+            message = f"`{name.text}` is {what}, and names nothing else"
+            raise Fault(Problem("SQ243", message, name.span, notes=("a value of its own needs another name.",)))
 
     def position(self, text: str) -> Point | None:
         """The point whose number a name is: `t` or `T` standing alone in an expression."""
