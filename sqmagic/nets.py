@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from sqmagic.emit.torch.refusals import refused
 from sqmagic.equations.blanks import blanks
 from sqmagic.equations.elaborate import Kernel
 from sqmagic.equations.elaborate.lines import World
+from sqmagic.equations.elaborate.stacks import layered
 from sqmagic.equations.interpret.inside import values_of
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Shapes
@@ -209,12 +210,12 @@ def _settle(name: str, known: Understood, sizes: Sizes, data: Mapping[str, objec
     if known.kernel.world is not None and acts(known.system):
         return _settled_acted(name, known, sizes, known.kernel.world)
     if refused(known.system):
-        return Settled(None, tuple(_inputs(known.system, Shapes({}, {}))))
+        return Settled(None, tuple(_inputs(known.system, Shapes({}, {}), layered(known.program))))
     told = {state: DataShape(*shape) for state, shape in data.items()}  # type: ignore[misc]
     made = generate(name, known, sizes, told, kernels=True)
     return Settled(
         source=made.source,
-        inputs=tuple(_inputs(known.system, made.shapes)),
+        inputs=tuple(_inputs(known.system, made.shapes, layered(known.program))),
         missing=made.missing,
         shapes=made.shapes.states,
         inside=made.shapes.varying,
@@ -239,7 +240,7 @@ def _settled_acted(name: str, known: Understood, sizes: Sizes, world: World) -> 
 
     made = generate_acted(name, known.system, world, known.source, sizes.integers, sizes.width, sizes.measure)
     learning = made.phases.learning
-    inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes))
+    inputs = tuple(replace(spec, optional=False) for spec in _inputs(learning, made.shapes, layered(known.program)))
     stores = {own.name: Store(*own[1:]) for own in stored(known.system, sizes.integers)}
     programs = tuple(program_of(page) for page in made.pages)
     untold = {*made.phases.carried, *opaque(known.system)}
@@ -272,7 +273,7 @@ def _part(part: Part) -> PlanPart:
     return PlanPart(part.title, part.lines, *cost, part.reverse, part.states, part.kind, part.method)
 
 
-def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:
+def _inputs(system: System, shapes: Shapes, words: Callable[[str], str]) -> Iterator[InputSpec]:
     from sqmagic.runtime.blueprint import InputSpec
 
     optional = optional_inputs(system)
@@ -281,14 +282,14 @@ def _inputs(system: System, shapes: Shapes) -> Iterator[InputSpec]:
         yield InputSpec(
             state=item.state,
             name=python_name(item.state),
-            label=show_state(item.state, context),
+            label=words(show_state(item.state, context)),
             indexed=item.indexed,
             kind="class" if item.kind == "real" and item.state in shapes.integers else item.kind,
             first=_number(item.first),
             last=_number(item.last),
             shape=shapes.states.get(item.state),
             classes=shapes.classes.get(item.state),
-            why=tuple(shapes.reason(item.state)),
+            why=tuple(map(words, shapes.reason(item.state))),
             optional=item.state in optional,
         )
 

@@ -22,6 +22,7 @@ from sqmagic.emit.torch.write import emit
 from sqmagic.equations.check import check
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
 from sqmagic.equations.elaborate.compared import COMPARED
+from sqmagic.equations.elaborate.stacks import in_words
 from sqmagic.equations.lints import lints
 from sqmagic.equations.shapes import DataShape, Measure, Shapes, infer, settle
 from sqmagic.equations.system import System
@@ -76,23 +77,23 @@ def understand(text: str, kernel: Kernel | None = None) -> Understood:
         problems += [p for p in order.problems if p.code == "SQ401"]
     else:
         problems += order.problems
-    refuse(problems, source)
+    refuse(problems, source, program)
     held = domains(system, order)
     problems += [*held.problems, *check(system, source), *lints(system, source), *ends_of_returns(system, held)]
-    refuse(problems, source)
+    refuse(problems, source, program)
     taken = (*_sizes_taken(system, kernel), *elaborated.taken)
     if kernel.world is not None and acts(system):
-        refuse([*problems, *obstacles(system, kernel.world)], source)
-    return Understood(source, program, elaborated, system, held, taken, tuple(problems), kernel)
+        refuse([*problems, *obstacles(system, kernel.world)], source, program)
+    return Understood(source, program, elaborated, system, held, taken, in_words(problems, program), kernel)
 
 
-def refuse(problems: Sequence[Problem], source: Source) -> None:
-    """Errors end it here; the warnings that stand beside them are told too, but for what a goal compares on a line with
-    an error, which is seldom what was meant."""
+def refuse(problems: Sequence[Problem], source: Source, program: Program) -> None:
+    """Errors end it here, in words of the program; the warnings that stand beside them are told too, but for what a
+    goal compares on a line with an error, which is seldom what was meant."""
     if _wrong(problems):
         faulty = {n for p in problems if p.severity == "error" for n in _lines(p, source)}
         told = [p for p in problems if p.code not in COMPARED or not faulty.intersection(_lines(p, source))]
-        raise NotationError(list(dict.fromkeys(told)), source) from None
+        raise NotationError(in_words(dict.fromkeys(told), program), source) from None
 
 
 def _lines(problem: Problem, source: Source) -> range:
@@ -152,12 +153,12 @@ def generate(
     system = known.system
     shapes = partial(infer, system, sizes=sizes.integers, data=data, measure=sizes.measure, source=known.source)
     told = shapes(width=None)
-    refuse(told.problems, known.source)
+    refuse(told.problems, known.source, known.program)
     missing = _untold(system, told)
     if missing:
         return Generated(told, None, missing)
     found = shapes(width=sizes.width)
-    refuse(found.problems, known.source)
+    refuse(found.problems, known.source, known.program)
     lowered = logits(within(settle(system, found), found.varying))
     found = replace(found, states={s: shape for s, shape in found.states.items() if s not in found.varying})
     order = dependence(lowered, known.source)

@@ -24,6 +24,7 @@ from sqmagic.board.places import places
 from sqmagic.board.sheet import bundle
 from sqmagic.calculus.phases import opaque
 from sqmagic.equations.elaborate import Kernel, elaborate
+from sqmagic.equations.elaborate.stacks import in_words, layered
 from sqmagic.equations.shapes import Shape, infer
 from sqmagic.equations.show import show_state
 from sqmagic.equations.system import Running, System
@@ -71,7 +72,8 @@ def elaborated_text(known: Understood, sizes: Sizes) -> str:
         for state, shape in shapes.states.items()
         if state not in {*declared, *shapes.varying} and not shapes.problems
     ]
-    return known.elaborated.text(tuple(lines))
+    written = layered(known.program)
+    return known.elaborated.text(tuple((written(text), rule) for text, rule in lines))
 
 
 def drawn(name: str, known: Understood, page: Page) -> Diagram:
@@ -96,7 +98,7 @@ def derived(
     try:
         derivation, found = sheet(known.system, integers=integers, checking=page.check)
     except CannotTell as wrong:
-        raise NotationError(wrong.problems, known.source) from None
+        raise NotationError(in_words(wrong.problems, known.program), known.source) from None
     checked = found if isinstance(found, str) else (found.forms, found.worst)
     return Sheet(derivation, known.system, name, rows(known.source), checked, shapes)
 

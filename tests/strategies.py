@@ -43,7 +43,7 @@ _WORDS = str.split(
     "batch stop target nograd relu softmax"
 )
 _SUBSCRIPTS = str.split("t T 0 1 12 n hot K x on over return t1 bar pi e5 1e5")
-_CONTEXTS = str.split("t-1 t+1 t-12 t -1 0 1 T T+1 1:t t-3:t t:T -1:0 t,1 t-1,2 t,n-1 M_1 Cell_{n-1} M' -t")
+_CONTEXTS = str.split("t-1 t+1 t-12 t -1 T T+1 1:t t-3:t t:T -1:0 t,1 t-1,2 t,n-1 M_1 Cell_{n-1} M' -t")
 
 _words = st.sampled_from(_WORDS) | st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,4}", fullmatch=True)
 _primes = st.sampled_from(["", "", "", "", "'", "''"])

@@ -297,7 +297,15 @@ def test_places_lie_within_each_other(program: Program) -> None:
 
 @pytest.mark.parametrize(
     ("written", "name"),
-    [("h_{t}", "h_{t}"), ("h'_{t - 1}", "h'_{t-1}"), ("h_{a b}", "h_{a b}"), ("ϑ", "theta"), ("hᵦ", "h_beta")],
+    [
+        ("h_{t}", "h_{t}"),
+        ("h'_{t - 1}", "h'_{t-1}"),
+        ("h_{a b}", "h_{a b}"),
+        ("ϑ", "theta"),
+        ("hᵦ", "h_beta"),
+        ("W_{1}'", "W'_1"),
+        ("dense_{M_{ 1 }}", "dense_{M_1}"),
+    ],
 )
 def test_names_in_ascii(written: str, name: str) -> None:
     assert ascii_name(written) == name

@@ -87,6 +87,35 @@ def test_base_cases_are_items_and_rows_before_the_window_too() -> None:
     assert out.domain("z") if "z" in out else out.domain("h_0") is None
 
 
+STACK = """
+x_t : 3
+1 -> h_{0,1}
+2 -> h_{0,2}
+x_t + h_{t-1,1} -> h_{t,1}
+h_{t,1} + h_{t-1,2} -> h_{t,2}
+"""
+
+
+def test_items_may_be_called_as_they_are_written() -> None:
+    stacked = net(STACK)
+    x = torch.rand(4, 2, 3)
+    out = stacked(x=x)
+    assert torch.equal(out["h_{t,2}"], out["h_2"]) and torch.equal(out["h_{3,2}"], out["h_2"][2])
+    assert torch.equal(out["h_{0,2}"], torch.full((2, 3), 2.0)) and torch.equal(out["x_t"], x)
+    assert torch.equal(stacked.probe("h_{t,2}", x=x), out["h_2"])
+    for name in ("h_{t,3}", "h_{9,2}", "h_t", "h_{t,1,2}"):
+        with pytest.raises(KeyError, match="there is no state"):
+            out[name]
+    with pytest.raises(UnsettledError, match=r"declare it in the program: `x_\{t,1\} : …`; `x_\{t,2\} : …`"):
+        list(net("x_{t,1} + x_{t,2} -> y_t").named_parameters())
+
+
+def test_a_number_in_braces_is_the_number() -> None:
+    plain = net("X : 3\nb_{1} : param(3)\nM_{1} : 3 -> 2\nX + b_1 -> h_{1}\nh_1 --[M_1]-> h_2")
+    assert plain(X=torch.rand(2, 3)).h_2.shape == (2, 2)
+    assert set(plain.state_dict()) == {"b_1", "M_1.weight", "M_1.bias"}
+
+
 def test_a_learned_base_case_begins_every_example_and_is_trained() -> None:
     net = compiled("M_0 : param(3, 2)\nk_t : 3\nv_t : 2\nM_t := M_{t-1} + outer(k_t, v_t)\nk_T @ M_T -> p => y\ny : 2")
     data = {"k": torch.randn(4, 5, 3), "v": torch.randn(4, 5, 2)}

@@ -23,12 +23,13 @@ _SUBSCRIPT_RUN = re.compile(f"[{''.join(map(re.escape, _SUBSCRIPTS))}]+")
 _SUBSCRIPTED = str.maketrans(_SUBSCRIPTS)
 _BLANKS = re.compile(r"(?<!\w)[\s\u200b\ufeff]+|[\s\u200b\ufeff]+(?!\w)")  # those between two words stay, to be refused
 _BRACES = re.compile(r"_\{(.*)\}('*)$", re.DOTALL)
+_NUMBER = re.compile(r"_\{([0-9]{1,9})\}")
 _WORD = re.compile(r"(?<![A-Za-z0-9'])[A-Za-z]+(?='*(?:_|$))")
 _TAIL = re.compile(r"(?<=[A-Za-z0-9'])_(?:([0-9]+|[aehijklmnoprstuvx])|\{([aehijklmnoprstuvx]?[+-][0-9]+)\})$")
 
 
 def ascii_name(written: str) -> str:
-    """The canonical ASCII form of a name: `hₜ₋₁` is `h_{t-1}`, `γ₁` is `gamma_1`, spaces in braces go.
+    """The canonical ASCII form of a name: `hₜ₋₁` is `h_{t-1}`, `γ₁` and `γ_{1}` are `gamma_1`, spaces in braces go.
 
     A prime after a braced context belongs to the name before it: `h_{t-1}'` is `h'_{t-1}`.
     """
@@ -37,7 +38,7 @@ def ascii_name(written: str) -> str:
     plain = _SUBSCRIPT_RUN.sub(_lowered, written).translate(_PLAIN)
     if braces := _BRACES.search(plain):
         context = _BLANKS.sub("", braces[1])
-        return f"{plain[: braces.start()]}{braces[2]}_{{{context}}}"
+        return _NUMBER.sub(r"_\1", f"{plain[: braces.start()]}{braces[2]}_{{{context}}}")
     return plain
 
 

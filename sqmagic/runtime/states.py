@@ -13,7 +13,7 @@ from torch import Tensor
 from sqmagic.runtime.generated import Values
 from sqmagic.runtime.kernels.call import between
 
-_POINT = re.compile(r"(?P<state>.+)_(?:(?P<digits>\d+)|\{(?P<braced>-?\d+)\})")
+_WRITTEN = re.compile(r"(?P<state>.+)_(?:(?P<plain>[a-z]|\d+)|\{(?P<braced>[a-z]|-?\d+)(?:,(?P<layer>\d+))?\})")
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -29,8 +29,8 @@ class States(_Found, Mapping[str, Tensor]):
 
     `out["h"]` (or `out.h`, where Python can say the name) is [batch, *shape], or [time, batch, *shape] with rows 1 to T
     for a state over time: NaN outside of its domain, and past the end of an example that is shorter. Base cases are
-    `out["h_0"]`. `values` hold a state's rows from index `rows[state][0]` to T + `rows[state][1]`.
-    States that are computed `inside` others have none.
+    `out["h_0"]`, and an item may be called as it is written: `out["h_t"]`, `out["h_{t,2}"]`. `values` hold a state's
+    rows from index `rows[state][0]` to T + `rows[state][1]`. States that are computed `inside` others have none.
     """
 
     def __init__(
@@ -92,7 +92,11 @@ class States(_Found, Mapping[str, Tensor]):
     def __getitem__(self, state: str) -> Tensor:
         if state in self._values:
             return self._window(state) if state in self._rows else self._values[state]
-        return self._point(state)
+        found = placed(self, state)
+        value = None if found is None else self[found[0]] if found[1] is None else self.at(found[0], found[1])
+        if value is None:
+            raise KeyError(self._unknown(state))
+        return value
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("__") or "_values" not in self.__dict__:
@@ -149,16 +153,6 @@ class States(_Found, Mapping[str, Tensor]):
         value = value if value.is_floating_point() else value.to(torch.get_default_dtype())
         return torch.where(own.reshape(*own.shape, *[1] * (value.dim() - 2)), value, torch.nan)
 
-    def _point(self, name: str) -> Tensor:
-        """`a_0`: a row by its index, also one before the window."""
-        found = _POINT.fullmatch(name)
-        state = found["state"] if found else ""
-        if found and state in self._rows:
-            value = self.at(state, int(found["digits"] or found["braced"]))
-            if value is not None:
-                return value
-        raise KeyError(self._unknown(name))
-
     def _unknown(self, name: str) -> str:
         if (state := state_of(name, self._inside)) is not None:
             return f"`{state}` is computed where it is read and not held: net.probe({name!r}, …) gives its values"
@@ -166,6 +160,21 @@ class States(_Found, Mapping[str, Tensor]):
 
 
 # Functions, so that states may be called as they are.
+
+
+def placed(states: States, name: str) -> tuple[str, int | None] | None:
+    """The state that a name is of, as it is written, and the index of a point: `h`, `h_t` and layer 2 of a stack,
+    `h_{t,2}`, which is the state h_2; `h_0`, `h_{-1}`, `h_{0,2}`. None for any other name."""
+    called = states.by_name.get(name, name)
+    if called in states._values:
+        return called, None
+    found = _WRITTEN.fullmatch(name)
+    stem = "" if found is None else found["state"] + (f"_{found['layer']}" if found["layer"] else "")
+    state = states.by_name.get(stem, stem)
+    if found is None or state not in states._rows or state not in states._values:
+        return None
+    index = found["plain"] or found["braced"]
+    return state, None if index.isalpha() else int(index)
 
 
 def held(states: States) -> dict[str, tuple[tuple[int, int] | None, Tensor]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,9 +10,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from sqmagic.runtime.blueprint import Blank, Line, Shape
-from sqmagic.runtime.states import States
+from sqmagic.runtime.states import States, placed
 
-_POINTED = re.compile(r"(?P<state>.+)_(?:[a-z]|\{[a-z]\})")
 _SHOWN = 3
 """Numbers of a vector that are written; `…` says that there are more."""
 
@@ -93,7 +91,7 @@ def _shape(shape: Shape) -> str:
 
 def traced(lines: Sequence[Line], states: States, steps: int, example: int, only: Sequence[str] = ()) -> Trace:
     """The first `steps` steps of one example; with `only`, the lines that define one of these states."""
-    wanted = {resolved(states, name)[0] for name in only}
+    wanted = {_state(states, name) for name in only}
     rows = [_row(line, states, steps, example) for line in lines if not wanted or wanted & _defined(line)]
     return Trace(tuple(row for row in rows if row is not None), states, example)
 
@@ -150,19 +148,13 @@ def _written(value: Tensor) -> str:
 
 
 def probed(states: States, name: str) -> Tensor:
-    """The values of a state as it is written: `z_t`, `z`, `Enc.r_t`, `h_0`. Raises KeyError for any other."""
-    state, point = resolved(states, name)
-    return states[name if point else state].detach()
+    """The values of a state as it is written: `z_t`, `z`, `Enc.r_t`, `h_0`, `h_{t,2}`. Raises KeyError for others."""
+    return states[name].detach()
 
 
-def resolved(states: States, name: str) -> tuple[str, bool]:
-    """The state that a name is of, and whether it is a point of a sequence, such as `h_0`."""
-    called = states.by_name.get(name, name)
-    if called in states:
-        return called, False
-    found = _POINTED.fullmatch(name)
-    stem = states.by_name.get(found["state"], found["state"]) if found else ""
-    if stem in states and states.domain(stem) is not None:
-        return stem, False
+def _state(states: States, name: str) -> str:
+    """The state that a name is of, a point of a sequence such as `h_0` included. Raises KeyError for others."""
+    found = placed(states, name)
     states[name]  # says what there is
-    return name.rpartition("_")[0], True
+    assert found is not None, "what has a value has a place"
+    return found[0]
