@@ -354,6 +354,17 @@ def test_a_macro_that_calls_itself_is_named_with_its_cycle() -> None:
     assert problem.code == "SQ210" and "A -> B -> A" in problem.message
 
 
+def test_the_name_of_a_compound_argument_is_no_others() -> None:
+    made = equations("Enc: u_t\n    u_t + u_{t-1} -> u'_t\n    u'_t*2 -> w_t\n    return w_t\nEnc(x_t*3) -> y_t")
+    assert made == ["Enc.u''_t = x_t * 3", "Enc.u'_t = Enc.u''_t + Enc.u''_{t-1}", "y_t = Enc.u'_t * 2"]
+
+
+def test_a_number_as_an_argument_is_there_at_every_step() -> None:
+    text = "Enc: u_t\n    u_t + u_{t-1} -> v_t\n    return v_t\nEnc(n) -> y_t\ny_t + x_t -> z_t"
+    for number in ("3", "-0.5"):
+        assert equations(text.replace("(n)", f"({number})"))[0] == f"y_t = {number} + {number}"
+
+
 def test_a_compound_argument_is_computed_once() -> None:
     text = "D: u_t\n    u_t * u_t -> v_t\n    return v_t\nD(tanh(x_t)) -> d_t"
     assert equations(text) == ["D.u'_t = tanh(x_t)", "d_t = D.u'_t * D.u'_t"]

@@ -40,7 +40,8 @@ def begins_too_late(number: int, read: Read, start: int, begins: int, there: The
         case (Fixed(first),) if (drawn := _drawn(read.state, first, ".".join(equation.group), there)) is not None:
             return _drawn_late(message, drawn, equation.span)
         case _:
-            return Problem("SQ405", message, equation.span, (f"give `{own}` a value too, or `{show(needed)}`.",))
+            other = "" if "." in read.state else f", or `{show(needed)}`"  # what is a macro's own is written otherwise
+            return Problem("SQ405", message, equation.span, (f"give `{own}` a value too{other}.",))
 
 
 def never_there(message: str, read: Read, within: str, span: Span, there: There) -> Problem:

@@ -41,6 +41,8 @@ from sqmagic.notation.syntax import (
     Expression,
     Macro,
     Name,
+    Negative,
+    Number,
     Return,
     Statement,
 )
@@ -170,6 +172,7 @@ def _call(
     for name in (*macro.formals, *(n for line in body for n in defined(line.statement))):
         work.book.names.taken(name)
     returned = _returned(macro, body)
+    _check_formals(macro, body)
     bound = _bound(macro, call, target, returned, work)
     path = ".".join((*site.group, instance.name))
     work.calls[path] += 1
@@ -186,6 +189,22 @@ def _call(
             span = site.span if line.span == NOWHERE else line.span
             lines += _line(Line(inside.statement(line.statement), span, group, (RULE,)), place, work)
     return lines, inside.value(returned), group
+
+
+def _check_formals(macro: Macro, body: tuple[Line, ...]) -> None:
+    """Every argument has one name, and the body gives none of them a value."""
+    formals: set[str] = set()
+    for formal in macro.formals:
+        if formal.text in formals:
+            message = f"two arguments of macro `{macro.name.text}` are called `{formal.text}`"
+            raise Fault(Problem("SQ218", message, formal.span))
+        formals.add(formal.text)
+    for line in body:
+        for name in defined(line.statement):
+            if name.text in formals:
+                message = f"`{name.text}` is an argument of macro `{macro.name.text}`, and is given a value"
+                note = "states are immutable: what is made of an argument has a name of its own."
+                raise Fault(Problem("SQ226", message, name.span, notes=(note,)))
 
 
 def _returned(macro: Macro, body: tuple[Line, ...]) -> Expression:
@@ -208,7 +227,7 @@ def _bound(
         raise Fault(
             Problem(
                 "SQ213",
-                f"macro `{macro.name.text}` takes {len(formals)} arguments ({', '.join(formals)}), not {given}",
+                f"macro `{macro.name.text}` takes {_counted(len(formals))} ({', '.join(formals)}), not {given}",
                 reduce(or_, (a.span for a in call.arguments), NOWHERE) if call.arguments else call.span,
                 notes=("`a | b` is one argument, `a, b` are two.",) if given == 1 and len(formals) > 1 else (),
                 instead=_as_tuple(call, len(formals)),
@@ -233,6 +252,10 @@ def _bound(
     return dict(zip(formals, call.arguments, strict=True))
 
 
+def _counted(count: int) -> str:
+    return "1 argument" if count == 1 else f"{count} arguments"
+
+
 def _as_tuple(call: Call, count: int) -> str | None:
     """`x | h` where the macro takes two: the same with a comma."""
     members = getattr(call.arguments[0], "parts", ()) if len(call.arguments) == 1 else ()
@@ -244,18 +267,34 @@ def _as_tuple(call: Call, count: int) -> str | None:
 def _named_arguments(
     bound: Mapping[str, Expression], body: tuple[Line, ...], path: str, work: Work
 ) -> tuple[list[Statement], dict[str, Expression]]:
-    """A compound argument that the body reads more than once is given a name of its own."""
+    """A compound argument that the body reads more than once is given a name of its own; a number is none, for it is
+    the same at every step."""
     indices = work.book.names.indices
+    taken = {split(n.text, indices).base for line in body for n in defined(line.statement)}
+    taken |= {split(formal, indices).base for formal in bound}
     reads = Counter(split(n.text, indices).base for line in body for v in values(line.statement) for n in names(v))
     made: list[Statement] = []
     final = dict(bound)
     for formal, argument in bound.items():
         parts_of = split(formal, indices)
-        if not isinstance(argument, Name) and reads[parts_of.base] > 1:
-            name = Name(spell(f"{path}.{parts_of.base}'", parts_of.context or ()), span=argument.span)
+        if not _is_plain(argument) and reads[parts_of.base] > 1:
+            own = f"{parts_of.base}'"
+            while own in taken:
+                own += "'"
+            taken.add(own)
+            name = Name(spell(f"{path}.{own}", parts_of.context or ()), span=argument.span)
             made.append(Binding(name, argument, span=argument.span))
             final[formal] = name
     return made, final
+
+
+def _is_plain(argument: Expression) -> bool:
+    """A name, or a number."""
+    match argument:
+        case Name() | Number() | Negative(Number()):
+            return True
+        case _:
+            return False
 
 
 def _locals(macro: Macro, body: tuple[Line, ...], work: Work) -> frozenset[str]:

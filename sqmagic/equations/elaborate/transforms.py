@@ -50,15 +50,16 @@ def _spread(e: Expression, macros: dict[str, Macro], kernel: Kernel) -> Expressi
     match e:
         case Call(Call() as function, arguments, keywords):
             return _applied(function, arguments, keywords, (), macros, kernel)
-        case Call(Name(name), given) if name in TRANSFORMS:
+        case Call(Name(name) as function, given) if name in TRANSFORMS:
             text = show_expression(given[0]) if given else ""
             what = f"the value `{text}`" if given else "nothing"
-            instead = f"stop({text})" if name == "nograd" and given else None
+            in_arrow = function.span.stop == e.span.stop  # `x --[nograd]-> p`, and not `nograd(x)`
+            instead = ("stop" if in_arrow else f"stop({text})") if name == "nograd" and given else None
             raise Fault(
                 Problem(
                     "SQ205",
                     f"`{name}` is a transform: it takes a function, not {what}",
-                    e.span,
+                    function.span if in_arrow else e.span,
                     notes=("`stop(x)` is a value held fixed; `nograd(F)(x)` is F on x without its gradient.",),
                     instead=instead,
                 )
