@@ -339,6 +339,8 @@ def test_what_is_no_number_is_refused_in_words() -> None:
         ((name, value),) = asked.items()
         with pytest.raises(InputError, match=f"`{name}` is a whole number, and not {value!r}"):
             compiled(A2C).train_on(**({"steps": 64, "progress": False} | asked))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"`lr` is at least 0, and not -1"):
+        compiled(A2C).train_on(steps=64, progress=False, lr=-1)
     for name in ("lr", "until"):
         with pytest.raises(InputError, match=f"`{name}` is a number, and not 'x'"):
             compiled(A2C).train_on(steps=64, progress=False, **{name: "x"})

@@ -22,7 +22,7 @@ from torch.nn.utils import parametrize, prune
 from torch.utils.data import DataLoader, TensorDataset
 
 from sqmagic.nets import compile as compiled
-from sqmagic.notation.problems import NotationWarning
+from sqmagic.notation.problems import NotationError, NotationWarning
 from sqmagic.runtime.errors import InputError, UnsettledError, UnsupportedError
 from sqmagic.runtime.history import History
 from sqmagic.runtime.net import Net
@@ -966,6 +966,11 @@ def test_what_is_no_number_is_refused_in_words() -> None:
             quiet(module, **data, **asked)
     with pytest.raises(InputError, match="`lr` is a number, and not 'x'"):
         quiet(module, **data, lr="x")
+    for rate in (-0.1, math.nan):
+        with pytest.raises(InputError, match=f"`lr` is at least 0, and not {rate}"):
+            quiet(module, **data, lr=rate)
+    with pytest.raises(NotationError, match="`H` is 0 in the kernel: a size is a whole number from 1 on"):
+        compiled("x : H\nx --[F]-> p", namespace={"H": 0})
     free = net("0 -> h_0\nh_{t-1} --[M|tanh]-> h_t")
     with pytest.raises(InputError, match=r"`horizon` is a whole number, and not 2\.5"):
         free(horizon=2.5)

@@ -17,6 +17,13 @@ def whole(**asked: Any) -> None:
             raise InputError(f"`{name}` is a whole number, and not {value!r}")
 
 
+def learning_rate(lr: Any) -> None:
+    """Raises InputError where a learning rate is negative, or no number."""
+    real(lr=lr)
+    if lr is not None and not lr >= 0:
+        raise InputError(f"`lr` is at least 0, and not {lr!r}")
+
+
 def real(**asked: Any) -> None:
     """Raises InputError for the first that is no number; what is not asked for is None."""
     for name, value in asked.items():

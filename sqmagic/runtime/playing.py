@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sqmagic.runtime import generated
-from sqmagic.runtime.amounts import real, whole
+from sqmagic.runtime.amounts import learning_rate, real, whole
 from sqmagic.runtime.chance import seeded
 from sqmagic.runtime.compiled import Compiled
 from sqmagic.runtime.environments import Environment
@@ -58,7 +58,8 @@ def train_on(net: Compiled, source: Any, settings: Settings) -> Played:
 def _are_numbers(s: Settings) -> None:
     whole(steps=s.steps, batch=s.batch, horizon=s.horizon, epochs=s.epochs, minibatches=s.minibatches)
     whole(warmup=s.warmup, seed=s.seed)
-    real(lr=None if callable(s.lr) else s.lr, until=s.until)
+    real(until=s.until)
+    learning_rate(None if callable(s.lr) else s.lr)
 
 
 # --- the loop ------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sqmagic.runtime import calling, generated, inputs
-from sqmagic.runtime.amounts import real, whole
+from sqmagic.runtime.amounts import learning_rate, whole
 from sqmagic.runtime.batches import Batches, Held, Loaded, named, opened
 from sqmagic.runtime.blueprint import Transforms
 from sqmagic.runtime.chance import seeded
@@ -47,7 +47,7 @@ class Settings:
 def train(net: Compiled, source: Any, lengths: Any, validation: Any, settings: Settings) -> History:
     """Trains a net and puts it back into the mode in which it was."""
     whole(epochs=settings.epochs, batch=settings.batch, horizon=settings.horizon, seed=settings.seed)
-    real(lr=settings.lr)
+    learning_rate(settings.lr)
     if settings.epochs < 0 or settings.batch < 1:
         raise InputError("`epochs` must not be negative, and `batch` at least 1")
     if not torch.is_grad_enabled():

@@ -179,8 +179,10 @@ def _size(expression: Expression, names: Names, kernel: Kernel) -> Size:
 
 
 def _held(size: Size, value: int, span: Span) -> Size:
+    named = "" if size.value == value else f"`{size.value}` is {value} in the kernel: "
+    if value < 1:
+        raise Fault(Problem("SQ232", f"{named}a size is a whole number from 1 on", span))
     if value > _MOST:
-        named = "" if size.value == value else f"`{size.value}` is {value} in the kernel: "
         raise Fault(Problem("SQ232", f"{named}a size is at most {_MOST:,}", span))
     return size
 
