@@ -10,7 +10,7 @@ from hypothesis.strategies import DrawFn, composite
 from strategies import programs
 
 from sqmagic.equations.elaborate import Elaborated, Kernel, elaborate
-from sqmagic.equations.show import show, show_equation
+from sqmagic.equations.show import show, show_equation, show_goal
 from sqmagic.equations.system import Apply, Fixed, Last, Layer, Read, Running, Size, Target, Update
 from sqmagic.notation.parse import parse
 from sqmagic.notation.problems import NotationError
@@ -352,6 +352,13 @@ def test_a_macro_that_calls_itself_is_named_with_its_cycle() -> None:
     text = "A: x_t\n    B(x_t) -> y_t\n    return y_t\nB: x_t\n    A(x_t) -> y_t\n    return y_t\nA(x_t) -> z_t"
     (problem,) = understood(text).problems
     assert problem.code == "SQ210" and "A -> B -> A" in problem.message
+
+
+@pytest.mark.parametrize("loss", ["mse", "bce", "0.5 * mse", "w * huber(delta=2)"])
+def test_a_macro_may_name_a_loss(loss: str) -> None:
+    text = f"Head: h, y, w\n    h --[W]-> q ==[{loss}]=> y\n    return q\nHead(x, y, w) -> p"
+    inside, outside = clean(text).system.goals, clean(f"x --[W]-> p ==[{loss}]=> y").system.goals
+    assert [show_goal(goal) for goal in inside] == [show_goal(goal) for goal in outside]
 
 
 def test_the_name_of_a_compound_argument_is_no_others() -> None:

@@ -9,7 +9,16 @@ from operator import or_
 from typing import assert_never
 
 from sqmagic.equations.elaborate.declare import Declarations
-from sqmagic.equations.elaborate.functions import Builtin, Dense, Instance, Module, Unknown, in_lower_case, meaning
+from sqmagic.equations.elaborate.functions import (
+    Builtin,
+    Dense,
+    Instance,
+    Module,
+    Unknown,
+    in_lower_case,
+    is_loss,
+    meaning,
+)
 from sqmagic.equations.elaborate.lines import Fault, Kernel
 from sqmagic.equations.elaborate.names import Names
 from sqmagic.equations.elaborate.settings import setting, settings
@@ -180,9 +189,9 @@ class Lowering:
     def loss(self, e: Expression) -> tuple[str, tuple[tuple[str, Value], ...], Expr | None]:
         """A loss's name, settings and weight: `0.5 * huber(delta=2)`."""
         match e:
-            case Name(text) if self._is_loss(text):
+            case Name(text) if is_loss(text):
                 return ALIASES.get(text, text), (), None
-            case Call(Name(text), arguments, keywords) if self._is_loss(text):
+            case Call(Name(text), arguments, keywords) if is_loss(text):
                 full = ALIASES.get(text, text)
                 return full, settings(keywords, arguments, OPS[full].settings, full, self.kernel), None
             case Binary("*", left, right) if self._names_loss(right):
@@ -199,14 +208,10 @@ class Lowering:
     def _times(self, a: Expr | None, b: Expr | None) -> Expr | None:
         return Apply("mul", (a, b), span=a.span) if a is not None and b is not None else a or b
 
-    def _is_loss(self, text: str) -> bool:
-        full = ALIASES.get(text, text)
-        return full in OPS and OPS[full].loss
-
     def _names_loss(self, e: Expression) -> bool:
         match e:
             case Name(text) | Call(Name(text)):
-                return self._is_loss(text)
+                return is_loss(text)
             case Binary("*", left, right):
                 return self._names_loss(left) or self._names_loss(right)
             case _:

@@ -86,6 +86,12 @@ def _builtin(text: str) -> Builtin | None:
     return None
 
 
+def is_loss(text: str) -> bool:
+    """Whether a name is a loss's, as in `==[0.5*mse]=>`."""
+    full = ALIASES.get(text, text)
+    return full in OPS and OPS[full].loss
+
+
 _PLAIN_NAMES = {"embedding": "embed", "cat": "concat", "convolution": "conv", "batchnorm1d": "batch_norm"}
 """What functions are called elsewhere, without capitals and underscores."""
 

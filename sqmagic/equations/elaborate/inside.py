@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from sqmagic.equations.elaborate.functions import Builtin, Dense, meaning
+from sqmagic.equations.elaborate.functions import Builtin, Dense, is_loss, meaning
 from sqmagic.equations.elaborate.lines import Fault, Kernel, Line
 from sqmagic.equations.elaborate.names import Names, Split, spell, split
 from sqmagic.equations.elaborate.transforms import unwrapped, wrapped
@@ -66,7 +66,7 @@ class Inside:
     renamed: Mapping[str, Split] = field(default_factory=dict)
 
     def statement(self, statement: Statement) -> Statement:
-        read = over_values(statement, self.value)
+        read = over_values(statement, self.value, self._loss)
         match read:
             case Binding(target):
                 own = tuple(self._local(name) for name in parts(target) if isinstance(name, Name))
@@ -92,6 +92,16 @@ class Inside:
     def value(self, expression: Expression) -> Expression:
         """An expression of the body as the caller reads it: names, functions and weights."""
         return rename(bottom_up(expression, self._owned), self._leaf)
+
+    def _loss(self, e: Expression) -> Expression:
+        """What stands in `==[0.5*mse]=>`: a loss's name is no state's."""
+        match e:
+            case Name(text) if is_loss(text) and not self._is_bound(text):
+                return e
+            case Binary("*", left, right):
+                return replace(e, left=self._loss(left), right=self._loss(right))
+            case _:
+                return self.value(e)
 
     def _owned(self, e: Expression) -> Expression:
         """Parameters belong to the macro: `R(x)` is `Enc.R(x)`, `M @ x` is `Enc.M @ x`."""

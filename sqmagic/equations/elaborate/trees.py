@@ -109,14 +109,21 @@ def parts(expression: Expression) -> tuple[Expression, ...]:
     return expression.parts if isinstance(expression, Tuple) else (expression,)
 
 
-def over_values(statement: Statement, change: Callable[[Expression], Expression]) -> Statement:
-    """The statement with each expression that is read changed; what is defined stays."""
+def over_values(
+    statement: Statement,
+    change: Callable[[Expression], Expression],
+    of_loss: Callable[[Expression], Expression] | None = None,
+) -> Statement:
+    """The statement with each expression that is read changed; what is defined stays. `of_loss` changes what stands in
+    `==[…]=>`, where it is not as any other."""
     match statement:
         case Binding():
             return replace(statement, value=change(statement.value))
         case Pipeline():
             return replace(
-                statement, source=change(statement.source), parts=tuple(_over_part(p, change) for p in statement.parts)
+                statement,
+                source=change(statement.source),
+                parts=tuple(_over_part(p, change, of_loss or change) for p in statement.parts),
             )
         case Return():
             return replace(statement, value=change(statement.value))
@@ -126,12 +133,14 @@ def over_values(statement: Statement, change: Callable[[Expression], Expression]
             assert_never(statement)
 
 
-def _over_part(part: Part, change: Callable[[Expression], Expression]) -> Part:
+def _over_part(
+    part: Part, change: Callable[[Expression], Expression], of_loss: Callable[[Expression], Expression]
+) -> Part:
     match part:
         case Arrow():
             return part
         case Regress(target, loss):
-            return replace(part, target=change(target), loss=loss if loss is None else change(loss))
+            return replace(part, target=change(target), loss=loss if loss is None else of_loss(loss))
         case Raise(objective):
             return replace(part, objective=change(objective))
         case _:
