@@ -45,6 +45,9 @@ def _goals(system: System, source: Source) -> Iterator[Problem]:
     for goal in system.goals:
         if not carries(goal.value, known):
             yield _no_gradient(goal, definitions, known, system, source)
+        elif goal.kind == "loss" and _compares_with_itself(goal.value):
+            message = "the gradient of this loss is zero: the prediction is compared with itself"
+            yield Problem("SQ513", message, goal.span)
         elif goal.kind == "objective" and (missing := _unmentioned(goal)):
             yield _not_mentioned(goal, missing, definitions)
 
@@ -76,6 +79,19 @@ def _no_gradient(
         )
         return Problem("SQ513", message, goal.span, notes=(note,))
     return Problem("SQ513", f"the gradient of this {what} is zero: no parameter makes {made}", goal.span)
+
+
+def _compares_with_itself(loss: Expr) -> bool:
+    """`p => p`, or `p => stop(p)`: least where it is. Cross-entropy is not, at p."""
+    match loss:
+        case Apply("mul", (_, inner)):
+            return _compares_with_itself(inner)
+        case Apply("mse" | "mae" | "huber", (p, target)):
+            while isinstance(target, Apply) and target.op == "stop":
+                target = target.args[0]
+            return p == target
+        case _:
+            return False
 
 
 def _unmentioned(goal: Goal) -> tuple[Read, ...]:

@@ -126,6 +126,10 @@ class Build(Transformer[Token, syntax.Program]):
         shape: Shape = children[2]
         name, span = _name(children[0]), _span(children[:3])
         if "COMMA" in shape.separators:
+            sizes = [f"{p.value:g}" for p in shape.parts if isinstance(p, syntax.Number)]
+            if len(sizes) == len(shape.parts) and "ARROW" not in shape.separators:
+                message = "between the sizes of a declaration stands `x`"
+                raise Rejected(Problem("SQ108", message, shape.span, instead=" x ".join(sizes)))
             message = f"{quoted(name.text + ':')} {NO_BLOCK}"
             raise Rejected(Problem("SQ108", message, span))
         if shape.separators.count("ARROW") > 1:

@@ -48,6 +48,11 @@ def never_there(message: str, read: Read, within: str, span: Span, there: There)
     """SQ405: something is read where it never is; of noise it is said how it is drawn there."""
     match read.context[:1]:
         case (Fixed(first) | Range(Fixed(first)),) if read.state in there.reach:
+            given = next((i for i in there.system.inputs if i.state == read.state), None)
+            if given is not None and isinstance(given.first, Fixed) and first < given.first.value:
+                declared, before = _rows_from(given, first)
+                note = f"where the data have a row for index {first}, declare that: `{declared}`."
+                return Problem("SQ405", message, span, (note,), before=before)
             drawn = _drawn(read.state, first, within, there)
             return Problem("SQ405", message, span) if drawn is None else _drawn_late(message, drawn, span)
         case _:
@@ -88,9 +93,16 @@ def _late(read: Read, index: int, there: There) -> Iterator[tuple[str, int]]:
 
 
 def _earlier_rows(given: Input, first: int, own: str, message: str, span: Span) -> Problem:
-    """Data that have rows from an earlier index on are declared so, `y_{0:T} : class(8)`."""
+    """Data that have rows from an earlier index on are declared so."""
+    declared, before = _rows_from(given, first)
+    note = f"give `{own}` a value too; or, where the data have a row for index {first}, declare that: `{declared}`."
+    return Problem("SQ405", message, span, (note,), before=before)
+
+
+def _rows_from(given: Input, first: int) -> tuple[str, str | None]:
+    """The declaration of data whose rows begin at an index, `y_{0:T} : class(8)`, and the same where its sizes are
+    known."""
     sizes = " x ".join(str(size.value) for size in given.sizes or ())
     kind = (f"{given.kind}({sizes})" if given.kind != "real" else sizes) or "…"
     declared = f"{given.state}_{{{first}:{show_index(given.last)}}} : {kind}"
-    note = f"give `{own}` a value too; or, where the data have a row for index {first}, declare that: `{declared}`."
-    return Problem("SQ405", message, span, (note,), before=declared if kind != "…" else None)
+    return declared, declared if kind != "…" else None
