@@ -54,7 +54,8 @@ def opaque(system: System) -> frozenset[str]:
 def obstacles(system: System, world: World) -> tuple[Problem, ...]:
     """What keeps a program from being acted: SQ705 a goal that mixes what a buffer gives with the present steps,
     SQ706 a draw within an expression, SQ707 acting that looks ahead, SQ708 an input that no environment brings, SQ709
-    a state of the environment that is computed with, SQ710 an action of another kind than the environment takes."""
+    a state of the environment that is computed with, SQ710 an action of another kind than the environment takes, SQ711
+    a reset at another index than 0."""
     return tuple(dict.fromkeys([*_obstacles(system), *_of_another_kind(system, world)]))
 
 
@@ -206,8 +207,20 @@ def _obstacles(system: System) -> Iterator[Problem]:
             note = f"the two are not of the same examples: put `{other}` into the buffer too, and take it from there."
             yield Problem("SQ705", message, goal.span, (note,))
     yield from _ahead(system)
+    yield from _begun_elsewhere(resets)
     yield from _unbrought(system)
     yield from _opened(system, (*resets, *steps))
+
+
+def _begun_elsewhere(resets: Iterable[Equation]) -> Iterator[Problem]:
+    """`reset() -> S_1`: what runs begins every episode at index 0."""
+    for equation in resets:
+        wrong = [t for t in equation.targets if t.context and t.context[0] != Fixed(0)]
+        if wrong:
+            given = show_state(wrong[0].state, wrong[0].context)
+            names = ", ".join(show_state(t.state, (Fixed(0),)) for t in equation.targets)
+            message = f"`reset` gives `{given}`, but an environment begins at index 0"
+            yield Problem("SQ711", message, equation.span, repair=f"reset() -> {names}")
 
 
 def _within(system: System) -> Iterator[Problem]:

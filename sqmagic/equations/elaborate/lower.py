@@ -250,6 +250,10 @@ def _bare_data(name: str, read: Read) -> Problem:
     return Problem("SQ223", message, read.span, notes=(note,), instead=other)
 
 
+_OUTPUTS = {"reset": ("S", "O"), "step": ("S", "O", "r", "d", "cut", "O'")}
+"""What an environment gives, in this order; the last of them may be left out."""
+
+
 def _check_outputs(value: Expr, count: int, line: Line) -> None:
     most = OPS[value.op].outputs if isinstance(value, Apply) else 1
     if most is not None and most != count:
@@ -257,6 +261,11 @@ def _check_outputs(value: Expr, count: int, line: Line) -> None:
         what = "nothing" if most == 0 else "one result"
         given = "a name is given" if count == 1 else f"{count} names are given"
         raise Fault(Problem("SQ204", f"{who} gives {what}, but {given}", line.span))
+    name = value.op if isinstance(value, Apply) else ""
+    known = _OUTPUTS.get(name, ())
+    if known and count > len(known):
+        named = ", ".join(known[:-1]) + f" and {known[-1]}"
+        raise Fault(Problem("SQ204", f"`{name}` gives {named}, but {count} names are given", line.span))
     for node in walk(value):
         if node is not value and isinstance(node, Apply) and OPS[node.op].outputs != 1:
             raise Fault(
