@@ -6,6 +6,7 @@ import copy
 import io
 import math
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -919,6 +920,14 @@ def test_any_losses_can_be_drawn(losses: list[float]) -> None:
     for loss in losses:
         history.add(loss, 1)
     assert "nan" not in history.svg() and "inf" not in history.svg()
+
+
+def test_the_mean_of_an_epoch_stands_in_the_middle_of_its_steps_and_ticks_can_be_told_apart() -> None:
+    history = History(losses=[1.387, 1.3855, 1.384], epochs=[1.387, 1.3855, 1.384])
+    drawn = re.findall(r'<path d="(M[^"]*L[^"]*)"', history.svg())
+    assert len(drawn) == 2 and drawn[0] == drawn[1]
+    ticks = re.findall(r'text-anchor="end" fill="#111111">([\d.]+)<', history.svg())
+    assert ticks == ["1.384", "1.385", "1.387"]
 
 
 # --- layers that were changed --------------------------------------------------------------------

@@ -72,7 +72,7 @@ class History:
         per_epoch = steps / max(len(self.epochs), 1)
         ends = [per_epoch * (i + 1) for i in range(len(self.epochs))]
         own = [axis.point(i + 1, v, steps) for i, v in enumerate(self.losses)]
-        means = [axis.point(x - per_epoch / 2, v, steps) for x, v in zip(ends, self.epochs, strict=True)]
+        means = [axis.point(x - (per_epoch - 1) / 2, v, steps) for x, v in zip(ends, self.epochs, strict=True)]
         held = [axis.point(x, v, steps) for x, v in zip(ends, self.validation, strict=False)]
         curves = [
             curve(own, f'stroke="{LINE}" stroke-opacity="0.35" stroke-width="1"'),
