@@ -28,6 +28,7 @@ from sqmagic.board.layout.rows import rows
 from sqmagic.board.layout.scene import Part, Scene, scene
 from sqmagic.board.layout.wires import wiring
 from sqmagic.board.metrics.faults import Fault, faults
+from sqmagic.board.metrics.figures import measured
 from sqmagic.equations.elaborate import Kernel, elaborate
 from sqmagic.equations.system import System
 from sqmagic.notation.parse import parse
@@ -62,6 +63,24 @@ def test_a_picture_of_the_seed_keeps_to_the_checklist(path: Path, expand: tuple[
 @pytest.mark.parametrize(("program", "most"), [(lstm, 1), (gru, 1), (gru_two_layers, 2), (a2c_gae, 10)])
 def test_an_unfolded_program_keeps_to_the_checklist(program: Callable[[], System], most: int) -> None:
     assert faults(scene(program(), {}, ALL), most) == ()
+
+
+CLOCKS = """\
+0 -> a_0
+0 -> b_0
+0 -> b_{-1}
+0 -> c_0
+0 -> c_{-1}
+a_{t-1}|x_t --[A|tanh]-> a_t
+b_{t-2}|a_t --[B|tanh]-> b_t
+c_{t-3}|b_t --[C|tanh]-> c_t
+a_t|b_t|c_t --[Gen]-> p_t => y_t
+"""
+
+
+def test_joined_lines_go_on_aside_where_that_saves_bends() -> None:
+    [(_, found)] = measured(scene(meant(CLOCKS), {}, ())).items()
+    assert found.crossings <= 2 and found.bends <= 0.45
 
 
 # --- generated ---------------------------------------------------------------------------------------

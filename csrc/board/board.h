@@ -63,6 +63,7 @@ typedef struct {
     int *row, *at, *column, *pin, *pinned; /* whether a node has pins */
     const double *out, *into, *outer;
     double bend, crossing, column_price; /* what each bend, crossing and column costs */
+    double aside; /* what it costs that lines which were joined go on aside and not up; below 0 they do not */
 } Plan;
 
 typedef struct {

@@ -346,7 +346,7 @@ static void level_exits(const Plan *plan, int net, double *ways) {
 }
 
 /* Straight on if another merge goes on at this height, straight out of the cell where a state is made at the height at which
- * it leaves; else up, or aside to several. */
+ * it leaves; else up, or aside if that may be, and always to several. */
 static void out_of_merge(const Plan *plan, int merge, double *ways) {
     const Program *program = plan->program;
     for (int way = 0; way < 4; way++) ways[way] = -1.0;
@@ -355,7 +355,11 @@ static void out_of_merge(const Plan *plan, int merge, double *ways) {
         const int after = program->leaving[net].after;
         if (after != FREE && plan->row[after] == plan->row[merge]) ways[E] = 0.0;
         level_exits(plan, net, ways);
-        ways[program->first[net + 1] - program->first[net] > 1 ? E : N] = 0.0;
+        const int several = program->first[net + 1] - program->first[net] > 1;
+        ways[several ? E : N] = 0.0;
+        if (several || plan->aside < 0.0) continue;
+        if (ways[E] < 0.0) ways[E] = plan->aside;
+        if (ways[W] < 0.0) ways[W] = plan->aside;
     }
 }
 

@@ -202,10 +202,10 @@ static int places_of(const Program *program, Laid *into, PyObject *given) {
     return columns_of(program, plan, of, pins);
 }
 
-/* With what each bend, crossing and column costs. */
+/* With what each bend, crossing and column costs, and joined lines that go on aside. */
 static int plan_of(Board *board, PyObject *places, PyObject *prices) {
     Plan *plan = &board->given.plan;
-    if (!PyArg_ParseTuple(prices, "ddd", &plan->bend, &plan->crossing, &plan->column_price)) return 0;
+    if (!PyArg_ParseTuple(prices, "dddd", &plan->bend, &plan->crossing, &plan->column_price, &plan->aside)) return 0;
     return places_of(&board->program, &board->given, places);
 }
 

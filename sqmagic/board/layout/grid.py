@@ -21,10 +21,13 @@ BEND = 3.2
 COLUMN = 1.0
 """What a column counts for: a wide picture is shown in small letters."""
 
+ASIDE, UPWARDS = 0.5, -1.0
+"""What it counts for that joined lines go on aside; that they only go up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that routing starts from; `crossing`, `bend` and `column` are what each counts for."""
+    """Everything that routing starts from; `crossing`, `bend`, `column` and `aside` are what each counts for."""
 
     graph: Graph
     rails: tuple[Rail, ...]
@@ -33,3 +36,4 @@ class Plan:
     crossing: float = CROSSING
     bend: float = BEND
     column: float = COLUMN
+    aside: float = UPWARDS

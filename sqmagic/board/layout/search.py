@@ -9,7 +9,7 @@ from itertools import islice
 
 from sqmagic.board.layout.columns import columns, gathered, permuted
 from sqmagic.board.layout.excess import Found, dear, found
-from sqmagic.board.layout.grid import COLUMN, Plan
+from sqmagic.board.layout.grid import ASIDE, COLUMN, Plan
 from sqmagic.board.layout.laid import climbed, legal, tried, under
 from sqmagic.board.layout.route import Routes, route
 from sqmagic.board.layout.rows import rows
@@ -33,12 +33,17 @@ _TRIES = 5
 
 
 def best(plan: Plan) -> tuple[Plan, Routes]:
-    """The plan with its columns in the best places that were found, and its final routes.
-
-    Each start gets a share of the budget, and the one that has come furthest gets the rest. What is crooked or tangled
-    even then is sought elsewhere, with dearer bends or crossings.
-    """
+    """The plan with its columns in the best places that were found, and its final routes: the better of what is found
+    where joined lines go on upwards, as they rather should, and where they may go on aside."""
     own = wiring(plan)
+    joins = any(node.kind == "merge" for node in plan.graph.nodes)
+    best = min((_best(own, each) for each in ([plan, replace(plan, aside=ASIDE)] if joins else [plan])), key=dear)
+    return best.plan, best.routes
+
+
+def _best(own: Wiring, plan: Plan) -> Found:
+    """Each start gets a share of the budget, and the one that has come furthest gets the rest. What is crooked or
+    tangled even then is sought elsewhere, with dearer bends or crossings."""
     wires, starts = len(own.jobs), list(_starts(own, plan))
     budget = min(_MOST, _LEAST + _EACH * wires * wires)
     share = int(budget * _PROBE) if len(starts) > 1 else 0
@@ -47,8 +52,7 @@ def best(plan: Plan) -> tuple[Plan, Routes]:
     last = climbed(own, chosen, budget - share * len(starts))
     best = found(own, last, _final(own, last))
     best = best if not wires or wires > _LARGE else untangled(own, polished(own, _stood_under(own, best)))
-    best = _set_aside(own, best)
-    return best.plan, best.routes
+    return _set_aside(own, best)
 
 
 def _starts(own: Wiring, plan: Plan) -> Iterator[Plan]:
@@ -56,7 +60,7 @@ def _starts(own: Wiring, plan: Plan) -> Iterator[Plan]:
     for turned in (False, True) if sum(not rail.through for rail in plan.rails) > 1 else (False,):
         heights = rows(plan.graph, plan.rails, turned)
         walked = columns(plan.graph, plan.rails, heights)
-        start = Plan(plan.graph, plan.rails, heights, walked)
+        start = replace(plan, rows=heights, columns=walked)
         together = replace(start, columns=gathered(plan.graph, walked))
         yield together if legal(own, together) else start
 

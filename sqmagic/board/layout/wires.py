@@ -39,7 +39,7 @@ class Wiring:
 
 
 Places = tuple[tuple[int, ...], int, tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...], int]
-Prices = tuple[float, float, float]
+Prices = tuple[float, float, float, float]
 
 
 def places_of(plan: Plan) -> Places:
@@ -49,7 +49,7 @@ def places_of(plan: Plan) -> Places:
 
 
 def prices_of(plan: Plan) -> Prices:
-    return plan.bend, plan.crossing, plan.column
+    return plan.bend, plan.crossing, plan.column, plan.aside
 
 
 def standing(plan: Plan, places: Places) -> Plan:
