@@ -8,6 +8,7 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 
 import sqmagic
+from sqmagic.board.payload import MIME
 from sqmagic.checking import check as checking
 from sqmagic.checking.check import WrongForm
 from sqmagic.nets import build, compile, kernel_of
@@ -26,6 +27,14 @@ def test_a_net_tells_its_checked_derivation() -> None:
     assert told.text.startswith("rnn\nL = ") and "[∈ ℝ^7]" in told.text
     assert "δ" not in told.forward.text and "Enc" in told.update.text
     assert set(told._repr_mimebundle_()) == {"text/plain", "text/html", "text/latex"}
+
+
+def test_the_sheet_in_jupyterlab_says_what_hats_are_and_how_far_it_was_checked() -> None:
+    net = compile(RNN, name="rnn", width=7)
+    show_as(net, "rnn", understand(RNN), {}, Page(derive="full"))
+    told = net._repr_mimebundle_()[MIME]["backward"]
+    assert told["foot"] == net.derivation.foot
+    assert len(told["head"]) == 5 and all(said.startswith("<math>") for said in told["head"])
 
 
 def test_the_latex_of_a_net_is_forward_backward_and_update() -> None:

@@ -24,6 +24,12 @@ export interface Direction {
   pictures: Record<string, string>;
 }
 
+/** What is read up: conventions as MathML, and how far it was checked; outputs of earlier versions have neither. */
+export interface Derived extends Direction {
+  head?: string[];
+  foot?: string;
+}
+
 export interface Payload extends Direction {
   version: number;
   title: string;
@@ -33,7 +39,7 @@ export interface Payload extends Direction {
   theme: string;
   source: [number, string][];
   states: Record<string, State>;
-  backward?: Direction;
+  backward?: Derived;
 }
 
 /** The payload, or null where it is of a version that is not ours to read. */

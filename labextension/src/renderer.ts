@@ -6,7 +6,7 @@ import { Widget } from '@lumino/widgets';
 import { cleanSvg } from './clean';
 import { editorOf, lightSource } from './lit';
 import { Direction, MIME, Payload, Place, payload, unpacked } from './payload';
-import { sheet } from './sheet';
+import { framed, sheet } from './sheet';
 import { Choice, switches } from './switches';
 
 class SeqnetOutput extends Widget implements IRenderMime.IRenderer {
@@ -62,6 +62,7 @@ class SeqnetOutput extends Widget implements IRenderMime.IRenderer {
     const drawn = svg ? cleanSvg(svg) : null;
     if (drawn) {
       this.lines(drawn);
+      this.picture.style.setProperty('--drawn', `${parseFloat(drawn.getAttribute('width') ?? '') || 600}px`);
       this.picture.replaceChildren(drawn);
     } else {
       this.picture.replaceChildren(element('p', '', told.prose));
@@ -69,7 +70,9 @@ class SeqnetOutput extends Widget implements IRenderMime.IRenderer {
     if (this.equations.dataset.direction !== choice.direction) {
       this.equations.dataset.direction = choice.direction;
       const up = new Map((told.backward?.sheet ?? []).map(row => [row.line, row.equations]));
-      this.equations.replaceChildren(sheet(direction.sheet, told, choice.direction === 'both' ? up : undefined));
+      const table = sheet(direction.sheet, told, choice.direction === 'both' ? up : undefined);
+      const derived = choice.direction === 'forward' ? undefined : told.backward;
+      this.equations.replaceChildren(...(derived ? framed(table, derived) : [table]));
     }
     this.colour();
   }

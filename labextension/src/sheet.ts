@@ -1,7 +1,7 @@
 /** The table beside the picture: each line of the program with its equations. */
 
 import { cleanMath } from './clean';
-import type { Payload, Row } from './payload';
+import type { Derived, Payload, Row } from './payload';
 
 /**
  * `beside` is a further column: equations by the numbers of lines. Then a line's text stands above its equations, for
@@ -27,6 +27,18 @@ export function sheet(rows: Row[], told: Payload, beside: Map<number, string[]> 
     }
   }
   return table;
+}
+
+/** A sheet with what is said once of all that is read up: conventions above it, below it how far it was checked. */
+export function framed(table: HTMLElement, told: Derived): HTMLElement[] {
+  const [head, foot] = ['sq-head', 'sq-foot'].map(name => {
+    const part = document.createElement('div');
+    part.className = name;
+    return part;
+  });
+  head.append(...(told.head ?? []).map(equation));
+  foot.textContent = told.foot ?? '';
+  return [head, table, foot].filter(part => part.hasChildNodes());
 }
 
 function lineOf(body: HTMLTableSectionElement, row: Row): HTMLTableRowElement {

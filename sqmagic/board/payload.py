@@ -46,6 +46,13 @@ class Direction(TypedDict):
     pictures: dict[str, str]
 
 
+class Derived(Direction):
+    """What is read up: the conventions that stand above its rows, as MathML, and how far these were checked."""
+
+    head: list[str]
+    foot: str
+
+
 class Payload(Direction):
     """What is shown at first is `shown`, the key of the picture that the output itself holds, in `theme`."""
 
@@ -56,7 +63,7 @@ class Payload(Direction):
     theme: str
     source: list[tuple[int, str]]
     states: dict[str, State]
-    backward: NotRequired[Direction]
+    backward: NotRequired[Derived]
 
 
 def payload(
@@ -91,7 +98,8 @@ def payload(
     )
     if derivation is not None:
         up = [Row(line=row.line, text=row.text, equations=list(said)) for row, said in derivation.rows()]
-        told["backward"] = Direction(sheet=up, pictures={})
+        head = list(derivation.conventions())
+        told["backward"] = Derived(sheet=up, pictures={}, head=head, foot=derivation.foot)
     return told
 
 

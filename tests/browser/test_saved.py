@@ -85,11 +85,29 @@ def test_the_derivation_is_read_up_where_there_is_one(page: Page, server: Server
     shown.get_by_role("radio", name="backward", exact=True).check(force=True)
     expect(shown.locator(".sq-sheet")).to_contain_text("\u02c6")
     up = shown.locator(".sq-sheet math").count()
+    expect(shown.locator(".sq-head math").first).to_be_visible()
+    expect(shown.locator(".sq-foot")).to_have_text("not checked against torch.autograd")
     shown.get_by_role("radio", name="forward", exact=True).check(force=True)
     expect(shown.locator(".sq-sheet")).not_to_contain_text("\u02c6")
+    expect(shown.locator(".sq-head, .sq-foot")).to_have_count(0)
     assert up + shown.locator(".sq-sheet math").count() == both
     shown.get_by_role("radio", name="both", exact=True).check(force=True)
     seen(page, server, "9-derivation")
+
+
+def test_braces_are_drawn_whole(page: Page):
+    """What of a brace is far from its middle is left out where it has no outline; formulas have no styles here."""
+    brace = output(page, "other").locator(".sq-sheet math mo[stretchy=true]").first
+    expect(brace).to_have_css("outline-style", "solid")
+
+
+def test_a_picture_does_not_shrink_for_its_equations_until_its_letters_cannot_be_read(page: Page):
+    for name in ("gru", "other"):
+        drawn = output(page, name).locator(".sq-picture svg").first
+        wide, natural, room = drawn.evaluate("""svg =>
+            [svg.getBoundingClientRect().width, svg.width.baseVal.value, svg.closest('.sq-both').clientWidth]""")
+        assert wide >= 0.7 * min(natural, room)
+        assert wide <= natural + 1
 
 
 def test_an_output_cannot_get_at_the_page(page: Page):

@@ -14,6 +14,7 @@ from sqmagic.board.derivation.page import COLUMNS, equation, page
 from sqmagic.board.derivation.paper import aligned, paper
 from sqmagic.board.derivation.text import text
 from sqmagic.board.formula import Formula
+from sqmagic.board.mathml import write
 from sqmagic.calculus.derivation.forms import Derivation
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.system import System
@@ -97,6 +98,10 @@ class Sheet:
         """Each row with what it says in reverse and of update, as MathML."""
         told = self._entries(known_of(self.derivation, self.system))
         return tuple((row, tuple(equation(said) for said in (*row.backward, *row.update))) for row in told)
+
+    def conventions(self) -> tuple[str, ...]:
+        """What is said once, above all rows, each as MathML."""
+        return tuple(f"<math>{write(each)}</math>" for each in self._head())
 
     @property
     def _paper(self) -> str:
