@@ -166,6 +166,14 @@ def test_transforms_frame_their_layer() -> None:
     assert "clip_grad(max_norm=0.5)" in titles
 
 
+def test_how_a_slow_copy_follows_frames_the_copy_alone() -> None:
+    net = Layer("Q", "dense", updates=(Update("clip_grad", (("max_norm", 0.5),)), Update("target", (("tau", 0.1),))))
+    slow = replace(dense("Q", at("x")), attributes=(*dense("Q", at("x")).attributes, ("target", True)))
+    program = System(T, (), (let("p", dense("Q", at("x"))), let("q", slow)), (), (net,))
+    framed = {node.label.base: node.frame for node in laid(program).parts["c"].graph.nodes if node.kind == "layer"}
+    assert framed == {"Q": "clip_grad(max_norm=0.5)", "Q\u207b": "target(tau=0.1)"}
+
+
 def test_what_comes_before_and_after_the_steps_stands_beside_the_cell() -> None:
     parts = laid(lstm_classifier()).parts
     assert list(parts) == ["c", "a"]

@@ -252,8 +252,11 @@ def _layer(expr: Apply, text: str, out: Value | None, bench: _Bench) -> Value:
 
 
 def _transforms(layer: Layer | None, expr: Apply) -> str:
-    """`clip_grad(0.5)`: what is written on hover where a layer's update is transformed."""
-    updates = [] if layer is None else [u.transform + _settings(u.settings) for u in layer.updates]
+    """`clip_grad(0.5)`: what is written on hover where a layer's update is transformed; of the slow copy, how it
+    follows, which is nothing to the layer itself."""
+    slow = bool(expr.attribute("target", False))
+    own = [] if layer is None else [u for u in layer.updates if (u.transform == "target") == slow]
+    updates = [u.transform + _settings(u.settings) for u in own]
     return ", ".join(updates + (["frozen"] if expr.attribute("frozen", False) else []))
 
 
