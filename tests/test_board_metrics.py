@@ -83,6 +83,29 @@ def test_joined_lines_go_on_aside_where_that_saves_bends() -> None:
     assert found.crossings <= 2 and found.bends <= 0.45
 
 
+TWO_RAILS = """\
+0 -> c_0
+0 -> h_0
+LSTM: c_{t-1}, h_{t-1}, x_t
+    h_{t-1}|x_t -> p_t
+    p_t --[F|sigmoid]-> f_t
+    c_{t-1}*f_t -> c_t
+    p_t --[O|tanh]-> h_t
+    return c_t, h_t
+LSTM(c_{t-1}, h_{t-1}, x_t) -> c_t, h_t
+h_t --[Gen]-> q_t => y_t
+"""
+
+
+def test_no_gap_of_a_crossing_lies_on_an_arrowhead() -> None:
+    part = scene(meant(TWO_RAILS), {}, ()).parts["c"]
+    near = []
+    for wire in part.placed.wires:
+        (x, y), (u, v) = wire.corners[-1], wire.corners[-2]
+        near += [abs(x - a) for a, b in part.placed.crossings if b == y == v and min(x, u) < a < max(x, u)]
+    assert near and min(near) >= 12.0 + 4.6
+
+
 # --- generated ---------------------------------------------------------------------------------------
 
 

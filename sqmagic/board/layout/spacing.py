@@ -17,6 +17,7 @@ _ROW, _LABELLED_ROW, _AFTER_TRACK, _MERGE_ROW, _GROUP_ROW = 22.0, 33.0, 20.0, 14
 _CELL, _CELL_SIDE, _OUTSIDE = 22.0, 28.0, 30.0
 _BESIDE, _BESIDE_GOAL, _CLEAR, _RAILS, _BOX, _BOXES = 12.0, 26.0, 10.0, 28.0, 46.0, 36.0
 _MAKERS = SIGNS | BLOCKS | {"layer"}
+_HEAD_AND_GAP = 19.0
 _NAME = 11.0
 """What is clear beside a name, on both sides, with half of both lines."""
 
@@ -35,6 +36,7 @@ def columns(
     for a, b, distance in (
         *_apart(plan, routes, sizes),
         *_heads(plan, routes, sizes),
+        *_crossed(plan, routes, sizes),
         *_past(plan, routes, sizes),
         *_boxed(plan, routes, sizes),
         *_between(plan, routes, sizes),
@@ -119,6 +121,17 @@ def _heads(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[
             turn = next((p[0] for p in reversed(path) if p[1] != y), path[0][0])
             if turn != path[0][0] or len({p[1] for p in path}) > 1:
                 yield min(turn, x), max(turn, x), _reach(plan, sizes, sink) + _HEAD
+
+
+def _crossed(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[int, int, float]]:
+    """Where a wire that comes in from the side crosses another, the gap must leave room for the arrowhead as well."""
+    for (_, sink), path in routes.paths.items():
+        x, y = path[-1]
+        if path[-2][1] == y and plan.graph.nodes[sink].kind in HEADED:
+            start = next((p[0] for p in reversed(path) if p[1] != y), path[0][0])
+            for cross, height in routes.crossings:
+                if height == y and min(x, start) < cross < max(x, start):
+                    yield min(cross, x), max(cross, x), _reach(plan, sizes, sink) + _HEAD_AND_GAP
 
 
 def _past(plan: Plan, routes: Routes, sizes: Sequence[Spot]) -> Iterator[tuple[int, int, float]]:
