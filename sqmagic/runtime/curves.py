@@ -32,14 +32,21 @@ class Axis:
     def ticks(self) -> list[str]:
         values = sorted({self.low, self.high, self._middle()})
         found = []
-        for value in values:
+        for value, told in zip(values, apart(values), strict=True):
             y = self._height(value)
             found.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{QUIET}" stroke-opacity="0.3"/>')
-            found.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="{INK}">{value:.3g}</text>')
+            found.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="{INK}">{told}</text>')
         return found
 
     def _middle(self) -> float:
         return math.sqrt(self.low * self.high) if self.logarithmic else (self.low + self.high) / 2
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """Numbers in as few digits as tell them from one another, but no fewer than three."""
+    told = ([f"{value:.{digits}g}" for value in values] for digits in range(3, 8))
+    several = (texts for texts in told if len(set(texts)) == len(texts))
+    return next(several, [f"{value:.8g}" for value in values])
 
 
 def is_wide(values: Sequence[float]) -> bool:
