@@ -195,7 +195,8 @@ def _buffers(plan: Acting) -> Iterator[BufferUse]:
     for name in buffers_of(plan):
         put = next((i.arguments for i in effects if (i.op, i.thing) == ("Add", name)), ())
         drawn = next((i.targets for i in effects if (i.op, i.thing) == ("Get", name)), ())
-        yield BufferUse(name, tuple((a.state, plan.planes[a.state].width) for a in put), drawn)
+        noise = tuple(t for i in effects if (i.op, i.thing) == ("gauss", name) for t in i.targets)
+        yield BufferUse(name, tuple((a.state, plan.planes[a.state].width) for a in put), drawn, noise)
 
 
 def _learning_program(plan: Learning, page: WindowPage, made: Compiled, parts: Phases) -> LearningProgram:

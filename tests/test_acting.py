@@ -22,7 +22,7 @@ from sqmagic.pipeline import understand
 from sqmagic.runtime.environments import Environment
 from sqmagic.runtime.errors import InputError, UnsupportedError
 from sqmagic.runtime.net import Net
-from sqmagic.runtime.rollout import World
+from sqmagic.runtime.rollout import World, buffers
 from sqmagic.runtime.windows.engine import SWITCH
 from sqmagic.schedule.effects import last_uses, step_order
 
@@ -62,7 +62,7 @@ def compiled(text: str, env: Any = "CartPole", **more: Any) -> Net:
 def windows(net: Net, count: int, steps: int, batch: int = 4, env: str = "CartPole") -> Iterator[dict[str, Tensor]]:
     """What windows record, one after the other, without learning."""
     torch.manual_seed(7)
-    world = World(sqmagic.environment(env, batch, seed=5), {}, _seed=5)
+    world = World(sqmagic.environment(env, batch, seed=5), buffers(net.settled.stores, 5), _seed=5)
     code: Any = net.code
     memory = code.begin(world)
     for _ in range(count):
@@ -262,6 +262,49 @@ def test_a_normal_policy_draws_about_its_mean() -> None:
     assert far.shape[-1] == 1
     assert abs(float(far.std()) - 0.5) < 0.03
     torch.testing.assert_close(loss, expected)
+
+
+SMOOTHED = """
+B : buffer(300, batch=32)
+reset() -> S_0, O_0
+gauss() -> n_0
+gauss() -> n_t
+O_t --[M|tanh]-> m_t
+m_t + 0.1*n_t -> a_t
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t
+Add_B(O_{t-1}, a_{t-1}, r_t)
+Get_B() -> o, b, u
+gauss() -> x_t
+o --[M|tanh]-> c
+c + 0.5*x_t -> k
+sample(c, 0.5) -> l
+(o | k | l) --[Q]-> q
+q => u
+"""
+
+
+def test_noise_of_the_first_action_is_drawn_before_it() -> None:
+    net = compiled(SMOOTHED, "Pendulum")
+    history = windows(net, 3, 4, 8, "Pendulum")
+    assert [w["o"].shape for w in history] == [(4, 32, 3)] * 3
+
+
+def test_noise_beside_what_a_buffer_draws_is_drawn_for_it() -> None:
+    net = compiled(SMOOTHED, "Pendulum")
+    first, second = windows(net, 2, 40, 4, "Pendulum")
+    assert first["x"].shape == (40, 32, 1)
+    assert abs(float(first["x"].std()) - 1) < 0.1
+    assert first["x"].unique().numel() == first["x"].numel()
+    assert not torch.isin(second["x"], first["x"]).any()
+    code: Any = net.code
+    with torch.no_grad():
+        far = first["l"] - torch.tanh(code.M(first["o"]))
+    assert abs(float(far.std()) - 0.5) < 0.05
+
+
+def test_noise_that_acting_takes_too_is_of_the_present_steps() -> None:
+    with pytest.raises(sqmagic.NotationError, match="SQ705"):
+        compiled(SMOOTHED.replace("0.5*x_t", "0.5*n_t"), "Pendulum")
 
 
 def test_the_page_tells_acting_and_learning_apart() -> None:

@@ -119,7 +119,7 @@ class Told(World):
     def behave(self) -> Tensor:
         return self.actions.pop(0)
 
-    def gauss(self, like: Tensor, *shape: int) -> Tensor:
+    def gauss(self, like: Tensor, *shape: int, of: str | None = None) -> Tensor:
         return self.actions.pop(0)
 
 
@@ -149,6 +149,30 @@ def test_acting_in_c_records_what_torch_records(name: str) -> None:
             assert recorded[state].dtype == rows.dtype, state
             torch.testing.assert_close(recorded[state], rows, rtol=1e-9, atol=1e-9, msg=state)
     assert not world.actions
+
+
+def test_noise_for_what_a_buffer_draws_has_its_rows_in_c_too() -> None:
+    text = """
+B : buffer(300, batch=32)
+reset() -> S_0, O_0
+S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t
+Add_B(O_{t-1}, a_{t-1}, r_t)
+Get_B() -> o, b, u
+gauss() -> x_t
+x_t : 1
+(o | x_t) --[Q]-> q
+q => u
+"""
+    net = sqmagic.compile(text, env="Pendulum")
+    net.train_on(steps=40 * 4, batch=4, horizon=40, seed=0, progress=False)
+    assert "acting: C" in str(net.plan)
+    assert net.run is not None
+    acts = net.run.engine.acts
+    assert isinstance(acts, Acting)
+    noise = acts.frame.planes["x"]
+    assert noise.shape == (40, 32, 1)
+    assert abs(float(noise.std()) - 1) < 0.1
+    assert noise.unique().numel() > 0.99 * noise.numel()
 
 
 @pytest.mark.parametrize("name", ["a2c", "recurrent", "gru", "normal"])

@@ -18,7 +18,21 @@ from sqmagic.equations.elaborate.lines import World
 from sqmagic.equations.lints.facts import as_within
 from sqmagic.equations.ops import ALL_OPS, has_effect
 from sqmagic.equations.show import show, show_equation, show_state
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Input, Last, Read, Running, System, reads, walk
+from sqmagic.equations.system import (
+    Apply,
+    Equation,
+    Expr,
+    Fixed,
+    Input,
+    Last,
+    Read,
+    Running,
+    System,
+    children,
+    reads,
+    walk,
+    with_children,
+)
 from sqmagic.notation.problems import Problem
 
 Rows = Mapping[str, tuple[int, int]]
@@ -61,6 +75,7 @@ def obstacles(system: System, world: World) -> tuple[Problem, ...]:
 
 def phases(system: System, rows: Rows) -> Phases:
     """The two Systems. Nothing that `obstacles` names may be in the one."""
+    system = _noise_of_draws(system)
     recorded, behaved, old = _recorded(system), _behaved(system), _old(system)
     goals = [r.state for g in system.goals for r in reads(g.value)]
     wanted = _closure(system, goals, recorded)
@@ -128,6 +143,66 @@ def _drawn(system: System) -> frozenset[str]:
 
 def _draws(system: System, recorded: Iterable[str]) -> bool:
     return bool(_drawn(system).intersection(recorded))
+
+
+# --- noise beside what buffers give ----------------------------------------------------------------
+
+
+def _of_draws(system: System) -> dict[str, str]:
+    """The states that are drawn by chance for what a buffer gives, with that buffer: noise that goals read beside it
+    and nothing of the present steps does, and what is drawn by a mean or by probabilities that are made from it."""
+    recorded, drawn = _recorded(system), _drawn(system)
+    buffers = {
+        t.state: e.value.layer or ""
+        for e in system.equations
+        if isinstance(e.value, Apply) and e.value.op == "Get"
+        for t in e.targets
+    }
+    by_chance = [e for e in system.equations if _runs(e) and any(n.op in _CHANCE for n in _applied(e.value))]
+    sources = {
+        t.state: _closure(system, [r.state for r in reads(e.value)], recorded) for e in by_chance for t in e.targets
+    }
+    found = {
+        state: buffers[min(above & drawn)]
+        for state, above in sources.items()
+        if above & drawn and not (above & recorded) - drawn
+    }
+    free = {state for state, above in sources.items() if not above & recorded} - _taken_by_present(system)
+    for goal in system.goals:
+        read = _closure(system, (r.state for r in reads(goal.value)), recorded) & recorded
+        if read & drawn:
+            found |= {state: buffers[min(read & drawn)] for state in read & free}
+    return found
+
+
+_CHANCE = ("gauss", "sample", "eps_greedy")
+
+
+def _taken_by_present(system: System) -> frozenset[str]:
+    """What actions, effects and the goals of the present steps are made from."""
+    recorded, drawn = _recorded(system), _drawn(system)
+    starts = [r.state for e in system.equations if _is_effect(e) for r in reads(e.value)]
+    found = set(_closure(system, [*starts, *_actions(system)], frozenset()))
+    for goal in system.goals:
+        read = _closure(system, (r.state for r in reads(goal.value)), recorded)
+        found |= frozenset() if read & drawn else read
+    return frozenset(found)
+
+
+def _noise_of_draws(system: System) -> System:
+    """The same System, where noise for what a buffer gives is told the buffer: there are as many rows of it."""
+    own = _of_draws(system)
+    equations = [
+        replace(e, value=_told(e.value, own[e.targets[0].state])) if e.targets and e.targets[0].state in own else e
+        for e in system.equations
+    ]
+    return replace(system, equations=tuple(equations))
+
+
+def _told(value: Expr, buffer: str) -> Expr:
+    if isinstance(value, Apply) and value.op == "gauss":
+        return replace(value, attributes=tuple(sorted({**dict(value.attributes), "buffer": buffer}.items())))
+    return with_children(value, tuple(_told(part, buffer) for part in children(value)))
 
 
 # --- learning ------------------------------------------------------------------------------------
@@ -198,9 +273,9 @@ def _obstacles(system: System) -> Iterator[Problem]:
     resets = [e for e in system.equations if isinstance(e.value, Apply) and e.value.op == "reset"]
     steps = [e for e in system.equations if isinstance(e.value, Apply) and e.value.op == "step"]
     yield from _within(system)
-    recorded, drawn = _recorded(system), _drawn(system)
+    recorded, drawn, chance = _recorded(system), _drawn(system), frozenset(_of_draws(system))
     for goal in system.goals:
-        found = _closure(system, (r.state for r in reads(goal.value)), recorded) & recorded
+        found = (_closure(system, (r.state for r in reads(goal.value)), recorded) & recorded) - chance
         if found & drawn and found - drawn:
             one, other = sorted(found & drawn)[0], sorted(found - drawn)[0]
             message = f"a goal reads `{one}`, which a buffer draws, and `{other}` of the present steps"

@@ -142,8 +142,9 @@ class World:
             return best
         return torch.where(torch.rand(best.shape) < eps, torch.randint_like(best, values.shape[-1]), best)
 
-    def gauss(self, like: Tensor, *shape: int) -> Tensor:
-        sizes = (self.batch, *shape)
+    def gauss(self, like: Tensor, *shape: int, of: str | None = None) -> Tensor:
+        """Standard normal noise, a row for each environment, or for each example that the buffer `of` draws."""
+        sizes = (self.batch if of is None else self.stores[of].batch, *shape)
         return like.new_zeros(sizes) if self.greedy else torch.randn(sizes, dtype=like.dtype, device=like.device)
 
     def _laid(self, seen: Tensor) -> Tensor:

@@ -183,6 +183,14 @@ UNUSED static int gauss_in(world *w, long width, real *into)
     return ACTS_FINE;
 }
 
+/* The same for each example that a buffer draws, of the chance of the first environment. */
+UNUSED static int gauss_beside(world *w, long number, long width, real *into)
+{
+    for (long k = 0; into && k < w->buffers[number].count * width; k++)
+        into[k] = w->greedy ? 0 : (real)sq_normal(w->chance);
+    return ACTS_FINE;
+}
+
 /* Any action; bounds that are infinite count as -1 and 1. */
 UNUSED static int behave_in(world *w, long width, real *into)
 {

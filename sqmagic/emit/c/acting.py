@@ -70,6 +70,10 @@ def _outside(work: Work, plan: Acting, item: Outside) -> list[str]:
             width = work.planes[policy.state].width
             more = f", (real){item.setting!r}" if item.op == "eps_greedy" else ""
             call = f"{item.op}_in(s->world, {_taken(work, policy)}, {width}{more}, {targets[0]})"
+        case "gauss" if item.thing:
+            (target,) = item.targets
+            number, row = buffers_of(plan).index(item.thing), _drawn_row(work, target)
+            call = f"gauss_beside(s->world, {number}, {work.planes[target].width}, {row})"
         case "gauss":
             call = f"gauss_in(s->world, {work.planes[item.targets[0]].width}, {targets[0]})"
         case "behave":

@@ -58,7 +58,9 @@ def _eps_greedy(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
 def _gauss(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
     shape = tuple(int(n) for n in str(node.attribute("shape", "1")).split("x"))
     sizes = "".join(f", {n}" for n in shape)
-    return Code(f"world.gauss({place.like}{sizes})", place.lead, shape)
+    buffer = node.attribute("buffer", "")
+    of = f', of="{buffer}"' if buffer else ""
+    return Code(f"world.gauss({place.like}{sizes}{of})", place.lead, shape)
 
 
 DRAWS: dict[str, Rule] = RULES | {"sample": _sample, "eps_greedy": _eps_greedy, "gauss": _gauss}
@@ -79,10 +81,25 @@ def _kept(facts: Facts, plan: Plan) -> dict[str, int]:
     wanted = [(state, 1 + offset) for state, offset in reads_]
     wanted += [(state, first) for state, (first, _) in plan.recorded.items()]
     wanted += list(plan.carried.values())
+    wanted += _given_points(facts)
     for state, index in wanted:
         if index <= 0:
             found[state] = min(found.get(state, 0), index)
     return found
+
+
+def _given_points(facts: Facts) -> Iterable[tuple[str, int]]:
+    """The base cases that steps before the first read: the first action's noise, `gauss() -> n_0`."""
+    given = {
+        (t.state, t.context[0].value)
+        for e in facts.system.equations
+        for t in e.targets
+        if t.context and isinstance(t.context[0], Fixed)
+    }
+    for equation in _equations(facts):
+        begins = _begins(facts, equation)
+        read = {(r.state, begins + i.offset) for r in reads(equation.value) for i in _back(r.context)}
+        yield from sorted(read & given)
 
 
 def _back(context: Context) -> Iterable[Running]:

@@ -200,7 +200,7 @@ class Acting:
 
 def acting(program: ActingProgram, page: Loaded, module: nn.Module, world: World, steps: int) -> Acting:
     """Memory for windows of so many steps. Raises CannotCompile."""
-    batches = {s: world.stores[u.name].batch for u in program.buffers for s in u.drawn}
+    batches = {s: world.stores[u.name].batch for u in program.buffers for s in (*u.drawn, *u.noise)}
     made = frame(program.window, page, module, (steps, world.batch), world.dtype, {}, batches)
     return Acting(program, page, made, steps)
 

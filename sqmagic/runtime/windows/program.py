@@ -39,11 +39,13 @@ class WindowProgram:
 
 @dataclass(frozen=True, slots=True)
 class BufferUse:
-    """A buffer's name, the widths of what is put in, and the states that are drawn ("" where nobody reads one)."""
+    """A buffer's name, the widths of what is put in, the states that are drawn ("" where nobody reads one), and the
+    noise that is drawn for them."""
 
     name: str
     put: tuple[tuple[str, int], ...]
     drawn: tuple[str, ...]
+    noise: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def acted(
     apart, shapes = effects_apart(system, states, parameters)
     held = domains(apart, dependence(apart))
     order = step_order(apart)
-    outside, drawn = _outside(apart, order), _given_by(apart, "Get")
+    outside, drawn = _outside(apart, order), _given_by(apart, "Get") | _noise_of_draws(apart)
     rows = _rows(apart, order, held, recorded, carried, behaved, also)
     rows.pop(outside, None)
     past = _past(apart, order, recorded, carried, outside)
@@ -176,6 +176,16 @@ def _given_by(system: System, op: str) -> frozenset[str]:
     return frozenset(
         t.state for e in system.equations if isinstance(e.value, Apply) and e.value.op == op for t in e.targets
     )
+
+
+def _noise_of_draws(system: System) -> frozenset[str]:
+    """Noise of which there is a row for each example that a buffer draws."""
+    return frozenset(t.state for e in system.equations if noise_for(e.value) for t in e.targets)
+
+
+def noise_for(value: Expr) -> str:
+    """The buffer for whose draws it is noise; empty if it is not."""
+    return str(value.attribute("buffer", "")) if isinstance(value, Apply) and value.op == "gauss" else ""
 
 
 def _outside(system: System, order: Sequence[int]) -> str:
@@ -279,7 +289,7 @@ def _effect(equation: Equation, own: Interval | None, held: Domains, known: Know
         first = max(reached, default=1)
     else:
         first = own.first
-    return Outside(first, value.op, value.layer or "", arguments, targets, setting, equation)
+    return Outside(first, value.op, value.layer or noise_for(value), arguments, targets, setting, equation)
 
 
 def _arguments(args: Iterable[Expr]) -> Iterator[Argument]:
