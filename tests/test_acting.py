@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,14 @@ def test_noise_beside_what_a_buffer_draws_is_drawn_for_it() -> None:
     with torch.no_grad():
         far = first["l"] - torch.tanh(code.M(first["o"]))
     assert abs(float(far.std()) - 0.5) < 0.05
+
+
+def test_an_action_at_replayed_states_need_not_reach_a_step() -> None:
+    text = DQN.replace("max(w)", "w[k]").replace("p[b] =>", "softmax(w) -> pi\nsample(pi) -> k\np[b] =>")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = compiled(text)
+    assert net.train_on(steps=16, batch=4, horizon=4, seed=2, progress=False).steps == 16
 
 
 def test_noise_that_acting_takes_too_is_of_the_present_steps() -> None:

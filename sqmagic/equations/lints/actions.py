@@ -47,7 +47,12 @@ def reaches_no_step(system: System, facts: Facts, source: Source) -> Iterator[Pr
     if not steps:
         return
     reaching = made_from(system, steps) | set(taken)
+    replayed = {
+        t.state for e in system.equations if isinstance(e.value, Apply) and e.value.op == "Get" for t in e.targets
+    }
     for equation in system.equations:
+        if made_from(system, [equation.value]) & replayed:  # what would have been done at a replayed state
+            continue
         if _draws(equation.value) and equation.targets and taken and equation.targets[0].state not in reaching:
             target = equation.targets[0]
             action = show(Read(target.state, target.context))
