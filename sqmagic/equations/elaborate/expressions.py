@@ -233,7 +233,11 @@ def _arity(op: Op, layer: str | None, e: Call) -> Problem:
     words = {0: "nothing", 1: "one argument", 2: "two arguments", 3: "three arguments"}
     takes, most = words.get(op.least, str(op.least)), 2 if op.name in _OF_TWO else op.most
     if most != op.least:
-        takes = f"at least {takes}" if most is None else f"{takes} or {words.get(most, str(most))}"
+        takes = (
+            f"at least {takes}"
+            if most is None
+            else f"{takes} or {words.get(most, str(most)).removesuffix(' arguments')}"
+        )
     shown = layer if op.name == "dense" and layer else op.name
     message = f"`{shown}` takes {takes}, not {count}"
     function = in_lower_case(layer) if op.name == "dense" and layer else None
