@@ -88,7 +88,8 @@ def hoist(site: Site) -> Found | None:
     costs as much."""
     draft, expr = site.draft, site.expr
     dear = has_product(expr) or _of_all_steps(expr)
-    if not (dear and reads(expr) and draft.free(expr) and pure(expr)) or draft.shape(expr) is None:
+    shape = draft.shape(expr) if dear and reads(expr) and draft.free(expr) and pure(expr) else None
+    if shape is None or (min(shape) < 0 and runs(expr)):  # of another size at each step it is no row of anything
         return None
     if site.target.state in draft.made and not site.path:
         return None
