@@ -19,7 +19,9 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqmagic.calculus.adjoint import adjoint
-from sqmagic.emit.c import engine
+from sqmagic.emit.c import engine, header
+from sqmagic.emit.c.gradients import given_memories
+from sqmagic.emit.c.memories import SEEN, with_seen
 from sqmagic.emit.c.names import point
 from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
@@ -33,9 +35,10 @@ from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone, alone
 from sqmagic.schedule.plan.beforehand import beforehand
 from sqmagic.schedule.plan.lengths import AS_IF, Differ, merged
+from sqmagic.schedule.plan.memories import joined
 from sqmagic.schedule.plan.readouts import with_readouts
 from sqmagic.schedule.plan.reverse import Reverse, reverse
-from sqmagic.schedule.plan.scans import Held, Scan, scans
+from sqmagic.schedule.plan.scans import Held, Scan, scans, seeing
 from sqmagic.schedule.plan.values import NotForKernels
 
 if TYPE_CHECKING:
@@ -118,11 +121,15 @@ def _of_any_length(page: ScanPage, other: ScanPage | None, whole: _Whole) -> Sca
         return None
     beside = whole.more - (whole.scan.steps.last - whole.scan.steps.first + 1)
     rows = f"(s->steps {'+' if beside > 0 else '-'} {abs(beside)})" if beside else "s->steps"
+    seen = [memory.seen for memory in whole.scan.memories.values()]
+    if seen:
+        rows = SEEN
     try:
-        back = page.back._replace(page=merged(page.back.page, other.back.page, rows))
-        return replace(page, page=merged(page.page, other.page, rows), back=back, other=other, more=whole.more)
+        pages = merged(page.page, other.page, rows), merged(page.back.page, other.back.page, rows)
     except Differ:
         return None
+    there, back = (with_seen(each, seen[0], beside) for each in pages) if seen else pages
+    return replace(page, page=there, back=page.back._replace(page=back), other=other, more=whole.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +153,26 @@ def _whole(
 ) -> _Whole | None:
     if isinstance(scan, Scan):
         return _Whole(system, shapes, order, held, number, scan)
-    named = beforehand(system, shapes, order.components[number], rows)
+    named = beforehand(system, shapes, order.components[number], held, rows)
     if named is None:
         return None
     anew = dependence(named.system)
     steps = domains(named.system, anew)
+    seen = {t.state for e in named.system.equations for t in e.targets} - {*shapes.states, *named.made}
+    if any(memory.state for memory in named.memories.values()):
+        anew = joined(anew, frozenset(order.components[number].states) | seen)
     anew = with_readouts(named.system, named.shapes, anew, steps, optional_inputs(named.system))
     kind, states = order.components[number].kind, order.components[number].states
-    same = (n for n, c in enumerate(anew.components) if (c.kind, set(c.states)) == (kind, set(states)))
+    same = (n for n, c in enumerate(anew.components) if (c.kind, {*c.states} - seen) == (kind, {*states}))
     again = next(same, -1)
     if anew.problems or steps.problems or any(steps.states[s] != held.states[s] for s in states):
         return None
     found = scans(named.system, named.shapes, anew, steps).get(again)
     if not isinstance(found, Scan):
+        return None
+    try:
+        found = seeing(found, named.memories)
+    except NotForKernels:
         return None
     return _Whole(named.system, named.shapes, anew, steps, again, found, named.made, named.told, named.more)
 
@@ -242,6 +256,7 @@ def _program_of(page: ScanPage) -> ScanProgram:
 
     scan, method, interface = page.scan, page.method, page.interface
     needed = {plane.name for plane in scan.phases.planes if plane.needed}
+    needed |= {memory.state for memory in scan.memories.values()}
     own, bases = [], []
     for state in (*method.states, *(s for s in scan.held if s not in method.states)):
         own.append(_own(state, scan.held[state], interface, needed, shape=page.matrices.get(state, ())))
@@ -255,7 +270,7 @@ def _program_of(page: ScanPage) -> ScanProgram:
     taken = {base.argument for base in bases} | {own.argument for own in given}
     return kernel.ScanProgram(
         method=method.name,
-        page=kernel.Page(page.page, engine(), interface.declaration),
+        page=kernel.Page(page.page, _headers(scan), interface.declaration),
         own=tuple(own),
         bases=tuple(bases),
         returned=len(method.states),
@@ -274,6 +289,10 @@ def _program_of(page: ScanPage) -> ScanProgram:
         ),
         widths=tuple((at, page.widths[state]) for (state, _), at in method.places.items() if at in taken),
     )
+
+
+def _headers(scan: Scan) -> tuple[tuple[str, str], ...]:
+    return (*engine(), *([header("memories.h")] if scan.memories else []))
 
 
 def _weights(scan: Scan, interface: Interface) -> tuple[Weights, ...]:
@@ -314,7 +333,7 @@ def _backward(page: ScanPage, back: WayBack) -> Backward:
     arguments = {name: method.places[key] for key, name in apart.points.items()}
     arguments |= {state: method.places[state, ()] for state in forward.rows}
     edge = {plane.name for plane in (scan.edge.planes if scan.edge else ()) if plane.needed}
-    needed = {plane.name for plane in scan.phases.planes if plane.needed} | edge
+    needed = {plane.name for plane in scan.phases.planes if plane.needed} | edge | way.added
 
     def source(state: str) -> tuple[kernel.Source, str | int, int]:
         """Whose rows they are, and the index of the first."""
@@ -343,7 +362,7 @@ def _backward(page: ScanPage, back: WayBack) -> Backward:
             row += 0 if isinstance(at, Fixed) or not isinstance(at, Last) else at.offset - scan.steps.last - 1
             bases.append((place, f"^{name}", state if state in page.outside else "", row))
     return kernel.Backward(
-        page=kernel.Page(text, engine(), interface.declaration),
+        page=kernel.Page(text, _headers(scan), interface.declaration),
         own=tuple(_own(state, held, interface, needed, edge) for state, held in scan.held.items()),
         kept=way.kept,
         full=way.full,
@@ -356,6 +375,7 @@ def _backward(page: ScanPage, back: WayBack) -> Backward:
         arguments=(
             *((arguments[s], into(s, bool(g.throughs or g.rows)), True) for s, g in way.inputs.items()),
             *((arguments[s], into(s, bool(g.outers or g.sums)), False) for s, g in way.stills.items()),
+            *((arguments[s], into(s, True), False) for s in given_memories(way)),
         ),
         bases=tuple(bases),
     )

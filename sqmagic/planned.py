@@ -43,9 +43,9 @@ def planned(
         rules = Counter(_rules(rewritten, part.number) if part.kind != "once" else ())
         told = ", ".join(f"{count} {rule}" for rule, count in rules.items())
         reverse, page = costs.get(part.number), pages.get(part.number)
-        if page is not None and page.made:
-            early = f"{len(page.made)} beforehand, at all steps at once"
-            part = replace(part, phases=(early, *_phases(page)), why_not="")
+        if page is not None and part.why_not:
+            early = [f"{len(page.made)} beforehand, at all steps at once"] * bool(page.made)
+            part = replace(part, phases=(*early, *_phases(page)), why_not="")
         phases = (*part.phases, f"rewritten for torch: {told}") if rules else part.phases
         kept = () if page is None or reverse is None else tuple(dict.fromkeys(_kept(page, shapes)))
         method = "" if page is None else page.method.name
@@ -54,11 +54,14 @@ def planned(
 
 
 def _phases(page: ScanPage) -> Iterator[str]:
-    """A line for each group of each phase; what has a component for each step of a range is T wide, or `8 * T`."""
+    """A line for each group of each phase; what has a component for each step of a range is T wide, or `8 * T`; t wide
+    where it grows."""
     if page.other is None:
         yield from phases_of(page.scan)
         return
-    rows = "T" if not page.more else f"(T {'+' if page.more > 0 else '-'} {abs(page.more)})"
+    grown = [memory.seen for memory in page.scan.memories.values()]
+    name, more = ("t", grown[0]) if grown else ("T", page.more)
+    rows = name if not more else f"({name} {'+' if more > 0 else '-'} {abs(more)})"
     for one, other in zip(phases_of(page.scan), phases_of(page.other.scan), strict=True):
         yield merged(one, other, rows, within=False)
 

@@ -523,6 +523,47 @@ g_{t-1} * sigmoid(mean(e_{1:T} @ x_t)) + sum(softmax(transpose(e_{1:T})) @ (e_{1
 g_t : 3
 S_t @ g_t => x_t
 """,
+    "attending_to_its_past": """
+x_t : 3
+0 -> h_0
+softmax(h_{0:t-1} @ Q(h_{t-1})) @ h_{0:t-1} -> c_t
+h_{t-1}|c_t|x_t --[W|tanh]-> h_t
+h_t --[O]-> p_t => x_t
+W : 13 -> 5
+""",
+    "attending_to_others_past": """
+x_t : 3
+v : param(4)
+x_t --[K|tanh]-> k_t
+0 -> h_0
+softmax(tanh(U(k_{1:t}) + V(h_{t-1})) @ v) @ k_{1:t} -> c_t
+h_{t-1}|c_t|x_t --[W|tanh]-> h_t
+h_t --[O]-> p_t => x_t
+U : 6 -> 4
+W : 14 -> 5
+""",
+    "pasts_of_two": """
+x_t : 3
+u : 5
+x_t --[K|tanh]-> k_t
+0 -> k_0
+u -> h_0
+0 -> c_0
+sigmoid(F(h_{t-1}|x_t))*c_{t-1} + tanh(G(h_{t-1}|x_t)) -> c_t
+softmax(h_{0:t-1} @ Q(x_t)) -> a_t
+a_t @ c_{0:t-1} + max(a_t) * P(k_{0:t-1})[0] -> b_t
+tanh(W(c_t|b_t)) -> h_t
+h_t --[O]-> p_t => x_t
+""",
+    "mean_of_its_past": """
+x_t : 1
+0 -> h_0
+0.5 -> g_0
+w : param(1)
+0.3*x_t + mean(h_{0:t-1}) * max(g_{0:t-1}) -> g_t
+tanh(w*x_t - g_t) -> h_t
+h_t => x_t
+""",
     "dropped": """
 x_t : 3
 0 -> h_0

@@ -19,18 +19,19 @@ from programs import ENDS, IN_LOOPS, PROGRAMS
 from test_kernels import CELLS
 from uneven import unevenly
 
-from sqmagic.emit.c import engine
+from sqmagic.emit.c import engine, header
+from sqmagic.emit.c.gradients import given_memories
 from sqmagic.emit.c.write import Interface
 from sqmagic.kernels import ScanPage
 from sqmagic.pipeline import Sizes, generate, understand
-from sqmagic.schedule.plan.gradients import Rows
+from sqmagic.schedule.plan.gradients import Gradient, Rows
 from sqmagic.schedule.plan.lengths import merged
 from sqmagic.schedule.plan.nodes import Row
 from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Scan
 
 SUBJECTS = PROGRAMS | ENDS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
-SUBJECTS |= {name: IN_LOOPS[name] for name in ("attending", "attending_by_matrices")}
+SUBJECTS |= {name: text for name, text in IN_LOOPS.items() if name.startswith("attending") or "past" in name}
 SUBJECTS |= {f"wide {name}": CELLS[name].format(inputs=131, width=133) for name in ("lstm", "gru")}
 FLAGS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -99,11 +100,18 @@ def asked(way: Reverse, interface: Interface) -> Iterator[tuple[str, str]]:
         widths += [o.left.width * max(o.column + o.right.width for o in gradient.outers) for o in gradient.outers]
         width = (widths + [r.width for r in gradient.sums] + [1])[0]
         yield interface.gradients[state], f"{'(steps + 1) * ' * (state in way.inputs)}batch * {width}"
+    for name in given_memories(way):
+        memory = way.backward.memories[name]
+        yield interface.gradients[name], f"batch * {memory.rows * memory.width}"
+
+
+def _gradients(way: Reverse) -> list[Gradient]:
+    return [g for each in (way.parameters, way.inputs, way.stills, way.growing) for g in each.values()]
 
 
 def summed(way: Reverse | None) -> Iterator[Rows]:
     """The rows that the gradients are added up from, when the scan back has run."""
-    for gradient in [] if way is None else [*way.parameters.values(), *way.inputs.values(), *way.stills.values()]:
+    for gradient in [] if way is None else _gradients(way):
         for outer in gradient.outers:
             yield from (outer.left, outer.right)
         yield from gradient.sums
@@ -116,7 +124,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     if interface.lengths:  # of every other shape examples end at steps of their own
         lines.append(f"s.lengths = k % 2 ? ends(batch, steps - {scan.steps.last - scan.steps.first + 1}) : 0;")
     needed = {p.name for phases in (scan.phases, scan.edge) if phases for p in phases.planes if p.needed}
-    needed |= way.full if way else set()
+    needed |= way.full | way.added if way else {memory.state for memory in scan.memories.values()}
     for state, member in interface.own.items():
         held = scan.held[state]
         rows = "1" if state in scan.edge_values else f"(steps + {held.before + held.after})"
@@ -131,7 +139,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
         reach = max([0, *(n.offset for n in nodes)]) if not any("during" in repr(n) for n in scan.nodes) else 0
         reach = max([reach, *(r.offset for r in summed(way) if r.state == state and not r.own)])
         rows = f"(steps + {scan.steps.first - scan.rows[state] + reach})"
-        width = nodes[0].width
+        width = nodes[0].width if nodes else next(m.width for m in scan.memories.values() if m.state == state)
         lines.append(f"s.{member} = some({rows} * batch * {width}), s.{member}_rows = {rows};")
         lines.append(f"s.{member}_step = batch * {width}, s.{member}_row = {width};")
     for still in scan.stills:
@@ -193,8 +201,9 @@ def check(
     count = 0
     for program in programs(text):
         for kind in kinds:
-            for name, header in unevenly(engine()) if kind == UNEVENLY else engine():
-                (folder / name).write_text(header)
+            headers = unevenly(engine()) if kind == UNEVENLY else engine()
+            for name, text_ in (*headers, header("memories.h")):
+                (folder / name).write_text(text_)
             source, made = folder / "scan.c", folder / "scan"
             source.write_text(program)
             strict = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")

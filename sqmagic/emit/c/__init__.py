@@ -8,6 +8,7 @@ lines       the lines of a group of values
 panels      weights as products take them
 groups      the functions of a group
 gradients   what is added up after a way back
+memories    ranges that grow with the steps
 ends        examples that end before the window
 write       the page of a scan
 window      what pages of windows have in common

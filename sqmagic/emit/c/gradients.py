@@ -39,16 +39,24 @@ def gradient_members(way: Reverse, names: Mapping[str, str]) -> Iterator[tuple[s
         yield f"real *{name}; long {name}_rows;", f"of {state}, or 0: [rows][batch][{_width(way, state)}]"
     for state in way.stills:
         yield f"real *{names[gradient_key(state)]};", f"of {state}, or 0: [batch][{_width(way, state)}]"
+    for state in given_memories(way):
+        memory = way.backward.memories[state]
+        yield f"real *{names[gradient_key(state)]};", f"of {state}, or 0: [batch][{memory.rows * memory.width}]"
+
+
+def given_memories(way: Reverse) -> list[str]:
+    """The memories that are given, and to whose gradients steps add."""
+    return [name for name in way.growing if not way.backward.memories[name].state]
 
 
 def _width(way: Reverse, state: str) -> int:
     gradient = {**way.inputs, **way.stills}[state]
     found = [width for *_, width in gradient.throughs] + [r.width for r, _ in gradient.rows]
-    found += [r.width for r in gradient.sums] + [o.left.width * _columns(gradient) for o in gradient.outers]
+    found += [r.width for r in gradient.sums] + [o.left.width * gradient_columns(gradient) for o in gradient.outers]
     return [*found, 1][0]
 
 
-def _columns(gradient: Gradient) -> int:
+def gradient_columns(gradient: Gradient) -> int:
     """How many columns the matrix has whose gradient it is: its outer products reach from the first to the last."""
     return max(o.column + o.right.width for o in gradient.outers)
 
@@ -216,7 +224,8 @@ def _still(writing: Writing, place: str, gradient: Gradient, width: int) -> Iter
     for outer in gradient.outers:
         left, right = _plane(writing, outer.left), _plane(writing, outer.right)
         into = f"{place} + {outer.column}" if outer.column else place
-        yield f"step_outers(me, s->steps, s->batch, (plane){left}, (plane){right}, {into}, {_columns(gradient)});"
+        columns = gradient_columns(gradient)
+        yield f"step_outers(me, s->steps, s->batch, (plane){left}, (plane){right}, {into}, {columns});"
 
 
 def _input(writing: Writing, member: str, gradient: Gradient, first: int, width: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqmagic.emit.c.names import at, point
 from sqmagic.equations.system import Fixed, Last
+from sqmagic.schedule.plan.memories import LATER
 from sqmagic.schedule.plan.nodes import Cut, Map, Product, Row, Still, Vector
 from sqmagic.schedule.plan.phases import Group
 from sqmagic.schedule.plan.scans import Scan
@@ -45,9 +46,17 @@ def still_key(node: Still) -> str:
     return f"still:{node.state}{point(node.context)}"
 
 
-def between(scan: Scan) -> dict[str, int]:
+def between(scan: Scan, way: Reverse | None = None) -> dict[str, int]:
+    """What has memory besides states: values in between, matrices of own states, and on the way back the gradients of
+    these."""
     planes = [*scan.phases.planes, *(scan.edge.planes if scan.edge else ())]
-    return {p.name: p.width for p in planes if p.name not in scan.held}
+    found = {p.name: p.width for p in planes if p.name not in scan.held}
+    own = {name: m.rows * m.width for name, m in scan.memories.items() if m.state}
+    return found | own | ({hat(name): wide for name, wide in own.items()} if way is not None else {})
+
+
+def hat(name: str) -> str:
+    return f"^{name}"
 
 
 def bases(writing: Writing) -> Iterator[tuple[str, str]]:
@@ -83,11 +92,18 @@ def place(writing: Writing, number: int) -> Place:
             return Place(f"{inner.pointer} + {start}", inner.stride, f"{inner.name}_{start}")
         case Row(state, offset, _, True):
             return own_place(writing, state, offset, f"{names[f'own:{state}']}_at_{at(offset)}")
+        case Row(state, offset) if (memory := _whose(scan, state)) is not None:
+            name, width = names[f"own:{hat(memory)}"], scan.memories[memory].width
+            row = moved("t", offset - scan.memories[memory].first)
+            return Place(f"s->{name} + {row} * {width}", f"s->{name}_row", f"{name}_at_{at(offset)}")
         case Row(state, offset):
             name, row = names[f"row:{state}"], moved("t", offset - scan.rows[state])
             if offset and any(isinstance(n, Map) and n.op == "during" for n in scan.nodes):
                 row = f"row_within({row}, s->{name}_rows)"
             return Place(f"s->{name} + {row} * s->{name}_step", f"s->{name}_row", f"{name}_at_{at(offset)}")
+        case Still(state) if state in scan.memories and scan.memories[state].state:
+            name = names[f"own:{state}"]
+            return Place(f"s->{name}", f"s->{name}_row", name)
         case Still():
             name = names[still_key(node)]
             return Place(f"s->{name}", f"s->{name}_row", f"{name}_still")
@@ -97,6 +113,12 @@ def place(writing: Writing, number: int) -> Place:
         case _:
             plane, start = scan.phases.homes[number]
             return own_place(writing, plane, 0, f"{names[f'own:{plane}']}_at_t" + f"_{start}" * bool(start), start)
+
+
+def _whose(scan: Scan, state: str) -> str | None:
+    """The memory in whose gradient stands what later steps give."""
+    found = state.removesuffix(LATER)
+    return next((name for name, m in scan.memories.items() if found != state and m.state == found), None)
 
 
 def own_place(writing: Writing, plane: str, offset: int, name: str, start: int = 0) -> Place:
@@ -143,8 +165,8 @@ def product_of(scan: Scan, number: int) -> Product:
 def is_known(scan: Scan, number: int) -> bool:
     """Whether an operand is there at all steps before the scan begins."""
     match scan.nodes[number]:
-        case Row(own=own):
-            return not own
+        case Row(state, own=own):
+            return not own and not state.endswith(LATER)
         case Cut(arg):
             return is_known(scan, arg)
         case _:

@@ -11,8 +11,15 @@ from dataclasses import dataclass, replace
 
 from sqmagic.emit.c.ends import after_step, at_own_ends, has_ends, past_ends, rows_beside
 from sqmagic.emit.c.equations import commented, told
-from sqmagic.emit.c.gradients import gradient_functions, gradient_key, gradient_members, gradient_memory
+from sqmagic.emit.c.gradients import (
+    given_memories,
+    gradient_functions,
+    gradient_key,
+    gradient_members,
+    gradient_memory,
+)
 from sqmagic.emit.c.groups import FAR_APART, beforehand, group_functions
+from sqmagic.emit.c.memories import after_each_step, filled
 from sqmagic.emit.c.names import distinct, point
 from sqmagic.emit.c.panels import enumerations, known_vectors, packing
 from sqmagic.emit.c.places import INDENT, Writing, asked_for, base_key, bases, between, note_operands, still_key
@@ -55,6 +62,7 @@ def write(scan: Scan, way: Reverse | None = None) -> tuple[str, Interface]:
     page = [
         *_head(scan),
         '#include "engine.h"',
+        *(['#include "memories.h"'] if scan.memories else []),
         "",
         *_struct(writings[0]),
         "",
@@ -102,10 +110,11 @@ def _names(scan: Scan, way: Reverse | None) -> dict[str, str]:
     wanted += [(f"row:{s}", s) for s in scan.rows]
     wanted += [(still_key(n), n.state + point(n.context)) for n in scan.stills]
     wanted += [(f"parameter:{p}", p) for p in scan.parameters]
-    wanted += [(f"own:{name}", name) for name in between(scan)]
+    wanted += [(f"own:{name}", name) for name in between(scan, way)]
     wanted += bases(Writing(scan, {}, way=way))
     if way is not None:
-        wanted += [(gradient_key(name), f"{name}.gradient") for name in (*way.parameters, *way.inputs, *way.stills)]
+        asked = (*way.parameters, *way.inputs, *way.stills, *given_memories(way))
+        wanted += [(gradient_key(name), f"{name}.gradient") for name in asked]
     return distinct(wanted)
 
 
@@ -122,7 +131,7 @@ def _members(writing: Writing) -> Iterator[tuple[str, str]]:
             f"real *{name}; long {name}_rows, {name}_row;",
             f"[rows][batch][{held.width}], the first of index {held.first}",
         )
-    for plane, wide in between(scan).items():
+    for plane, wide in between(scan, writing.way).items():
         name = names[f"own:{plane}"]
         yield f"real *{name}; long {name}_rows, {name}_row;", f"[rows][batch][{wide}]"
     for state, first in scan.rows.items():
@@ -167,7 +176,7 @@ def _interface(writing: Writing) -> Interface:
         rows={s: names[f"row:{s}"] for s in scan.rows},
         stills={(n.state, point(n.context)): names[still_key(n)] for n in scan.stills},
         parameters={p: names[f"parameter:{p}"] for p in scan.parameters},
-        between={names[f"own:{p}"]: w for p, w in between(scan).items()},
+        between={names[f"own:{p}"]: w for p, w in between(scan, writing.way).items()},
         bases={(s, k): names[base_key(s, k)] for s, h in scan.held.items() for k in _given(writing, h)},
         gradients={key.removeprefix("gradient:"): name for key, name in names.items() if key.startswith("gradient:")},
         lengths=has_ends(writing),
@@ -192,6 +201,7 @@ def _begin(writing: Writing) -> list[str]:
             given = f"s->{base}, s->{base}_row" if base else "0, 0"
             body.append(f"begin_row(me, s->batch, s->{member}, s->{member}_rows, {row}, {held.width}, {given});")
     body += rows_beside(writing)
+    body += filled(writing)
     return [
         "/* The rows beside the steps. */",
         "static void begin(const scan *s, const share *me)",
@@ -253,6 +263,7 @@ def _loop(writings: Sequence[Writing], few: int) -> list[str]:
     own_ends, kept = _own_ends(writings)
     first, there, on = _order(scan)
     body = [*own_ends, *_calls(writings[0], "t"), *(after_step() if has_ends(writings[0]) else [])]
+    body += after_each_step(writings[0])
     lines = [f"for (long t = {first}; {there}; {on}) {{", *(INDENT + line for line in body), "}"]
     if not few:
         lines = [

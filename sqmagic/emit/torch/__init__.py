@@ -9,7 +9,7 @@ facts       what must be known before a line is written: rows, numbers, which in
 reading     how a state is read: once, over a window, at one step, in a span of steps
 scopes      what is computed at another place than it stands at
 ranges      ranges that grow with t, for all steps at once
-statements  components as lines: once and at once (assigning), in blocks of steps (blocks), in a loop (loops)
+statements  components as lines: once and at once (assigning), in blocks of steps (blocks), in a loop (loops, growing)
 sequences   the methods of whole sequences
 scans       recurrences as methods of their own, for which C may stand in
 stepping    single steps, for data that come as they are made

@@ -69,7 +69,9 @@ def alone(system: System, shapes: Shapes, domains: Domains, scan: Scan, outside:
     inputs = [
         Input(s, True, first=Fixed(first), last=Last(index, domains.rows(s).last)) for s, first in scan.rows.items()
     ]
-    inputs += [Input(name, False) for name in (*points.values(), *bases.values())]
+    own = [name for name, memory in scan.memories.items() if memory.state]
+    inputs += [Input(name, False) for name in (*points.values(), *bases.values(), *own)]
+    sizes |= {name: shapes.states[name] for name in own}
     sizes |= {name: shapes.states[state] for (state, _), name in (*points.items(), *bases.items())}
     goals = []
     for state in sorted(outside):

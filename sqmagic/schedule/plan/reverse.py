@@ -8,27 +8,41 @@ all steps and examples at the end (`gradients`). Names of adjoints begin with a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from sqmagic.equations.shapes import Shape
-from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Last, Read, Running, System, Weight, reads, walk
+from sqmagic.equations.system import (
+    Apply,
+    Equation,
+    Expr,
+    Fixed,
+    Input,
+    Last,
+    Read,
+    Running,
+    System,
+    Weight,
+    reads,
+    walk,
+)
 from sqmagic.schedule.dependence import dependence
 from sqmagic.schedule.domains import Domains, domains
 from sqmagic.schedule.plan.alone import GIVEN, Alone
 from sqmagic.schedule.plan.gradients import Asking, Gradient, Rows, of_input, summed
 from sqmagic.schedule.plan.lower import lowered, vector
+from sqmagic.schedule.plan.memories import LATER, with_later
 from sqmagic.schedule.plan.nodes import Row, Still
 from sqmagic.schedule.plan.phases import phases
-from sqmagic.schedule.plan.scans import Held, Scan, reach_of, used_parameters
+from sqmagic.schedule.plan.scans import Held, Scan, only_here, reach_of, used_parameters
 from sqmagic.schedule.plan.values import CHEAP, NotForKernels, Work
 
 
 @dataclass(frozen=True, slots=True)
 class Reverse:
     """`forward` and `backward` are scans; `kept` the states of the former that the way back reads, `full` the planes of
-    the latter that keep all rows; `parameters`, `inputs`, `stills` and `bases` the gradients, by name; `shapes` those
-    of the parameters."""
+    the latter that keep all rows; `parameters`, `inputs`, `stills` and `bases` the gradients, by name, and `growing`
+    those of memories, to which each step adds its part; `shapes` those of the parameters."""
 
     forward: Scan
     backward: Scan
@@ -39,6 +53,12 @@ class Reverse:
     stills: Mapping[str, Gradient]
     bases: Mapping[str, Gradient]
     shapes: Mapping[str, Shape]
+    growing: Mapping[str, Gradient] = field(default_factory=dict)
+
+    @property
+    def added(self) -> frozenset[str]:
+        """The planes that steps add to what grows: they have memory, if only for a step."""
+        return frozenset(r.state for g in self.growing.values() for r in g.read if r.own)
 
 
 def reverse(
@@ -53,6 +73,7 @@ def reverse(
 
     Raises NotForKernels.
     """
+    system, states = _with_later(scan, apart, system, states)
     order = dependence(system)
     held = domains(system, order)
     if order.problems or held.problems:
@@ -76,6 +97,19 @@ def reverse(
     return _Reversing(scan, apart, ahead, states, parameters, bare, gradients, again).reversed(
         [system.equations[n] for n in loop], of_inputs
     )
+
+
+def _with_later(
+    scan: Scan, apart: Alone, system: System, states: Mapping[str, Shape]
+) -> tuple[System, Mapping[str, Shape]]:
+    """The adjoint's equations where states have memories: what later steps give comes in."""
+    index = system.indices[0].name
+    bases = {name: (state, at) for (state, at), name in apart.bases.items() if isinstance(at, Fixed)}
+    equations = with_later(system.equations, scan.memories, bases, index)
+    own = [memory for memory in scan.memories.values() if memory.state]
+    rows = [Input(m.state + LATER, True, first=Fixed(m.first), last=Last(index, scan.steps.last)) for m in own]
+    shapes = {m.state + LATER: states[m.state] for m in own}
+    return replace(system, inputs=(*system.inputs, *rows), equations=equations), {**states, **shapes}
 
 
 def _state(equation: Equation) -> str:
@@ -128,14 +162,17 @@ class _Reversing:
         for equation in loop:
             state = _state(equation)
             work.values[state] = vector(equation.value, prod(self.states[state]), work)
-        asking, steps = Asking(work), self.scan.steps
+        asking, now, steps = Asking(work), Asking(work), self.scan.steps
         inputs = {s.removeprefix("^"): of_input(v, prod(self.states[s]), asking) for s, v in of_inputs.items()}
         whole = {name: summed(self._expanded(self.bare[hat]), steps, asking) for name, hat in self.gradients.items()}
-        points = (s for s in self.apart.points.values() if f"^{s}" in self.bare)
+        points = (s for s in self.apart.points.values() if f"^{s}" in self.bare and s not in self.scan.memories)
         stills = {s: summed(self._expanded(self.bare[f"^{s}"]), steps, asking) for s in points}
+        seen = (s for s in self.scan.memories if f"^{s}" in self.bare)
+        growing = {s: summed(self._expanded(self.bare[f"^{s}"]), steps, now) for s in seen}
         edge, bases = self._edge(work)
-        backward = self._backward(loop, asking, edge)
-        kept = {*backward.rows, *(r.state for g in (*whole.values(), *stills.values()) for r in g.read if not r.own)}
+        backward = self._backward(loop, work, asking.asked | now.asked, edge)
+        added = (*whole.values(), *stills.values(), *growing.values())
+        kept = {*backward.rows, *(r.state for g in added for r in g.read if not r.own)}
         return Reverse(
             forward=self.forward,
             backward=backward,
@@ -146,6 +183,7 @@ class _Reversing:
             stills=stills,
             bases=bases,
             shapes=self.parameters,
+            growing=growing,
         )
 
     def _ahead(self, loop: Sequence[Equation]) -> dict[str, Expr]:
@@ -194,11 +232,14 @@ class _Reversing:
 
     # --- the scan ----------------------------------------------------------------------------------
 
-    def _backward(self, loop: Sequence[Equation], asking: Asking, edge: Mapping[str, int]) -> Scan:
-        """The scan back; `edge` are the values of one more step past the others."""
-        steps, graph = self.scan.steps, asking.work.graph
+    def _backward(
+        self, loop: Sequence[Equation], work: Work, asked: Mapping[str, int], edge: Mapping[str, int]
+    ) -> Scan:
+        """The scan back, with the values that are `asked` for; `edge` are those of one more step past the others."""
+        steps, graph = self.scan.steps, work.graph
+        only_here(graph.nodes, self.scan.memories)
         back, read = not self.scan.backward, reach_of(graph)
-        values = {s: asking.work.values[s] for s in read} | asking.asked
+        values = {s: work.values[s] for s in read} | dict(asked)
         held = {}
         for state, number in values.items():
             reach = read.get(state, 0)
@@ -207,6 +248,9 @@ class _Reversing:
             )
         for state, number in edge.items():
             held[state] = Held(steps.first - 1, 0, 0, 0, graph.width(number), 0)
+        own = {name: memory.state for name, memory in self.scan.memories.items() if memory.state}
+        later = {state + LATER for state in own.values()}
+        given = {n.state for n in graph.nodes if isinstance(n, Row) and not n.own and n.state not in later}
         return Scan(
             component=self.scan.component,
             equations=tuple(loop),
@@ -216,12 +260,13 @@ class _Reversing:
             values=values,
             phases=phases(graph, values, read),
             held=held,
-            rows={n.state: self._first(n.state) for n in graph.nodes if isinstance(n, Row) and not n.own},
-            stills=tuple(n for n in graph.nodes if isinstance(n, Still)),
+            rows={state: self._first(state) for state in sorted({*given, *own.values()})},
+            stills=tuple(n for n in graph.nodes if isinstance(n, Still) and n.state not in own),
             parameters={p: self.parameters[p] for p in used_parameters(graph)},
             constants=self.scan.constants,
             edge=phases(graph, edge, edge) if edge else None,
             edge_values=edge,
+            memories=self.scan.memories,
         )
 
     def _first(self, state: str) -> int:

@@ -7,8 +7,8 @@ one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from sqmagic.equations.shapes import Shape, Shapes
@@ -16,6 +16,7 @@ from sqmagic.equations.system import Apply, Const, Equation, Expr, Read, System,
 from sqmagic.schedule.dependence import Component, Dependence
 from sqmagic.schedule.domains import Domains, Interval
 from sqmagic.schedule.plan.lower import lowered
+from sqmagic.schedule.plan.memories import Memory
 from sqmagic.schedule.plan.nodes import Graph, Node, Product, Row, Still, Vector, width
 from sqmagic.schedule.plan.phases import Phases, phases
 from sqmagic.schedule.plan.values import NotForKernels
@@ -45,7 +46,8 @@ class Scan:
     T + the last, backward if it looks ahead. `values` are the states' values in the graph; `held` the own states;
     `rows` the other states that are read, with the index of their first row; `stills` what stands still;
     `parameters` the weights that are read; `constants` bare states that are numbers. `edge`, if there is one, are the
-    phases of one more step past the others, which gives `edge_values`.
+    phases of one more step past the others, which gives `edge_values`. `memories` are the ranges that grow with t, by
+    the names of their matrices; those of own states are not among the `stills`.
     """
 
     component: int
@@ -62,6 +64,7 @@ class Scan:
     constants: Mapping[str, Expr] = field(default_factory=dict)
     edge: Phases | None = None
     edge_values: Mapping[str, int] = field(default_factory=dict)
+    memories: Mapping[str, Memory] = field(default_factory=dict)
 
     @property
     def flops(self) -> int:
@@ -86,6 +89,22 @@ def scans(system: System, shapes: Shapes, dependence: Dependence, domains: Domai
             except NotForKernels as reason:
                 found[number] = str(reason)
     return found
+
+
+def seeing(scan: Scan, memories: Mapping[str, Memory]) -> Scan:
+    """The scan with ranges that grow. Raises NotForKernels."""
+    read = {still.state for still in scan.stills}
+    found = {name: memory for name, memory in memories.items() if name in read}
+    own = {name for name, memory in found.items() if memory.state}
+    only_here(scan.nodes, found)
+    return replace(scan, memories=found, stills=tuple(s for s in scan.stills if s.state not in own))
+
+
+def only_here(nodes: Sequence[Node], memories: Mapping[str, Memory]) -> None:
+    """Raises NotForKernels where a value that is as long as a memory is read at another step."""
+    long = min((memory.rows for memory in memories.values()), default=0)
+    if long and any(isinstance(n, Row) and n.offset and n.width >= long for n in nodes):
+        raise NotForKernels("what is made of a range that grows is read at another step")
 
 
 def scan_of(
