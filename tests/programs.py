@@ -523,6 +523,13 @@ g_{t-1} * sigmoid(mean(e_{1:T} @ x_t)) + sum(softmax(transpose(e_{1:T})) @ (e_{1
 g_t : 3
 S_t @ g_t => x_t
 """,
+    "applied_twice": """
+x_t : 3
+0 -> h_0
+tanh(W(h_{t-1}) + W(tanh(W(tanh(A(x_t)))))) -> h_t
+W : 53 -> 53
+h_t --[O]-> p_t => x_t
+""",
     "attending_to_its_past": """
 x_t : 3
 0 -> h_0

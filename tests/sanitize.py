@@ -31,7 +31,9 @@ from sqmagic.schedule.plan.reverse import Reverse
 from sqmagic.schedule.plan.scans import Scan
 
 SUBJECTS = PROGRAMS | ENDS | {f"cell {name}": text.format(inputs=5, width=19) for name, text in CELLS.items()}
-SUBJECTS |= {name: text for name, text in IN_LOOPS.items() if name.startswith("attending") or "past" in name}
+SUBJECTS |= {
+    name: text for name, text in IN_LOOPS.items() if any(word in name for word in ("applied", "attending", "past"))
+}
 SUBJECTS |= {f"wide {name}": CELLS[name].format(inputs=131, width=133) for name in ("lstm", "gru")}
 FLAGS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),

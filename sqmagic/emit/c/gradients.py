@@ -25,6 +25,15 @@ class Sums:
     targets: dict[tuple[int, int], tuple[str, int]]
     totals: dict[int, str]
 
+    @property
+    def tied(self) -> list[bool]:
+        """For each left plane, whether another one gives to the same gradient, as where a layer is applied twice."""
+        given = [
+            {member for (left, _), (member, _) in self.targets.items() if left == n} | {self.totals.get(n, "")} - {""}
+            for n in range(len(self.lefts))
+        ]
+        return [any(own & other for k, other in enumerate(given) if k != n) for n, own in enumerate(given)]
+
 
 def gradient_key(name: str) -> str:
     return f"gradient:{name}"
@@ -163,7 +172,10 @@ def outer_sums(
                 row.append(f"{{{place}, {by_member[member]}}}" if member else "{0, 0}")
             body.append(f"{INDENT}{{{', '.join(row)}}},")
         body.append("};")
+    if any(found.tied):
+        body.append(f"const int tied[] = {{{', '.join(str(int(each)) for each in found.tied)}}};")
     rights = f"right, {len(found.rights)}, targets[0]" if found.rights else "0, 0, 0"
+    rights += ", tied" if any(found.tied) else ", 0"
     vectors = " + ".join(f"vectors_for({r.width})" for r in found.rights) or "0"
     body += [
         f"outer_sums(me, {steps}, s->batch, left, sums, {len(found.lefts)}, {rights},",

@@ -24,7 +24,7 @@ _WORDS = """
     soft_plus soft_plus_of soft_pluses
     outer_sums parameters plane right row_at step_outers step_sums sums target targets through vectors_for walk
     add_pairs largest_of_rows of_columns of_matrices of_rows products_of smallest_of_rows spread sum_of_rows sums_across
-    give_way hand_over next some take_over those turned
+    give_way hand_over next some take_over those tied turned add_outer add_seen remember rows_seen
 """
 _MACROS = (name for _, text in engine() for name in re.findall(r"#define (\w+)", text))
 TAKEN = frozenset((*_WORDS.split(), *_MACROS))

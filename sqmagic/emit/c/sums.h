@@ -291,15 +291,16 @@ INLINE void add_plane_products(const left_rows *l, const plane *p, const stretch
 }
 
 /* For each plane on the left its sum over all rows, in sums[left]; and with each plane on the right, in
-   targets[left * rights + right], the sum over all rows of the products of every unit with every component. */
+   targets[left * rights + right], the sum over all rows of the products of every unit with every component. What is
+   `tied` on the left is added to the same as another is: each thread has its units of both. */
 UNUSED static void outer_sums(const share *me, long steps, long batch, const plane *lefts, real *const *sums, int left_count,
-                              const plane *rights, int right_count, const target *targets, real *memory)
+                              const plane *rights, int right_count, const target *targets, const int *tied, real *memory)
 {
     for (int l = 0; l < left_count; l++)
         clear_units(me, lefts + l, targets + l * right_count, rights, right_count, sums[l]);
     long count = 0;
     for (int l = 0; l < left_count; l++)
-        if (is_asked_for(targets + l * right_count, right_count, 1))
+        if (!(tied && tied[l]) && is_asked_for(targets + l * right_count, right_count, 1))
             count += (lefts[l].width + NEAR * ROWS - 1) / (NEAR * ROWS);
     real *left_blocks = memory, *tile = left_blocks + NEAR * ROWS * DEPTH + LANES;
     tile += (LANES - (tile - memory) % LANES) % LANES;
@@ -315,7 +316,7 @@ UNUSED static void outer_sums(const share *me, long steps, long batch, const pla
             const target *to = targets + l * right_count;
             if (!sums[l] && !is_asked_for(to, right_count, 1))
                 continue;
-            const int freely = left.taken && is_asked_for(to, right_count, 1);
+            const int freely = left.taken && !(tied && tied[l]) && is_asked_for(to, right_count, 1);
             const long end = freely ? p->width : first_unit(me, p->width, 1);
             const long pitch = pitch_if_close(p, batch, to, rights, right_count);
             for (long first = freely ? 0 : first_unit(me, p->width, 0), held; first < end; first += held) {
