@@ -14,6 +14,13 @@ max(g - S_t, S_t) / (1 + q_t * q_t) -> M_t
 where(k_t, M_t, clip(M_t, -g * g, 0.3)) @ q_t -> o_t => y_t
 y_t : 4
 """,
+    "entropy of rows": """
+x : 4 x 5
+y : 4
+F : 5 -> 5
+x --[F|softmax]-> a
+entropy(a) -> z => y
+""",
     "named weights": """
 x_t : 3
 x_t --[K]-> k_t

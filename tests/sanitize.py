@@ -21,6 +21,7 @@ from uneven import unevenly
 
 from sqmagic.emit.c import engine, header
 from sqmagic.emit.c.gradients import given_memories
+from sqmagic.emit.c.names import point
 from sqmagic.emit.c.write import Interface
 from sqmagic.kernels import ScanPage
 from sqmagic.pipeline import Sizes, generate, understand
@@ -85,8 +86,9 @@ def programs(text: str) -> Iterator[str]:
     """Every scan of a program as a program of its own; of what reads ranges, for any number of rows."""
     for page in scan_pages(text):
         more = page.more - (page.scan.steps.last - page.scan.steps.first + 1)
+        least = 1 if page.other is None else max(1, 1 - more)
         for one, other in zip(there_and_back(page), there_and_back(page.other or page), strict=True):
-            first, second = (driver(scan, way, interface) for scan, way, _, interface in (one, other))
+            first, second = (driver(scan, way, interface, least) for scan, way, _, interface in (one, other))
             yield one[2] + merged(first, second, f"(steps + {more})")
 
 
@@ -119,8 +121,8 @@ def summed(way: Reverse | None) -> Iterator[Rows]:
         yield from gradient.sums
 
 
-def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
-    """A `main` that calls a scan with every shape."""
+def driver(scan: Scan, way: Reverse | None, interface: Interface, least: int) -> str:
+    """A `main` that calls a scan with every shape of so many steps at least."""
     lines = ["const long steps = shapes[k][0], batch = shapes[k][1];", "scan s = {0};"]
     lines += ["s.steps = steps, s.batch = batch, s.threads = (int)shapes[k][2];"]
     if interface.lengths:  # of every other shape examples end at steps of their own
@@ -145,7 +147,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
         lines.append(f"s.{member} = some({rows} * batch * {width}), s.{member}_rows = {rows};")
         lines.append(f"s.{member}_step = batch * {width}, s.{member}_row = {width};")
     for still in scan.stills:
-        member = next(m for (state, _), m in interface.stills.items() if state == still.state)
+        member = interface.stills[still.state, point(still.context)]
         lines.append(f"s.{member} = some(batch * {still.width}), s.{member}_row = {still.width};")
     for parameter, member in interface.parameters.items():
         count = 1
@@ -166,7 +168,7 @@ def driver(scan: Scan, way: Reverse | None, interface: Interface) -> str:
     members += [*interface.bases.values(), *gradients, *["lengths"] * interface.lengths]
     for member in [*members, *interface.parameters.values(), "memory"]:
         lines.append(f"free((void *)s.{member});")
-    shapes = ", ".join(f"{{{steps}, {batch}, {threads}}}" for steps, batch, threads in SHAPES)
+    shapes = ", ".join(f"{{{max(steps, least)}, {batch}, {threads}}}" for steps, batch, threads in SHAPES)
     return "\n".join(
         [
             "#include <stdlib.h>",

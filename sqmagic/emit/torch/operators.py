@@ -267,7 +267,10 @@ def _log_prob(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
 
 
 def _entropy(node: Apply, args: tuple[Code, ...], place: Place) -> Code:
+    """Of each row of a matrix."""
     p = tensor(args[0], place)
+    if len(p.shape) > 1:
+        return Code(f"torch.special.entr({p.text}).sum(-1)", p.lead, p.shape[:-1])
     return Code(f"torch.special.entr({p.text}).sum(-1, keepdim=True)", p.lead, SCALAR)
 
 
