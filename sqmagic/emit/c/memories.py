@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from sqmagic.emit.c.gradients import gradient_columns, gradient_key
-from sqmagic.emit.c.places import INDENT, Writing, base_key, hat, moved, own_place
+from sqmagic.emit.c.places import INDENT, Writing, ahead, base_key, hat, moved, own_place
 from sqmagic.schedule.plan.gradients import Rows
 from sqmagic.schedule.plan.memories import Memory
 
@@ -34,10 +34,8 @@ def filled(writing: Writing) -> Iterator[str]:
             held, plane = scan.held[memory.state], names[f"own:{name}"]
             for index in range(memory.first, scan.steps.first):
                 base = names[base_key(memory.state, index - held.first)]
-                yield (
-                    f"remember(me, s->batch, s->{base}, s->{base}_row, "
-                    f"s->{plane} + {(index - memory.first) * memory.width}, s->{plane}_row, {memory.width});"
-                )
+                place = ahead(f"s->{plane}", (index - memory.first) * memory.width)
+                yield f"remember(me, s->batch, s->{base}, s->{base}_row, {place}, s->{plane}_row, {memory.width});"
         if writing.way is not None and name in writing.way.growing:
             place, pitch = _gradient(writing, name, memory)
             guard = "" if memory.state else f"if ({place}) "
@@ -119,12 +117,13 @@ def _bare(text: str) -> str:
 _FUNCTION = re.compile(r"^(?P<head>(?:INLINE|static|long|void) [^;{}]*\)\n\{\n)(?P<body>.*?)^\}", re.M | re.S)
 _STRUCT = re.compile(r"^typedef struct \{\n.*?^\} scan;", re.M | re.S)
 _USED = re.compile(rf"\b{SEEN}\b")
+_ALONE = re.compile(rf"(?<!\w)\({SEEN}\)")
 
 
 def with_seen(page: str, at_step: int, of_all: int) -> str:
     """The page with the number of rows said in each function that goes by it: at a step those seen, t + `at_step`,
     otherwise all, of which there are `of_all` more than steps."""
-    every = _bare(moved("s->steps", of_all))
+    every, page = _bare(moved("s->steps", of_all)), _ALONE.sub(SEEN, page)
 
     def said(found: re.Match[str]) -> str:
         if not _USED.search(found["body"]):
