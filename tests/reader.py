@@ -13,7 +13,7 @@ from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, 
 
 _SIGN = re.compile(
     r" ([+−⊙·/]) | ([=≠;]) |(, )|([0-9]+(?:\.[0-9]+)?)|(∑ₜ )|(‖)|([A-Za-z_]+|σ)(′|²)?(?=\()"
-    r"|(\|(?:_\{[^ ]*\}|_?.)[₁-₉]?)|(.)"
+    r"|(\|(?:_\{[^ ]*\}|_?.)[₁-₉]?)|(\[[^\[\]]*[<>][^\[\]]*\] )|(.)"
 )
 
 
@@ -76,6 +76,9 @@ class _Reader:
         return self.product()
 
     def product(self) -> Expr:
+        if self.peek().startswith("[") and self.peek().endswith("] "):  # [t < T] x
+            self.take()
+            return Apply("during", (self.product(),))
         left = self.factor()
         while self.peek() in (" ⊙ ", " · ", " / ", "/", " "):
             sign = self.take()

@@ -268,8 +268,8 @@ def test_html_in_a_text_is_text() -> None:
 
 
 def test_the_steps_without_an_adjoint_are_told_in_math() -> None:
-    found = next(line for line in made(LSTM).latex.split("\n") if r"\text{ where }" in line)
-    assert r"\hat{v}_{t} = 0 \text{ where } t < 1 \text{ or } t > T \text{, for every } v" in found.replace("&", "")
+    found = next(line for line in made(LSTM).latex.split("\n") if r"\text{ where" in line)
+    assert r"\hat{v}_{t} = 0 \text{ where there is no } v_{t}" in found.replace("&", "")
 
 
 def test_columns_that_are_too_wide_for_a_page_stand_two_by_two() -> None:
@@ -283,3 +283,53 @@ def test_what_is_stretched_is_painted_as_wide_as_it_is() -> None:
     stretched = [e for e in elements(made(LSTM.replace("l_t", "candidate_t")).html) if e.get("stretchy") == "true"]
     assert {e.text for e in stretched} == {"⏟", "\u0302"}
     assert all(e.get("style") == "outline:30em solid transparent" for e in stretched)
+
+
+ENDS = """\
+o_t : 3
+d_t : 1
+o_t --[P|softmax]-> pi_t
+o_t --[V]-> v_t
+v_{t+1} - v_t -> e_t
+e_t + 0.9*A_{t+1}*(1 - d_t) -> A_t
+v_t => d_t + v_{t+1}
+pi_t $ A_t*log(pi_t[a_t])
+a_t : action(2)
+"""
+
+
+def test_what_a_loss_gives_at_some_steps_only_says_at_which() -> None:
+    told = made(ENDS).text
+    assert "v̂ₜ = [t < T] (2/(T−1)) (vₜ − (dₜ + vₜ₊₁))" in told
+    assert "π̂ₜ = −[t < T] (1/(T−1)) (Aₜ / πₜ[aₜ] one_hot(aₜ))" in told
+    late = made("0 -> h_0\nh_{t-1}|x_t --[W|tanh]-> h_t\nh_t => h_{t-2} + y_t\n").text
+    assert "[t > 1] (2/((T−1) nₕ)) (hₜ − (hₜ₋₂ + yₜ))" in late
+
+
+def test_an_equation_says_where_it_holds_unless_everywhere() -> None:
+    told = made(ENDS).text
+    assert "Aₜ = eₜ + 0.9 Aₜ₊₁ (1 − dₜ)   [t < T, zero after]" in told and "eₜ = vₜ₊₁ − vₜ   [t < T]" in told
+    assert "zero after" not in made("0 -> g_{T+1}\ng_{t+1}|x_t --[B|tanh]-> g_t\ng_t => y_t\n").text
+
+
+def test_an_adjoint_at_a_point_does_not_contradict_the_head() -> None:
+    told = made("x --[B|tanh]-> s_0\ns_{t-1}|y_t --[D|tanh]-> s_t\ns_t => z_t\n").text
+    assert "v̂ₜ = 0 where there is no vₜ" in told and told.index("{line 2, t+1}") < told.index("δ^B = ")
+
+
+def test_steps_are_counted_by_the_running_index() -> None:
+    told = made("over n\nx -> z_0\nz_{n-1} --[A|tanh]-> z_n\n0.5*z_{n-1} + z_n -> u_n\nz_N => y\nu_n => v_n\n").text
+    assert "n+1}" in told and "t+1" not in told
+
+
+def test_a_softmax_of_rows_takes_away_a_number_from_each_row() -> None:
+    assert "𝟏 𝟏ᵀ)" in made("x_t : 4\nA : param(4, 4)\nx_t @ softmax(A) -> y_t\ny_t => z_t\n").text
+
+
+def test_a_number_is_not_transposed() -> None:
+    assert "ℓ += −(y log p + (1 − y) log (1 − p))" in made("x : 3\ny : 1\nx --[V|sigmoid]-> p => y\n").text
+
+
+def test_what_is_drawn_has_its_name() -> None:
+    told = made("x : 3\nx --[M]-> m\ngauss() -> n\nm + n -> z\nz --[dropout(0.5)|D]-> r => x\n").text
+    assert "n ∼ 𝒩(0, I)" in told and "mask^r = dropout(1)" in told

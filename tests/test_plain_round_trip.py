@@ -102,8 +102,13 @@ _READ = set(
 def _as_shown(expr: Expr) -> Expr:
     """Without what is said at the head, and in the form in which equal trees are shown alike."""
     match expr:
-        case Apply("during" | "batch_mean", (inner, *_)):
+        case Apply("batch_mean", (inner, *_)):
             return _as_shown(inner)
+        case Apply("during", (inner, *rest)):
+            told = plain(with_children(expr, (Const(0.0), *rest))) != "0" and not any(
+                isinstance(n, Read) and n.state.startswith("^") for n in walk(inner)
+            )
+            return _held(_as_shown(inner)) if told else _as_shown(inner)
         case Apply("window_sum", (inner, *_)):
             return Apply("window_sum", (_as_shown(inner), Position(Fixed(1)), Position(Last("t"))))
         case Apply("slice", (inner,)):
@@ -121,6 +126,15 @@ def _as_shown(expr: Expr) -> Expr:
             return with_children(expr, tuple(map(_as_shown, args)))
         case _:
             return expr
+
+
+def _held(expr: Expr) -> Expr:
+    """Within its steps, the sign before these."""
+    match expr:
+        case Apply("neg", (inner,)):
+            return Apply("neg", (Apply("during", (inner,)),))
+        case _:
+            return Apply("during", (expr,))
 
 
 @pytest.mark.parametrize("name", [name for name in SHEETS if name not in _UNREAD])

@@ -1,12 +1,12 @@
 """How operators are set that only passes make: `Fᵀ δ_t`, `Σ_t δ_t x_tᵀ`, `σ′(a_t)`, `pᵀ p̂`, `p̂_{t+1}|_h`.
 
-Two say nothing here because a sheet says it once, at its head: `during` (adjoints are 0 outside of their domain) and
-`batch_mean` (updates are means over the batch).
+`batch_mean` says nothing here because a sheet says it once, at its head (updates are means over the batch), nor does
+`during` where it follows from an adjoint's being 0 outside of its state's domain; else it is `[t < T]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from sqmagic.board.binding import (
@@ -46,8 +46,8 @@ from sqmagic.board.formula import (
     set_name,
     word,
 )
-from sqmagic.board.names import Name, index_text, name
-from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, Range, Read, walk
+from sqmagic.board.names import MINUS, Name, index_text, name
+from sqmagic.equations.system import Apply, Const, Expr, Fixed, Last, Position, Range, Read, Running, Value, walk
 
 _ONE = Atom("1", "number")
 
@@ -61,7 +61,7 @@ def rules(write: Write, bound: Callable[[Expr, Notes], Bound]) -> dict[str, Rule
     return {
         "window_sum": partial(_window_sum, write),
         "batch_mean": itself,
-        "during": itself,
+        "during": partial(_during, write, bound),
         "step_share": _step_share,
         "equal": partial(_equal, write),
         "sign": _call(write, "sign"),
@@ -160,12 +160,42 @@ def _step_share(expr: Apply, known: Notes) -> Bound:
     return Bound(Fraction(_ONE, count, small=True))
 
 
+def _during(write: Write, bound: Callable[[Expr, Notes], Bound], expr: Apply, known: Notes) -> Bound:
+    """`[t < T] x`; x alone where an adjoint in it is 0 at all other steps, as that of a loss is not."""
+    body, position = expr.args
+    holds = _steps(dict(expr.attributes), position)
+    if holds is None or any(isinstance(n, Read) and n.state.startswith("^") for n in walk(body)):
+        return bound(body, known)
+    match body:
+        case Apply("neg", (inner,)):
+            return Bound(row(mark(MINUS), holds, SPACE, write(inner, known, BESIDE)), SUM)
+        case _:
+            return Bound(row(holds, SPACE, write(body, known, BESIDE)), PRODUCT)
+
+
+def _steps(limits: Mapping[str, Value], position: Expr) -> Formula | None:
+    """`[t < T]`, `[t > 1]`, `[1 < t < T]`: when `during` holds; None where its limits are those of the window."""
+    match position:
+        case Position(Running(index, distance)):
+            before = int(limits.get("first", 1)) - distance - 1
+            after = int(limits.get("last", 0)) - distance + 1
+        case _:
+            return None
+    early, late = "first" in limits and before > 0, "last" in limits and after <= 0
+    now, start, less = word(index), Atom(str(before), "number"), Atom("<", "infix")
+    if late:
+        return fence(row(*[start, less][: 2 * early], now, less, word(index_text(Last(index, after)))), "[", "]")
+    return fence(row(now, Atom(">", "infix"), start), "[", "]") if early else None
+
+
 # --- functions -----------------------------------------------------------------------------------
 
 
 def _copied(write: Write, expr: Apply, known: Notes) -> Bound:
-    """`x 𝟏`: a number as a vector, a vector as a matrix."""
-    return Bound(row(write(expr.args[0], known, PRODUCT), SPACE, ONES), PRODUCT)
+    """`c 𝟏`: a number as a vector; `x 𝟏ᵀ`: a number for each row as a matrix."""
+    number, like = expr.args
+    ones = ONES if is_scalar(number, known) or rank(like, known) != 2 else raised(ONES, TRANSPOSED)
+    return Bound(row(write(number, known, PRODUCT), SPACE, ones), PRODUCT)
 
 
 def _call(write: Write, text: str, role: Role = "function") -> Rule:

@@ -31,10 +31,8 @@ def owner(state: str, known: Notes) -> str:
     """The state of the program that an adjoint, a delta or a named part belongs to."""
     bare = state.removeprefix("^")
     part = _PART.fullmatch(bare)
-    if part:
-        return part[1]
-    point = _point(state, known)
-    return point[1] if point else bare
+    point = _point(f"^{part[1]}" if part else state, known)
+    return point[1] if point else part[1] if part else bare
 
 
 def _point(state: str, known: Notes) -> re.Match[str] | None:

@@ -88,7 +88,8 @@ def _cross_entropy(write: Write, through: str, expr: Apply, known: Notes) -> Bou
 
 
 def _weighed(write: Write, target: Expr, prediction: Formula, known: Notes) -> Formula:
-    return row(raised(write(target, known, TIGHT), TRANSPOSED), SPACE, log(prediction))
+    weight = write(target, known, TIGHT)
+    return row(weight if is_scalar(target, known) else raised(weight, TRANSPOSED), SPACE, log(prediction))
 
 
 def _through(expr: Expr, op: str) -> Expr:
@@ -102,7 +103,9 @@ def _binary_cross_entropy(write: Write, through: str, expr: Apply, known: Notes)
         made = _through(prediction, through)
         other_target, other = (row(_ONE, Atom(MINUS, "infix"), write(e, known, PRODUCT)) for e in (target, made))
         hit = _weighed(write, target, write(made, known, TIGHT), known)
-        miss = row(Script(fence(other_target), None, TRANSPOSED), SPACE, log(fence(other)))
+        number = is_scalar(prediction, known)
+        rest = fence(other_target) if number else Script(fence(other_target), None, TRANSPOSED)
+        miss = row(rest, SPACE, log(fence(other)))
         return fence(row(hit, Atom("+", "infix"), miss))
 
     return Bound(row(mark(MINUS), _mean(write, both, expr, known).formula), SUM)

@@ -72,9 +72,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a chain is set with: the printer's notes, the shapes to show, and what each call of the outside gives."""
+    """What a chain is set with: the printer's notes, the running index, the shapes to show, and what each call of the
+    outside gives."""
 
     known: Notes
+    index: str
     shapes: Mapping[str, Shape]
     results: Mapping[tuple[int, Expr], tuple[Read, ...]]
 
@@ -86,7 +88,8 @@ def entries(
 
     `system` tells what effects give, `shapes` which shapes of states to show.
     """
-    told = Told(known, shapes, {(e.line, e.value): tuple(map(_read, e.targets)) for e in system.equations})
+    index = system.indices[0].name if system.indices else "t"
+    told = Told(known, index, shapes, {(e.line, e.value): tuple(map(_read, e.targets)) for e in system.equations})
     return tuple(
         Entry(
             each.line,
@@ -137,7 +140,7 @@ def owner_of(chain: Chain, known: Notes) -> str | None:
 
 def said(chain: Chain, told: Told) -> Said:
     relation = RELATIONS[chain.relation]
-    steps = [_step(form, relation if n == 0 else "=", chain, told.known) for n, form in enumerate(chain.forms)]
+    steps = [_step(form, relation if n == 0 else "=", chain, told) for n, form in enumerate(chain.forms)]
     left = _left(chain, told)
     if left is None:
         steps = [replace(step, relation="") for step in steps]
@@ -169,21 +172,21 @@ def _left(chain: Chain, told: Told) -> Formula | None:
             index = running_index(chain.forms[0].expr)
             return Script(letter("ℓ"), word(index)) if index else letter("ℓ")
         case "effect":
-            left = told.results.get((chain.line, chain.forms[0].expr), ())
+            left = told.results.get((chain.line, chain.forms[0].expr), left)
         case _:
             pass
     return listed([formula(each, told.known) for each in left]) if left else None
 
 
-def _step(form: Form, relation: str, chain: Chain, known: Notes) -> Step:
+def _step(form: Form, relation: str, chain: Chain, told: Told) -> Step:
     rule = prose(form.rule) if form.rule else None
-    distribution = drawn(form.expr, known) if chain.kind in ("state", "effect") else None
+    distribution = drawn(form.expr, told.known) if chain.kind in ("state", "effect") else None
     if distribution is not None:
         return Step("∼", (distribution,), rule)
     if _braced(form, chain):
-        return Step(relation, tuple(_terms(form.terms, known)), rule)
+        return Step(relation, tuple(_terms(form.terms, told.known, told.index)), rule)
     least = {"+=": SUM, "−=": PRODUCT}.get(relation, LOOSE)
-    return Step(relation, (formula(form.expr, known, least),), rule)
+    return Step(relation, (formula(form.expr, told.known, least),), rule)
 
 
 def _braced(form: Form, chain: Chain) -> bool:
@@ -191,13 +194,13 @@ def _braced(form: Form, chain: Chain) -> bool:
     return len(form.terms) > 1 or (chain.kind == "adjoint" and any(term.offset for term in form.terms))
 
 
-def _terms(terms: Sequence[Term], known: Notes) -> list[Formula]:
+def _terms(terms: Sequence[Term], known: Notes, index: str) -> list[Formula]:
     """Each term over its brace; a sign stands before the term, and at the start only a minus does."""
     pieces: list[Formula] = []
     for term in terms:
         sign, inner = _signed(term.expr)
         body = formula(inner, known, SERIES)
-        braced = Brace(body, _origin(term)) if term.line else body
+        braced = Brace(body, _origin(term, index)) if term.line else body
         if pieces:
             pieces.append(row(Atom(sign, "infix"), braced))
         else:
@@ -215,9 +218,9 @@ def _signed(expr: Expr) -> tuple[str, Expr]:
             return "+", expr
 
 
-def _origin(term: Term) -> Formula:
+def _origin(term: Term, index: str) -> Formula:
     """`line 8, t+1`."""
     line = f"line {term.line}"
     if not term.offset:
         return Atom(line, "text")
-    return row(Atom(f"{line}, ", "text"), word(index_text(Running("t", term.offset))))
+    return row(Atom(f"{line}, ", "text"), word(index_text(Running(index, term.offset))))

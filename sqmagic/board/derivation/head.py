@@ -23,7 +23,7 @@ from sqmagic.board.names import index_text
 from sqmagic.calculus.derivation.forms import Derivation, Loss
 from sqmagic.equations.system import Fixed, Last
 
-_EQUAL, _LESS, _MORE = (Atom(sign, "infix") for sign in "=<>")
+_EQUAL = Atom("=", "infix")
 _ONE = Atom("1", "number")
 
 
@@ -39,9 +39,7 @@ def _said(derivation: Derivation, index: str | None, known: Notes) -> Iterator[F
     value = _at(letter("v"), index)
     yield row(_at(Hat(letter("v")), index), _EQUAL, _quotient(letter("L"), value))
     if index:
-        now, last = word(index), word(index.upper())
-        yield row(_at(Hat(letter("v")), index), _EQUAL, Atom("0", "number"), Atom(" where ", "text"), now, _LESS, _ONE,
-                  Atom(" or ", "text"), now, _MORE, last, Atom(", for every ", "text"), letter("v"))  # fmt: skip
+        yield row(_at(Hat(letter("v")), index), _EQUAL, Atom("0", "number"), Atom(" where there is no ", "text"), value)
     if derivation.deltas:
         layer = letter("F")
         yield row(Script(letter("δ"), word(index) if index else None, layer), _EQUAL,

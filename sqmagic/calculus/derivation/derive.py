@@ -25,8 +25,10 @@ from sqmagic.equations.system import (
     Equation,
     Expr,
     Read,
+    Running,
     System,
     Weight,
+    reads,
     walk,
 )
 
@@ -125,7 +127,26 @@ def _forward(equation: Equation, facts: Facts) -> tuple[Chain, ...]:
             ones = replace(drawn, args=(ONE,))
             return (Chain("effect", left, "=", (Form(ones, "mask"),), line=equation.line),)
     shape = facts.made.shapes.get(left[0].state) if len(left) == 1 and not is_point(equation.targets[0]) else None
-    return (Chain("state", left, "=", (Form(equation.value),), shape, line=equation.line),)
+    note = _when(equation, facts)
+    return (Chain("state", left, "=", (Form(equation.value),), shape, note, equation.line),)
+
+
+def _when(equation: Equation, facts: Facts) -> str:
+    """At which steps an equation holds, unless at all of the window, and that what it reads of itself after is zero."""
+    (target, *others) = equation.targets
+    steps = facts.steps.get(target.state)
+    if others or steps is None or is_point(target):
+        return ""
+    first, last = steps
+    now, end = facts.index, facts.index.upper()
+    early, late = f"{first - 1} < " * (first > 1), f" < {end}{f' − {-1 - last}' * (last < -1)}" * (last < 0)
+    limits = f"{now} > {first - 1}" if early and not late else f"{early}{now}{late}" if late else ""
+    ahead = any(
+        read.state == target.state and any(isinstance(i, Running) and i.offset > 0 for i in read.context)
+        for read in reads(equation.value)
+    )
+    given = any(t.state == target.state and is_point(t) for e in facts.system.equations for t in e.targets)
+    return ", ".join([*([limits] if limits else []), *(["zero after"] if ahead and not given else [])])
 
 
 # --- parameters ----------------------------------------------------------------------------------
