@@ -70,7 +70,7 @@ beta_t : 1
 def test_what_a_matrix_does_to_a_vector_on_its_left_is_written_from_the_right() -> None:
     """Vectors are columns on every line, as they are in `Aᵀ δ`."""
     told = made(MEMORY).text
-    assert "βₜ)ᵀ (vₜ − Sₜ₋₁ kₜ) + Sₜ₋₁ᵀ (−" in told  # of k_t
+    assert "βₜ)ᵀ (vₜ − Sₜ₋₁ kₜ) − Sₜ₋₁ᵀ (" in told  # of k_t
     assert "(vₜ − Sₜ₋₁ kₜ)ᵀ " in told and "flatten" not in told  # of beta_t
     told = made("A : param(5, 5)\n1 -> a_0\n(a_{t-1} @ A) * e_t -> a_t\na_t => y_t").text
     assert "aₜ = Aᵀ aₜ₋₁ ⊙ eₜ" in told and " + A (" in told
@@ -301,7 +301,7 @@ a_t : action(2)
 def test_what_a_loss_gives_at_some_steps_only_says_at_which() -> None:
     told = made(ENDS).text
     assert "v̂ₜ = [t < T] (2/(T−1)) (vₜ − (dₜ + vₜ₊₁))" in told
-    assert "π̂ₜ = −[t < T] (1/(T−1)) (Aₜ / πₜ[aₜ] one_hot(aₜ))" in told
+    assert "π̂ₜ = −[t < T] (1/(T−1)) (Aₜ / πₜ[aₜ]) one_hot(aₜ)" in told
     late = made("0 -> h_0\nh_{t-1}|x_t --[W|tanh]-> h_t\nh_t => h_{t-2} + y_t\n").text
     assert "[t > 1] (2/((T−1) nₕ)) (hₜ − (hₜ₋₂ + yₜ))" in late
 
@@ -333,3 +333,34 @@ def test_a_number_is_not_transposed() -> None:
 def test_what_is_drawn_has_its_name() -> None:
     told = made("x : 3\nx --[M]-> m\ngauss() -> n\nm + n -> z\nz --[dropout(0.5)|D]-> r => x\n").text
     assert "n ∼ 𝒩(0, I)" in told and "mask^r = dropout(1)" in told
+
+
+def test_each_application_of_a_layer_has_its_own_delta() -> None:
+    told = made("x : 3\ny : 3\nx --[E|tanh]-> a\ny --[E|tanh]-> b\na : 2\na + b => z\n").text
+    assert "δ^{E,1} xᵀ {line 3} + δ^{E,2} yᵀ {line 4}" in told
+    assert "⊙ tanh′(a^{E,2})" in told and "δ^{F,2} where F is applied the second time" in told
+    assert "δ^{" not in made(LSTM.replace("Gen", "G")).text
+
+
+def test_a_part_with_a_name_says_what_it_is() -> None:
+    told = made("x : 3\ny : 3\nx --[E]-> a\ny --[G]-> b\na : 2\n(a @ b)/(norm(a)*norm(b)) -> s\ns => t\n").text
+    assert "[of ‖a‖ ‖b‖]" in told
+
+
+def test_signs_stand_in_front_and_what_terms_share_before_them() -> None:
+    told = made(GRU).text
+    assert "⊙ (lₜ − hₜ₋₁)" in told
+    told = made("x_t : 3\n0 -> m_0\nx_t --[K|sigmoid]-> K_t\nm_{t-1} + K_t*(x_t - m_{t-1}) -> m_t\nm_t => y_t\n").text
+    assert "⊙ (1 − Kₜ₊₁) {line 4, t+1}" in told
+    told = made("x : 3\nx --[E]-> a\n0.5*sum(a*a) -> k\nk $ -k\n").text
+    assert "⊙ a + " not in told and "+ k" not in told
+
+
+GRU = """\
+0 -> h_0
+h_{t-1}|x_t -> c_t
+c_t --[Z|sigmoid]-> z_t
+c_t --[H|tanh]-> l_t
+h_{t-1}*(1 - z_t) + z_t*l_t -> h_t
+h_t => y_t
+"""

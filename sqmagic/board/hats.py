@@ -14,6 +14,7 @@ from sqmagic.board.formula import (
     hatted,
     letter,
     listed,
+    mark,
     matrix,
     owned,
     set_name,
@@ -73,8 +74,11 @@ def _part(parts: Name, number: str, hat: bool) -> Formula:
 
 
 def _of_layer(base: str, layer: str, context: Context) -> Formula:
+    """`δ_t^F`; of a layer that is applied several times with a number, `δ_t^{F,2}`."""
     below = word(",".join(index_text(i) for i in context)) if context else None
-    return Script(letter(base), below, set_name(name(layer)))
+    of, _, number = layer.partition(" ")
+    above = set_name(name(of))
+    return Script(letter(base), below, listed([above, word(number)], mark(",")) if number else above)
 
 
 # --- parameters, and what optimisers keep of them ------------------------------------------------

@@ -144,7 +144,7 @@ def said(chain: Chain, told: Told) -> Said:
     left = _left(chain, told)
     if left is None:
         steps = [replace(step, relation="") for step in steps]
-    return Said(chain.kind, left, tuple(steps), _shape(chain, told), _note(chain), chain.detail)
+    return Said(chain.kind, left, tuple(steps), _shape(chain, told), _note(chain, told), chain.detail)
 
 
 def _shape(chain: Chain, told: Told) -> Shape | None:
@@ -160,7 +160,10 @@ def _read(target: Target) -> Read:
     return Read(target.state, target.context)
 
 
-def _note(chain: Chain) -> Formula | None:
+def _note(chain: Chain, told: Told) -> Formula | None:
+    """What is said beside a chain; of a part of an equation, which it is."""
+    if chain.of is not None:
+        return row(Atom("of ", "text"), formula(chain.of, replace(told.known, linear=True)))
     return prose(chain.note) if chain.note else None
 
 

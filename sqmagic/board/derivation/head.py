@@ -47,6 +47,10 @@ def _said(derivation: Derivation, index: str | None, known: Notes) -> Iterator[F
                   Atom(" for ", "text"),
                   Script(letter("a"), word(index) if index else None, layer), _EQUAL,
                   letter("F"), SPACE, mark("(·)"), Atom("+", "infix"), Script(letter("b"), layer))  # fmt: skip
+    if any(" " in each for each in derivation.deltas.values()):
+        second = row(letter("F"), mark(","), Atom("2", "number"))
+        yield row(Script(letter("δ"), word(index) if index else None, second),
+                  Atom(" where F is applied the second time", "text"))  # fmt: skip
     if any(each.update for each in derivation.rows):
         yield Atom("updates: the mean over the batch", "text")
 

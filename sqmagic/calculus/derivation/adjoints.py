@@ -57,7 +57,7 @@ def _terms(target: Target, facts: Facts) -> tuple[Term, ...]:
         for offset, expr in _placed(use, place, facts):
             found.setdefault((offset, line_of(use.source, facts)), []).append(facts.form(expr))
     ordered = sorted(found, key=lambda key: (key[0] != 0, key))
-    return tuple(Term(total(found[key]), key[1], key[0]) for key in ordered)
+    return tuple(Term(facts.collected(total(found[key])), key[1], key[0]) for key in ordered)
 
 
 def _placed(use: Use, place: Place, facts: Facts) -> Iterator[tuple[int, Expr]]:
@@ -86,7 +86,8 @@ def parts(source: Source, line: int, facts: Facts) -> list[Chain]:
         if named.state in facts.deltas or named.state not in facts.values:
             kind: Kind = "delta" if named.state in facts.deltas else "adjoint"
             read = Read(named.state, named.context)
-            chains.append(Chain(kind, (read,), "=", _forms(named, source, facts), named.shape, line=line))
+            of = named.node if kind == "adjoint" else None
+            chains.append(Chain(kind, (read,), "=", _forms(named, source, facts), named.shape, line=line, of=of))
     return chains
 
 

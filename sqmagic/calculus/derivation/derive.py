@@ -190,6 +190,6 @@ def _gradient(name: str, line: int, facts: Facts) -> Chain:
     for source, expr in facts.made.parameter_uses[name]:
         summed = whole(Use((), expr, source), facts.index)
         terms.setdefault(line_of(source, facts), []).append(facts.form(summed))
-    told = tuple(Term(total(found), number) for number, found in sorted(terms.items()))
+    told = tuple(Term(facts.collected(total(found)), number) for number, found in sorted(terms.items()))
     value = op("batch_mean", total(term.expr for term in told))
     return Chain("gradient", (read,), "=", (Form(value, "", told),), shape, line=line)

@@ -9,6 +9,7 @@ from sqmagic.calculus.adjoint.layers import PARAMETERS
 from sqmagic.calculus.adjoint.reverse import Named
 from sqmagic.calculus.adjoint.system import Adjoint, Held
 from sqmagic.calculus.adjoint.uses import Source
+from sqmagic.calculus.derivation.signs import signed
 from sqmagic.calculus.derivation.tidy import tidy
 from sqmagic.calculus.derivation.unfold import plainly, size, unfolded
 from sqmagic.calculus.normalform import Known
@@ -36,14 +37,19 @@ class Facts:
 
     def form(self, expr: Expr) -> Expr:
         """An expression as it is shown."""
-        return tidy(plainly(unfolded(expr, self.values, self.index)), self.known)
+        return self.collected(plainly(unfolded(expr, self.values, self.index)))
+
+    def collected(self, expr: Expr) -> Expr:
+        """Its signs and numbers in front."""
+        return tidy(signed(expr, self.known.scalar), self.known)
 
 
 def facts_of(system: System, made: Adjoint, held: Held, effects: Mapping[Target, Equation]) -> Facts:
     index = system.indices[0].name if system.indices else "t"
     layers = {name: part for name, part in made.parts.items() if part.node is not None and part.node.op in PARAMETERS}
-    deltas = {name: str(_node(part).layer) for name, part in layers.items() if name.startswith("^")}
-    activations = {name: str(_node(part).layer) for name, part in layers.items() if not name.startswith("^")}
+    applied = _applications(made, {name: str(_node(part).layer) for name, part in layers.items()})
+    deltas = {name: told for name, told in applied.items() if name.startswith("^")}
+    activations = {name: told for name, told in applied.items() if not name.startswith("^")}
     values = {name: part.value for name, part in made.parts.items() if name not in layers and not name.startswith("^")}
     hats = {name: part.value for name, part in made.parts.items() if name not in layers and name.startswith("^")}
     small = {name: value for name, value in hats.items() if size(unfolded(value, values, index)) <= SMALL}
@@ -59,6 +65,23 @@ def facts_of(system: System, made: Adjoint, held: Held, effects: Mapping[Target,
         {state: (each.first, each.last) for state, each in held.states.items()},
         effects,
     )
+
+
+def _applications(made: Adjoint, layers: Mapping[str, str]) -> dict[str, str]:
+    """Each part's layer; of one that is applied several times with the number of the application, `E 2`, as its δ and a
+    are others each time. They are counted in the order of the program."""
+    places = {t.state: n for n, e in enumerate(made.sources) for t in e.targets}
+
+    def place(part: str) -> tuple[int, int]:
+        owner, _, number = part.rpartition(".")
+        return places.get(owner, len(places)), int(number)
+
+    parts = sorted({name.removeprefix("^") for name in layers}, key=place)
+    told: dict[str, str] = {}
+    for layer in dict.fromkeys(layers.values()):
+        mine = [p for p in parts if layer in (layers.get(p), layers.get(f"^{p}"))]
+        told |= {p: layer if len(mine) == 1 else f"{layer} {n}" for n, p in enumerate(mine, 1)}
+    return {name: told[name.removeprefix("^")] for name in layers}
 
 
 def _node(part: Named) -> Apply:

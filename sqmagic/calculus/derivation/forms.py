@@ -46,8 +46,8 @@ class Chain:
 
     `left` reads a state (`h_t`), an adjoint (`^h_t`, a read of the state "^h"), the delta of a layer (a read of one of
     `Derivation.deltas`) or a parameter's adjoint (`^F.weight`), or is a `Weight` that an update changes. A goal has
-    None, and is what `kind` "goal" says. `note` stands beside it, such as "held fixed". `detail` marks what a sheet may
-    fold away.
+    None, and is what `kind` "goal" says. `note` stands beside it, such as "held fixed". `of` is the part of an equation
+    whose adjoint this is, where that is no state and no layer. `detail` marks what a sheet may fold away.
     """
 
     kind: Kind
@@ -58,6 +58,7 @@ class Chain:
     note: str = ""
     line: int = 0
     detail: bool = False
+    of: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Derivation:
     moments of an optimiser, the number of its step).
 
     `deltas` say of which layer the adjoint of what it gives has which name (`{"^f.1": "F"}`), and `activations` the
-    same of what it gives (`{"f.1": "F"}`): print them δ^F and a^F, with the running index.
+    same of what it gives (`{"f.1": "F"}`): print them δ^F and a^F, with the running index. `"F 2"` is the second time
+    that F is applied.
     """
 
     rows: tuple[Row, ...]

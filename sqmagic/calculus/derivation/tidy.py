@@ -58,7 +58,9 @@ def _with_front(expr: Expr, known: Known) -> Expr:
 def _times(left: Expr, right: Expr) -> Expr:
     match right:
         case Apply("neg", (inner,)):
-            return op("neg", op("mul", left, inner))
+            return op("neg", _times(left, inner))
+        case Apply("mul", (first, second)):  # `2 x ⊙ y` for `2 (x ⊙ y)`
+            return op("mul", _times(left, first), second)
         case _:
             return op("mul", left, right)
 
