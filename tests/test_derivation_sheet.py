@@ -364,3 +364,17 @@ c_t --[H|tanh]-> l_t
 h_{t-1}*(1 - z_t) + z_t*l_t -> h_t
 h_t => y_t
 """
+
+
+def test_a_sigmoid_meets_its_cross_entropy() -> None:
+    assert "= (1/nᵣ) (r − x)   [cancel]" in made("x : 3\nx --[E|tanh]-> z\nz : 2\nz --[D|sigmoid]-> r => x\n").text
+    assert "[cancel]" not in made(GRU).text
+
+
+def test_what_is_lowered_is_added_to_the_loss() -> None:
+    assert "ℓₜ += kₜ" in made("x_t --[E]-> a_t\nsum(a_t*a_t) -> k_t\nk_t $ -k_t\n").text
+
+
+def test_parentheses_around_a_fraction_are_as_high_as_it_is() -> None:
+    told = made("x : 3\ny : 3\nx*(x/y + y) --[E]-> z\n").latex
+    assert r"\left( \frac{x}{y} + y \right)" in told and r"\left( E" not in told

@@ -57,7 +57,7 @@ MACROS = set(
     str.split(
         "begin end textcolor operatorname mathrm mathbb mathcal frac tfrac sqrt odot cdot sim top ell lVert rVert"
         " lvert rvert mathrel sigma tanh log exp sin cos max min in times gamma lambda pi hat imath widehat underbrace"
-        " text sum mathbf partial leftarrow ne delta quad Phi"
+        " left right text sum mathbf partial leftarrow ne delta quad Phi"
     )
 )
 """What both MathJax 3 and KaTeX typeset; tried on all of these programs."""

@@ -39,6 +39,7 @@ _SIGNS = {letter: f"\\{word}" for letter, word in _LETTERS.items()} | {
     "+=": r"\mathrel{+}=",
     "−=": r"\mathrel{-}=",
 }
+_FENCES = {"(": "(", ")": ")", "[": "[", "]": "]", "<‖": r"\lVert", "‖>": r"\rVert", "<|": r"\lvert", "|>": r"\rvert"}
 _FUNCTIONS = {"tanh", "log", "exp", "sin", "cos", "max", "min"}
 
 
@@ -70,6 +71,8 @@ def write(formula: Formula) -> str:
     match formula:
         case Atom():
             return _atom(formula)
+        case Row((Atom(left, "mark"), body, Atom(right, "mark"))) if left in _FENCES and _tall(body):
+            return rf"\left{_FENCES[left]} {write(body)} \right{_FENCES[right]}"
         case Row(parts):
             return " ".join(write(p) for p in parts)
         case Script(Tint(Script(base, below, None)) | Script(base, below, None), None, above) if below and above:
@@ -88,6 +91,21 @@ def write(formula: Formula) -> str:
             return rf"\underbrace{{{write(body)}}}_{{{write(note)}}}"
         case Tint(body):
             return write(body)
+        case _:
+            assert_never(formula)
+
+
+def _tall(formula: Formula) -> bool:
+    """Whether there is a fraction in it, which signs around it must be as high as."""
+    match formula:
+        case Fraction(_, _, small):
+            return not small
+        case Row(parts):
+            return any(map(_tall, parts))
+        case Script(body) | Tint(body) | Brace(body) | Root(body):
+            return _tall(body)
+        case Atom() | Hat():
+            return False
         case _:
             assert_never(formula)
 

@@ -86,8 +86,17 @@ def _at_point(target: Target) -> bool:
 def _goal(goal: Goal, known: Notes) -> Line:
     index = running_index(goal.value)
     left = Script(letter("ℓ"), word(index)) if index else letter("ℓ")
-    sign, least = ("+=", SUM) if goal.kind == "loss" else ("−=", PRODUCT)
-    return Line(left, sign, formula(goal.value, known, least), goal.line)
+    sign, value = added("+=" if goal.kind == "loss" else "−=", goal.value)
+    return Line(left, sign, formula(value, known, SUM if sign == "+=" else PRODUCT), goal.line)
+
+
+def added(sign: str, value: Expr) -> tuple[str, Expr]:
+    """`ℓ += x` for `ℓ −= −x`."""
+    match value:
+        case Apply("neg", (inner,)) if sign == "−=":
+            return "+=", inner
+        case _:
+            return sign, value
 
 
 def running_index(expr: Expr) -> str | None:

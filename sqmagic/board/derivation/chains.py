@@ -10,7 +10,7 @@ from sqmagic.board.binding import LOOSE, PRODUCT, SERIES, SUM, Notes
 from sqmagic.board.derivation.prose import prose
 from sqmagic.board.formula import Atom, Brace, Formula, Row, Script, letter, listed, row, word
 from sqmagic.board.hats import owner
-from sqmagic.board.lines import drawn, notes, running_index
+from sqmagic.board.lines import added, drawn, notes, running_index
 from sqmagic.board.names import MINUS, index_text
 from sqmagic.board.operators import formula
 from sqmagic.calculus.derivation.forms import Chain, Derivation, Form, Kind, Term
@@ -188,8 +188,9 @@ def _step(form: Form, relation: str, chain: Chain, told: Told) -> Step:
         return Step("∼", (distribution,), rule)
     if _braced(form, chain):
         return Step(relation, tuple(_terms(form.terms, told.known, told.index)), rule)
-    least = {"+=": SUM, "−=": PRODUCT}.get(relation, LOOSE)
-    return Step(relation, (formula(form.expr, told.known, least),), rule)
+    sign, value = added(relation, form.expr)
+    least = {"+=": SUM, "−=": PRODUCT}.get(sign, LOOSE)
+    return Step(sign, (formula(value, told.known, least),), rule)
 
 
 def _braced(form: Form, chain: Chain) -> bool:

@@ -10,7 +10,7 @@ from sqmagic.calculus.adjoint.system import adjoint_read, place_of
 from sqmagic.calculus.adjoint.uses import Place, Source, Use, at
 from sqmagic.calculus.derivation.facts import Facts, is_point, line_of
 from sqmagic.calculus.derivation.forms import Chain, Form, Kind, Term
-from sqmagic.calculus.derivation.steps import SLOPES, SOFTMAX, chain_rule, collapsed
+from sqmagic.calculus.derivation.steps import SLOPES, SOFTMAX, chain_rule, collapsed, divides
 from sqmagic.calculus.terms import ZERO, total
 from sqmagic.equations.system import Apply, Expr, Fixed, Last, Range, Read, Running, Target, reads
 
@@ -99,7 +99,10 @@ def _forms(named: Named, source: Source, facts: Facts) -> tuple[Form, ...]:
         return (Form(value, "affine" if named.node is not None and isinstance(value, Read) else ""),)
     g, argument = _outer_adjoint(source, facts), Read(named.state.removeprefix("^"), named.context)
     if function.op in SLOPES and isinstance(g, Read) and argument.state in facts.activations:
-        return chain_rule(function, g, argument, value)
+        definitions = _definition(g, facts) if function.op == "sigmoid" else {}
+        meets = any(divides(each, g.state.removeprefix("^")) for each in definitions.values())
+        steps = collapsed(value, facts.known, definitions, g.state, facts.index) if meets else ()
+        return (*chain_rule(function, g, argument, value), *steps)
     if function.op in SOFTMAX and isinstance(g, Read):
         definitions = _definition(g, facts)
         steps = collapsed(value, facts.known, definitions, g.state, facts.index) if definitions else ()

@@ -8,7 +8,7 @@ from sqmagic.calculus.derivation.forms import Form
 from sqmagic.calculus.derivation.unfold import size, unfolded
 from sqmagic.calculus.normalform import CANCEL, SIMPLEX, Known, rewritten
 from sqmagic.calculus.terms import op, times
-from sqmagic.equations.system import Apply, Expr, with_children
+from sqmagic.equations.system import Apply, Expr, Read, walk, with_children
 
 SLOPES: dict[str, str] = {
     "sigmoid": "σ' = σ (1 − σ)",
@@ -36,7 +36,7 @@ def chain_rule(function: Apply, g: Expr, argument: Expr, value: Expr) -> tuple[F
 
 
 def collapsed(start: Expr, known: Known, definitions: Mapping[str, Expr], name: str, index: str) -> tuple[Form, ...]:
-    """The adjoint of a softmax with that of its loss put in, and what is left of it after cancelling.
+    """The adjoint of a softmax or a sigmoid with that of its loss put in, and what is left of it after cancelling.
 
     Each step is by rules that have names; a step that changes nothing is left out, and so are all if nothing becomes
     simpler.
@@ -53,6 +53,12 @@ def collapsed(start: Expr, known: Known, definitions: Mapping[str, Expr], name: 
     elif ended != put_in:
         steps.append((ended, "cancel"))
     return tuple(Form(_within(expr, limits), rule) for expr, rule in steps)
+
+
+def divides(expr: Expr, state: str) -> bool:
+    """Whether there is a quotient by something of this state, as in the adjoint of what stands below a logarithm."""
+    quotients = (n for n in walk(expr) if isinstance(n, Apply) and n.op == "div")
+    return any(isinstance(n, Read) and n.state == state for each in quotients for n in walk(each.args[1]))
 
 
 def _free(expr: Expr) -> Expr:
