@@ -378,3 +378,22 @@ def test_what_is_lowered_is_added_to_the_loss() -> None:
 def test_parentheses_around_a_fraction_are_as_high_as_it_is() -> None:
     told = made("x : 3\ny : 3\nx*(x/y + y) --[E]-> z\n").latex
     assert r"\left( \frac{x}{y} + y \right)" in told and r"\left( E" not in told
+
+
+def test_adam_counts_its_steps() -> None:
+    told = made("x : 3\nx --[adam_opt(M, lr=0.1)]-> p => y\n").text
+    assert told.count("k_M ← k_M + 1   [adam_opt]") == 1
+
+
+CLIPPED = """\
+o_t : 4
+a_t : action(2)
+A_t : 1
+o_t --[P|softmax]-> pi_t
+pi_t $ min(pi_t[a_t]/old(pi_t[a_t])*A_t, clip(pi_t[a_t]/old(pi_t[a_t]), 0.8, 1.2)*A_t)
+"""
+
+
+def test_a_number_has_no_components_to_pick_and_a_long_form_no_collapse() -> None:
+    told = made(CLIPPED).text
+    assert ")[a" not in told.replace(" ", "") and "[cancel]" not in told and "[softmax adjoint]" in told

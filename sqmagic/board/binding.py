@@ -73,7 +73,7 @@ Write: TypeAlias = Callable[[Expr, Notes, int], Formula]
 
 _REDUCTIONS = {"index", "sum", "mean", "max", "min", "norm", "argmax", "log_prob", "entropy", "size", "step_share"}
 _OF_ALL = {"size", "step_share"}
-_SAME = {"window_sum", "batch_mean", "during", "stop"}
+_SAME = {"window_sum", "batch_mean", "during", "stop", "old"}
 
 
 def is_scalar(expr: Expr, known: Notes) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqmagic.calculus.terms import ONE, ZERO, minus, op, over, times, total
+from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes.dimension import Shape
 from sqmagic.equations.system import Apply, Const, Expr, Position, Range, Read
 
@@ -40,7 +41,7 @@ class Known:
                 return self.shapes.get(state) == (1,) and not any(isinstance(i, Range) for i in context)
             case Apply("index" | "sum" | "mean" | "size" | "step_share" | "log_prob" | "max" | "min" | "norm"):
                 return True
-            case Apply("add" | "sub" | "mul" | "div" | "neg" | "stop" | "exp" | "log" | "square", args):
+            case Apply(name, args) if ALL_OPS[name].pointwise or name in ("stop", "old"):
                 return all(map(self.scalar, args))
             case _:
                 return False

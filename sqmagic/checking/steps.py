@@ -68,7 +68,7 @@ def _by_torch(layer: Layer, bench: Bench) -> tuple[dict[str, Array], dict[str, A
         truth[f"^{name}.clipped"] = parameter.grad.numpy()
         truth[name] = parameter.detach().numpy()
         for part in made.parts:
-            truth |= _remembered(part, name, parameter)
+            truth |= _remembered(part, name, parameter) | _stepped(part, layer.name, parameter)
         truth |= _followed(name, layer, bench.given)
     return truth, given
 
@@ -89,11 +89,16 @@ def _remember(part: torch.optim.Optimizer, parameters: Parameters, owner: str, g
         if id(parameter) in mine and f"{name}.m" in given:
             moment = torch.as_tensor(given[f"{name}.m"]).clone()
             if isinstance(part, torch.optim.Adam):
-                step = torch.tensor(float(given[f"{owner}.step"][0]) - 1.0)
+                step = torch.tensor(float(given[f"{owner}.step"][0]))
                 second = torch.as_tensor(given[f"{name}.v"]).clone()
                 part.state[parameter] = {"step": step, "exp_avg": moment, "exp_avg_sq": second}
             else:
                 part.state[parameter] = {"momentum_buffer": moment}
+
+
+def _stepped(part: torch.optim.Optimizer, owner: str, parameter: torch.nn.Parameter) -> dict[str, Array]:
+    step = part.state.get(parameter, {}).get("step")
+    return {} if step is None else {f"{owner}.step'": np.asarray([float(step)])}
 
 
 def _remembered(part: torch.optim.Optimizer, name: str, parameter: torch.nn.Parameter) -> dict[str, Array]:

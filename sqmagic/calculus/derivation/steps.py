@@ -26,6 +26,9 @@ SLOPES: dict[str, str] = {
 }
 """The pointwise functions whose derivative is said by name, and what it is."""
 
+LONG = 80
+"""So many nodes of an expression fill several lines, and show no collapse."""
+
 SOFTMAX = ("softmax", "log_softmax")
 
 
@@ -39,13 +42,13 @@ def collapsed(start: Expr, known: Known, definitions: Mapping[str, Expr], name: 
     """The adjoint of a softmax or a sigmoid with that of its loss put in, and what is left of it after cancelling.
 
     Each step is by rules that have names; a step that changes nothing is left out, and so are all if nothing becomes
-    simpler.
+    simpler, or if what is left is still longer than one reads.
     """
     limits = [value for value in definitions.values() if isinstance(value, Apply) and value.op == "during"]
     put_in = unfolded(start, {state: _free(value) for state, value in definitions.items()}, index)
     cancelled = rewritten(put_in, known, CANCEL)
     ended = rewritten(put_in, known, SIMPLEX)
-    if put_in == start or size(ended) >= size(put_in):
+    if put_in == start or size(ended) >= size(put_in) or size(ended) > LONG:
         return ()
     steps = [(put_in, f"def {name}")]
     if cancelled not in (put_in, ended):

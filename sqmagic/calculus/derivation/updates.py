@@ -37,6 +37,8 @@ def updates(
     for update in layer.updates:
         rule = OPTIMISERS.get(update.transform)
         if rule is not None:
+            if update.transform == "adam_opt":
+                chains.append(_counted(layer.name, line))
             for name in names:
                 g = Read(f"^{name}.clipped") if clipped else Read(f"^{name}")
                 more, needed = rule(layer.name, name, g, _settings(update), shapes[name], line)
@@ -75,8 +77,14 @@ def _flat(expr: Expr, shape: Shape) -> Expr:
     return op("flatten", expr) if len(shape) > 1 else expr
 
 
+def _counted(owner: str, line: int) -> Chain:
+    """The number of a layer's step, by which its moments are corrected."""
+    value = op("add", Read(f"{owner}.step"), ONE)
+    return Chain("update", (Read(f"{owner}.step'"),), "<-", (Form(value, "adam_opt"),), (1,), line=line)
+
+
 def _adam(owner: str, name: str, g: Expr, own: Mapping[str, float], shape: Shape, line: int) -> Found:
-    m, v, k = Read(f"{name}.m"), Read(f"{name}.v"), Read(f"{owner}.step")
+    m, v, k = Read(f"{name}.m"), Read(f"{name}.v"), Read(f"{owner}.step'")
     new_m = total([times(Const(own["beta1"]), m), times(_rest(own["beta1"]), g)])
     new_v = total([times(Const(own["beta2"]), v), times(_rest(own["beta2"]), op("square", g))])
     first = over(Read(f"{name}.m'"), less(ONE, op("power", Const(own["beta1"]), k)))
