@@ -397,3 +397,26 @@ pi_t $ min(pi_t[a_t]/old(pi_t[a_t])*A_t, clip(pi_t[a_t]/old(pi_t[a_t]), 0.8, 1.2
 def test_a_number_has_no_components_to_pick_and_a_long_form_no_collapse() -> None:
     told = made(CLIPPED).text
     assert ")[a" not in told.replace(" ", "") and "[cancel]" not in told and "[softmax adjoint]" in told
+
+
+WEIGHED = """\
+x_t : 3
+k_t : 5
+x_t --[K]-> k_t
+x_t --[Q]-> q_t
+x_t --[V]-> v_t
+softmax(k_{1:t} @ q_t) -> a_t
+a_t @ v_{1:t} -> o_t
+o_t => y_t
+"""
+
+
+def test_weights_of_attention_have_a_line_and_their_name() -> None:
+    told = made(WEIGHED).text
+    assert "aₜ = softmax(k_{1:t} qₜ)   [put in where it is read]" in told and "oₜ = v_{1:t}ᵀ aₜ" in told
+    assert told.count("softmax(k_{1:t} qₜ)") == 1 and "∑_{s=t}^T (aₛ " in told
+
+
+def test_a_sum_over_steps_beside_a_step_has_an_index_of_its_own() -> None:
+    told = made("x_t --[E]-> h_t\n0 -> s_0\nsoftmax(h_{1:T} @ s_{t-1}) @ h_{1:T} -> s_t\ns_t => y_t\n").text
+    assert "(∑ₛ " in told and ")[t − 1]" in told and "(∑ₜ " not in told

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqmagic.calculus.derivation.derive import with_lines
 from sqmagic.calculus.derivation.forms import Derivation
 from sqmagic.checking.bench import Bench, CannotCheck, bench_of
 from sqmagic.checking.boundaries import drawn_states, with_random_boundaries
@@ -18,7 +19,7 @@ from sqmagic.checking.sizes import primes
 from sqmagic.checking.subject import sheet_of, with_points
 from sqmagic.equations.shapes import Shapes, settle
 from sqmagic.equations.show import show
-from sqmagic.equations.system import System
+from sqmagic.equations.system import Equation, System
 from sqmagic.equations.within import within
 from sqmagic.notation.problems import Problem
 from sqmagic.schedule.dependence import dependence
@@ -76,7 +77,14 @@ def prepared(system: System, *, integers: Mapping[str, int] | None = None) -> tu
     shapes = primes(system, integers)
     if shapes.problems:
         raise CannotCheck(f"of the sizes that the check chose, {shapes.problems[0].message}")
-    return sheet_and_bench(within(settle(system, shapes), shapes.varying), shapes)
+    settled = settle(system, shapes)
+    told, bench = sheet_and_bench(within(settled, shapes.varying), shapes)
+    return with_lines(told, _put_in(settled, shapes)), bench
+
+
+def _put_in(settled: System, shapes: Shapes) -> tuple[Equation, ...]:
+    """The equations that `within` leaves out."""
+    return tuple(e for e in settled.equations if any(t.state in shapes.varying for t in e.targets))
 
 
 def unchecked(system: System, *, integers: Mapping[str, int] | None = None) -> Derivation:
@@ -84,7 +92,8 @@ def unchecked(system: System, *, integers: Mapping[str, int] | None = None) -> D
     shapes = primes(system, integers)
     if any(t.state not in shapes.states for e in system.equations for t in e.targets):
         raise CannotTell(shapes.problems)
-    return sheet_of(within(settle(system, shapes), shapes.varying), shapes)[0]
+    settled = settle(system, shapes)
+    return with_lines(sheet_of(within(settled, shapes.varying), shapes)[0], _put_in(settled, shapes))
 
 
 def sheet(

@@ -14,8 +14,9 @@ from sqmagic.board.lines import added, drawn, notes, running_index
 from sqmagic.board.names import MINUS, index_text
 from sqmagic.board.operators import formula
 from sqmagic.calculus.derivation.forms import Chain, Derivation, Form, Kind, Term
+from sqmagic.calculus.derivation.unfold import plainly, unfolded
 from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.system import Apply, Expr, Read, Running, System, Target
+from sqmagic.equations.system import Apply, Expr, Read, Running, System, Target, pinned, with_children
 
 RELATIONS = {"=": "=", "+=": "+=", "-=": "−=", "<-": "←"}
 
@@ -72,13 +73,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a chain is set with: the printer's notes, the running index, the shapes to show, and what each call of the
-    outside gives."""
+    """What a chain is set with: the printer's notes, the running index, the shapes to show, what each call of the
+    outside gives, and which values are printed by a name."""
 
     known: Notes
     index: str
     shapes: Mapping[str, Shape]
     results: Mapping[tuple[int, Expr], tuple[Read, ...]]
+    short: Mapping[Expr, Read]
 
 
 def entries(
@@ -89,7 +91,8 @@ def entries(
     `system` tells what effects give, `shapes` which shapes of states to show.
     """
     index = system.indices[0].name if system.indices else "t"
-    told = Told(known, index, shapes, {(e.line, e.value): tuple(map(_read, e.targets)) for e in system.equations})
+    results = {(e.line, e.value): tuple(map(_read, e.targets)) for e in system.equations}
+    told = Told(known, index, shapes, results, _short(derivation, index))
     return tuple(
         Entry(
             each.line,
@@ -114,7 +117,7 @@ def known_of(derivation: Derivation, system: System, *, colours: bool = True, li
         deltas=derivation.deltas,
         activations=derivation.activations,
         parameters=frozenset(derivation.parameters),
-        sizes={**derivation.shapes, **derivation.parameters},
+        sizes={**known.sizes, **derivation.shapes, **derivation.parameters},
         shapes=derivation.shapes,
     )
 
@@ -135,16 +138,51 @@ def owner_of(chain: Chain, known: Notes) -> str | None:
             return None
 
 
+def _short(derivation: Derivation, index: str) -> Mapping[Expr, Read]:
+    """What is put in where it is read, at the running index and at that of a sum, with its name."""
+    values = {t.state: e.value for e in derivation.put_in for t in e.targets}
+    layers = {
+        e.value: Read(t.state, t.context)
+        for e in derivation.system.equations
+        for t in e.targets
+        if t.state in derivation.activations
+    }
+    found: dict[Expr, Read] = {}
+    for state, value in values.items():
+        whole = plainly(unfolded(value, values, index))
+        for each in (whole, _named(whole, layers)):
+            found |= {pinned(each, index, Running(at)): Read(state, (Running(at),)) for at in (index, "s")}
+    return found
+
+
+def _named(expr: Expr, short: Mapping[Expr, Read]) -> Expr:
+    """The expression with names for what has one."""
+    if not short:
+        return expr
+    match expr:
+        case Apply(args=args):
+            return short.get(expr) or with_children(expr, tuple(_named(a, short) for a in args))
+        case _:
+            return expr
+
+
 # --- one chain -----------------------------------------------------------------------------------
 
 
 def said(chain: Chain, told: Told) -> Said:
     relation = RELATIONS[chain.relation]
+    if not any(isinstance(each, Read) and each.state in {r.state for r in told.short.values()} for each in chain.left):
+        chain = replace(chain, forms=tuple(_with_names(form, told.short) for form in chain.forms))
     steps = [_step(form, relation if n == 0 else "=", chain, told) for n, form in enumerate(chain.forms)]
     left = _left(chain, told)
     if left is None:
         steps = [replace(step, relation="") for step in steps]
     return Said(chain.kind, left, tuple(steps), _shape(chain, told), _note(chain, told), chain.detail)
+
+
+def _with_names(form: Form, short: Mapping[Expr, Read]) -> Form:
+    terms = tuple(replace(term, expr=_named(term.expr, short)) for term in form.terms)
+    return replace(form, expr=_named(form.expr, short), terms=terms)
 
 
 def _shape(chain: Chain, told: Told) -> Shape | None:

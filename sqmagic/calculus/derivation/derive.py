@@ -65,6 +65,20 @@ class _Told:
     goal: bool = False
 
 
+def with_lines(derivation: Derivation, put_in: Sequence[Equation]) -> Derivation:
+    """The sheet with the lines of equations that were put in where their states are read: each says what it defines."""
+    rows = list(derivation.rows)
+    for equation in put_in:
+        left = tuple(Read(t.state, t.context) for t in equation.targets)
+        chain = Chain("state", left, "=", (Form(equation.value),), note="put in where it is read", line=equation.line)
+        place = next((n for n, row in enumerate(rows) if row.line >= equation.line), len(rows))
+        if place < len(rows) and rows[place].line == equation.line:
+            rows[place] = replace(rows[place], forward=(chain, *rows[place].forward))
+        else:
+            rows.insert(place, Row(equation.line, (chain,), (), ()))
+    return replace(derivation, rows=tuple(rows), put_in=tuple(put_in))
+
+
 # --- lines ---------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from sqmagic.calculus.adjoint.system import Adjoint, Held
 from sqmagic.calculus.adjoint.uses import Source
 from sqmagic.calculus.derivation.signs import signed
 from sqmagic.calculus.derivation.tidy import tidy
-from sqmagic.calculus.derivation.unfold import plainly, size, unfolded
+from sqmagic.calculus.derivation.unfold import apart, plainly, size, unfolded
 from sqmagic.calculus.normalform import Known
 from sqmagic.equations.system import Apply, Equation, Expr, Fixed, Last, System, Target
 
@@ -37,7 +37,7 @@ class Facts:
 
     def form(self, expr: Expr) -> Expr:
         """An expression as it is shown."""
-        return self.collected(plainly(unfolded(expr, self.values, self.index)))
+        return self.collected(apart(plainly(unfolded(expr, self.values, self.index)), self.index))
 
     def collected(self, expr: Expr) -> Expr:
         """Its signs and numbers in front."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqmagic.equations.shapes.dimension import Shape
-from sqmagic.equations.system import Expr, System
+from sqmagic.equations.system import Equation, Expr, System
 
 Kind = Literal["state", "goal", "effect", "adjoint", "delta", "gradient", "update"]
 Relation = Literal["=", "+=", "-=", "<-"]
@@ -87,7 +87,7 @@ class Derivation:
 
     `deltas` say of which layer the adjoint of what it gives has which name (`{"^f.1": "F"}`), and `activations` the
     same of what it gives (`{"f.1": "F"}`): print them δ^F and a^F, with the running index. `"F 2"` is the second time
-    that F is applied.
+    that F is applied. `put_in` are equations whose values stand where their states are read; these names say the same.
     """
 
     rows: tuple[Row, ...]
@@ -98,6 +98,7 @@ class Derivation:
     deltas: Mapping[str, str]
     activations: Mapping[str, str]
     given: Mapping[str, Shape]
+    put_in: tuple[Equation, ...] = ()
 
     @property
     def chains(self) -> tuple[Chain, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from sqmagic.calculus.terms import sum_over
 from sqmagic.equations.system import (
     Apply,
     Const,
@@ -15,6 +17,7 @@ from sqmagic.equations.system import (
     Running,
     Weight,
     pinned,
+    walk,
     with_children,
 )
 
@@ -33,6 +36,22 @@ def unfolded(expr: Expr, values: Mapping[str, Expr], index: str) -> Expr:
         case Apply():
             return with_children(expr, tuple(unfolded(a, values, index) for a in expr.args))
         case Const() | Read() | Weight() | Position():
+            return expr
+
+
+def apart(expr: Expr, index: str) -> Expr:
+    """`(Σ_s x_s)[t − 1]` for `(Σ_t x_t)[t − 1]`: a sum over steps beside a step has an index of its own."""
+    match expr:
+        case Apply("index", (Apply("window_sum", (body, Position(first), Position(last))) as whole, place)) if (
+            whole.attribute("index", "t") == index
+            and any(isinstance(n, Position) and isinstance(n.point, Running) for n in walk(place))
+            and not any(isinstance(n, Apply) and n.op == "window_sum" for n in walk(body))
+        ):
+            inner = "s" if index != "s" else "u"
+            return replace(expr, args=(sum_over(pinned(body, index, Running(inner)), inner, first, last), place))
+        case Apply():
+            return with_children(expr, tuple(apart(a, index) for a in expr.args))
+        case _:
             return expr
 
 
