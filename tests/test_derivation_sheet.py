@@ -308,7 +308,7 @@ def test_what_a_loss_gives_at_some_steps_only_says_at_which() -> None:
 
 def test_an_equation_says_where_it_holds_unless_everywhere() -> None:
     told = made(ENDS).text
-    assert "Aₜ = eₜ + 0.9 Aₜ₊₁ (1 − dₜ)   [t < T, zero after]" in told and "eₜ = vₜ₊₁ − vₜ   [t < T]" in told
+    assert "Aₜ = eₜ + 0.9 Aₜ₊₁ (1 − dₜ)   [t < T; zero after]" in told and "eₜ = vₜ₊₁ − vₜ   [t < T]" in told
     assert "zero after" not in made("0 -> g_{T+1}\ng_{t+1}|x_t --[B|tanh]-> g_t\ng_t => y_t\n").text
 
 

@@ -160,7 +160,7 @@ def _when(equation: Equation, facts: Facts) -> str:
         for read in reads(equation.value)
     )
     given = any(t.state == target.state and is_point(t) for e in facts.system.equations for t in e.targets)
-    return ", ".join([*([limits] if limits else []), *(["zero after"] if ahead and not given else [])])
+    return "; ".join([*([limits] if limits else []), *(["zero after"] if ahead and not given else [])])
 
 
 # --- parameters ----------------------------------------------------------------------------------
