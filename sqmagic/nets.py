@@ -20,8 +20,9 @@ from sqmagic.emit.torch.refusals import refused
 from sqmagic.equations.blanks import blanks
 from sqmagic.equations.elaborate import Kernel
 from sqmagic.equations.elaborate.lines import World
-from sqmagic.equations.elaborate.stacks import layered
+from sqmagic.equations.elaborate.stacks import in_words, layered
 from sqmagic.equations.interpret.inside import values_of
+from sqmagic.equations.lints import over_limits
 from sqmagic.equations.ops import TRANSFORMS
 from sqmagic.equations.shapes import DataShape, Shapes
 from sqmagic.equations.show import show_goal, show_state
@@ -161,7 +162,14 @@ def _blueprint(
         refused=_why_refused(known),
         bind=partial(_bound, known, name, horizon, width, dict(namespace or {}), page) if acts(known.system) else None,
         world=_facts(known.kernel.world),
+        over_limits=partial(_over_limits, known),
     )
+
+
+def _over_limits(known: Understood) -> tuple[str, ...]:
+    """What the program does wrong on an environment that cuts episodes off, as text."""
+    problems = in_words(over_limits(known.system, known.source), known.program)
+    return tuple("\n".join(describe(problem, known.source)) for problem in problems)
 
 
 def _facts(world: World | None) -> Facts | None:

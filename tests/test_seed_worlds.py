@@ -5,6 +5,7 @@ How many seeds of them solve CartPole, `python -m bench.solving` shows.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,12 @@ def compiled(text: str, env: str = "CartPole", width: int = 64, **more: object) 
 def test_a_seed_program_runs_and_is_warned_of(name: str, codes: set[str]) -> None:
     known = understand(program(name), kernel_of({}, {}, "CartPole"))
     assert {warning.code for warning in known.warnings} == codes
-    history = compiled(program(name)).train_on(steps=1024, batch=16, horizon=16, seed=0, progress=False)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        net = compiled(program(name))
+        del told[:]
+        history = net.train_on(steps=1024, batch=16, horizon=16, seed=0, progress=False)
+    assert ["`A_t` goes on over a time limit" in str(w.message) for w in told] == [True] * (name == "a2c_gae")
     assert len(history.losses) == 4
     assert history.stopped is None
     assert history.episodes

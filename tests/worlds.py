@@ -45,10 +45,10 @@ h_t --[P|softmax]-> pi_t
 sample(pi_t) -> a_t
 S_{t-1}, a_{t-1} --[step]-> S_t, O_t, r_t, d_t, cut_t
 h_t --[V]-> V_t
-V_{t-1} => r_t + 0.9*V_t*(1-d_t)
-pi_{t-1} $ (r_t + 0.9*V_t*(1-d_t) - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
+V_{t-1} => r_t + 0.9*V_t*(1-cut_t)
+pi_{t-1} $ (r_t + 0.9*V_t*(1-cut_t) - V_{t-1}) * log_prob(pi_{t-1}, a_{t-1}) + 0.01*entropy(pi_{t-1})
 """
-"""Actor and critic on one memory."""
+"""Actor and critic on one memory; an episode that is cut off counts as over."""
 
 TD_GRU = (
     GRU

@@ -194,6 +194,7 @@ class Blueprint:
     all and of each example, `system` what the compiler means by them, which a net keeps for others and does not look
     at. `lanes` draws a plan. `refused` says why the program is shown and not run, if it is. `bind` gives the same
     program bound to an environment (None for one that has none), `world` the environment that it is bound to.
+    `over_limits` gives what is to be told where episodes are cut off after a number of steps.
     """
 
     name: str
@@ -215,3 +216,4 @@ class Blueprint:
     refused: str = ""
     bind: Callable[[World], Blueprint] | None = None
     world: World | None = None
+    over_limits: Callable[[], Sequence[str]] = tuple

@@ -68,6 +68,11 @@ class Environment:
         shows = f"{self.observation.count} values" if self.observation.count else _shape(self.observation)
         return f"{self.name} x {self.batch}: shows {shows}, takes {takes}"
 
+    @property
+    def limit(self) -> int | None:
+        """The number of steps after which an episode is cut off; None if there is none, or none that is known."""
+        return self.machine.limit
+
     def reset(self, seed: int | None = None) -> tuple[State, Tensor]:
         """New episodes everywhere: S_0 and O_0. With a seed, all chance follows from it."""
         self.keep()

@@ -39,6 +39,8 @@ class Machine(Protocol):
     observation: Space
     action: Space
 
+    @property
+    def limit(self) -> int | None: ...
     def reset(self, seed: int | None) -> Array: ...
     def step(self, actions: Array) -> Seen: ...
     def save(self) -> Any: ...
@@ -52,6 +54,10 @@ class Own:
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.name, self.batch = lanes, lanes.kind.name, lanes.batch
         self.observation, self.action = lanes.observation, lanes.action
+
+    @property
+    def limit(self) -> int | None:
+        return self.lanes.limit or None
 
     def reset(self, seed: int | None) -> Array:
         return self.lanes.reset(seed).copy(order="C")
@@ -97,6 +103,29 @@ def space_of(own: Any, what: str) -> Space:
             )
 
 
+def _limit(env: Any) -> int | None:
+    """After how many steps an environment of Gymnasium's is cut off, as far as that can be seen: by a wrapper, by ours,
+    by one of those side by side, or, of a vector that hides them, by what it was made from."""
+    from gymnasium.vector import SyncVectorEnv, VectorEnv
+    from gymnasium.wrappers import TimeLimit
+
+    found: list[Any] = []
+    while True:
+        if isinstance(env, TimeLimit):
+            found.append(env._max_episode_steps)
+        inner = getattr(env, "env", None) if env is not getattr(env, "unwrapped", env) else None
+        if inner is None:
+            break
+        env = inner
+    if isinstance(env, SyncVectorEnv):
+        found += map(_limit, env.envs)
+    elif isinstance(getattr(env, "lanes", None), Lanes):
+        found.append(env.lanes.limit)
+    elif isinstance(env, VectorEnv) and env.spec is not None:
+        found.append(env.spec.max_episode_steps)
+    return min((int(steps) for steps in found if isinstance(steps, int) and steps > 0), default=None)
+
+
 def _start(own: Any) -> int:
     return int(getattr(own, "start", 0))
 
@@ -110,6 +139,10 @@ class _Theirs:
         self.observation = space_of(seen, f"what {self.name} shows")
         self.action = space_of(taken, f"what {self.name} takes")
         self._first, self._seen_first = _start(taken), _start(seen)
+
+    @property
+    def limit(self) -> int | None:
+        return _limit(self.env)
 
     def reset(self, seed: int | None) -> Array:
         return self._array(self.env.reset(seed=seed)[0])

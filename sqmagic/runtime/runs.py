@@ -6,6 +6,7 @@ continued as if it had not been.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from sqmagic.runtime.errors import InputError
 from sqmagic.runtime.optimisers import RATE, Optimiser, optimiser
 from sqmagic.runtime.played import Played
 from sqmagic.runtime.rollout import Behaviour, World, buffers, facts
+from sqmagic.runtime.telling import counted
 from sqmagic.runtime.windows.engine import Engine
 
 
@@ -92,12 +94,26 @@ def run_of(net: Compiled, source: Any, settings: Settings) -> Iterator[Run]:
 def _begun(net: Compiled, source: Any, settings: Settings) -> Run:
     env = environment_of(net, source, settings.batch)
     net.bind(facts(env))
+    _warn_of_limit(net, env)
     _leaves_actions_to(net, settings.policy)
     ways = _asked(Ways(net.blueprint.horizon or Ways().horizon), settings)
     moves = _moves(net, ways)
     seed = settings.seed if settings.seed is not None else int(torch.randint(2**31, ()))
     world = World(env, buffers(net.settled.stores, seed), settings.policy, dtype=net.reference.dtype, _seed=seed)
     return Run(world, moves, ways, net.env if source is None else source)
+
+
+def _warn_of_limit(net: Compiled, env: Environment) -> None:
+    """Tells, once for a net and an environment, what the program does wrong where an episode is cut off."""
+    told: set[str] = net.__dict__.setdefault("_limits_told", set())
+    limit = None if env.name in told else env.limit
+    if limit is None:
+        return
+    told.add(env.name)
+    found = net.blueprint.over_limits()
+    if found:
+        head = f"{env.name} cuts an episode off after {counted(limit, 'step')}"
+        warnings.warn("\n".join([head, *found]), stacklevel=7)  # where `train_on` is called
 
 
 def _go_on(net: Compiled, run: Run, settings: Settings) -> None:

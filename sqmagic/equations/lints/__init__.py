@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from sqmagic.equations.lints.actions import drawn_by_no_probability, reaches_no_step, unsampled
 from sqmagic.equations.lints.data import data_like_a_bias, data_like_a_weight
 from sqmagic.equations.lints.facts import Facts, read_facts
+from sqmagic.equations.lints.limits import over_limits as over_limits
 from sqmagic.equations.lints.memory import carried_over, half_gate
 from sqmagic.equations.lints.ranges import pooled_over_components, sliced_by_rows
 from sqmagic.equations.lints.spelling import function_in_capitals, primed

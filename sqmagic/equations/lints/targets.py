@@ -67,10 +67,10 @@ def _forward(prediction: Read, past: Read, target: Expr, facts: Facts, source: S
     done = tuple(Apply("sub", (Const(1.0), r)) for r in _flag_at(prediction, facts.done))
     moved = Term(carried[0].positive, (*others, prediction, *done))
     swapped = total((*(t for t in found if t is not carried[0]), moved))
-    return f"{_head(goal, source, '=>')}{show(past)} => {show(swapped)}"
+    return f"{head(goal, source, '=>')}{show(past)} => {show(swapped)}"
 
 
-def _head(goal: Goal, source: Source, sign: str) -> str:
+def head(goal: Goal, source: Source, sign: str) -> str:
     """The part of the goal's line that names its states, as a line of its own."""
     line = source.line(goal.line) if goal.line else ""
     head = line.partition(sign)[0].rstrip()
@@ -162,7 +162,7 @@ def _across(
         ),
         f"{show(repaired)} -> {name}"
         if isinstance(at, Equation)
-        else f"{_head(at, source, '=>')}{show(at.through[0])} => {show(repaired)}",
+        else f"{head(at, source, '=>')}{show(at.through[0])} => {show(repaired)}",
     )
 
 
@@ -209,7 +209,7 @@ def q_learning(goal: Goal, system: System, source: Source) -> str | None:
     ended = tuple(Apply("sub", (Const(1.0), replace(rewards[0], state=flag))) for flag in facts.outputs[3:4])
     future = Term(True, (_discount(system), Apply("max", (later,)), *ended))
     taken = Apply("index", (q, replace(q, state="a")))
-    return f"{_head(goal, source, '$')}{show(taken)} => {show(total((Term(True, (rewards[0],)), future)))}"
+    return f"{head(goal, source, '$')}{show(taken)} => {show(total((Term(True, (rewards[0],)), future)))}"
 
 
 def _discount(system: System) -> Expr:
