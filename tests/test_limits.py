@@ -99,6 +99,18 @@ def test_what_has_a_memory_is_told_of_without_a_repair() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Net: O_t\n    O_t --[M|tanh]-> h_t\n    return h_t\n" + BEGUN + WHOLE + "O_t --[Net]-> V_t\n" + TARGET,
+        BEGUN + WHOLE + VALUE + "V_{t-1} => r_t + (1-d_t)*r_{t+1} + V_{t+1}*(1-d_t)*(1-d_{t+1})",
+    ],
+)
+def test_no_repair_is_offered_that_one_line_cannot_be(text: str) -> None:
+    (message,) = told(sqmagic.compile(text, env="CartPole"))
+    assert "is of the next episode" in message and "write instead" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         WHOLE + VALUE + REPAIRED,
         WHOLE + VALUE + "V(O'_t) -> W_t\nV_{t-1} => r_t + 0.9*where(cut_t, W_t, V_t)*(1-d_t)",
         WHOLE + VALUE + "where(cut_t, V(O'_t), V_t) -> N_t\nV_{t-1} => r_t + 0.9*N_t*(1-d_t)",

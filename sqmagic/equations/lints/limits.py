@@ -208,9 +208,11 @@ def _is_masked(place: Place, places: tuple[Place, ...], facts: Facts) -> bool:
 def _bootstrap(place: Place, carried: Expr, at: int, system: System, facts: Facts, source: Source) -> Problem:
     flag = _output(place, facts, 1, at)
     before = _output(place, facts, 5, at)
+    rewards = [r for r in reads(place.value) if r.state == facts.reward]
     instead = _seen_before(carried, at, facts)
     named = None if instead is None else _named(instead, at, system)
-    line = None if named is None else place.line(_replaced(place.value, carried, named), source)
+    unsaid = named is None or _is_within(named) or len({offset(r) for r in rewards}) > 1
+    line = None if named is None or unsaid else place.line(_replaced(place.value, carried, named), source)
     problem = warning(
         "SQ612",
         f"{place.name} bootstraps over a time limit: `{show(carried)}` is of the next episode where one is cut off",
@@ -224,6 +226,11 @@ def _bootstrap(place: Place, carried: Expr, at: int, system: System, facts: Fact
         _with_step(line, 6, system, facts, source),
     )
     return as_within(place.at, problem) if isinstance(place.at, Equation) else problem
+
+
+def _is_within(value: Expr) -> bool:
+    """Whether it takes a layer of a macro, which no other line can call."""
+    return any(isinstance(n, Apply) and n.layer is not None and "." in n.layer for n in walk(value))
 
 
 def _output(place: Place, facts: Facts, number: int, at: int) -> Read:
