@@ -53,8 +53,9 @@ matmul(C_t, Q(x_t)) -> h_t
 GROWING = """
 x_t : 3
 0 -> h_0
-tanh(M(x_t) + softmax(h_{0:t-1} @ Q(x_t)) @ h_{0:t-1}) -> h_t
+tanh(M(x_t) + softmax(L(h_{0:t-1}) @ Q(x_t)) @ h_{0:t-1}) -> h_t
 h_t : 4
+L : 4 -> 4
 """
 DROPOUT = "x_t : 3\n0 -> h_0\nh_{t-1}|x_t --[M|tanh|dropout(0.4)]-> h_t\nh_t : 4"
 CELL = "x_t : 3\n0 -> h_0\nh_{t-1}|x_t --[M|tanh]-> h_t\nh_t : 4"

@@ -243,7 +243,7 @@ def test_what_needs_an_input_that_may_be_left_out_stays_out_of_the_loop() -> Non
             "which row of a matrix it reads is known only as it runs",
         ),
         (
-            "x_t : 3\n0 -> h_0\nsoftmax(h_{0:t-1} @ x_t) @ h_{0:t-1} + x_t -> h_t",
+            "x_t : 3\n0 -> h_0\nsoftmax(U(h_{0:t-1}) @ x_t) @ h_{0:t-1} + x_t -> h_t\nU : 3 -> 3",
             "it stacks a range whose length changes with t",
         ),
     ],

@@ -11,6 +11,7 @@ from emitted import emitted, net, randomised
 from programs import IN_LOOPS, PAST
 from torch import Tensor
 
+import sqmagic
 from sqmagic.runtime.net import Net
 
 AS_C = [name for name in IN_LOOPS if "past" in name]
@@ -118,3 +119,11 @@ def test_one_program_runs_windows_of_any_length() -> None:
             short = module({n: v[:steps] for n, v in whole.items()}).h
             torch.testing.assert_close(short, long[:steps], rtol=1e-12, atol=1e-12)
     assert len(module._scans) == 1
+
+
+def test_a_module_of_the_kernel_may_stand_beside_a_range() -> None:
+    """Its shape is known to itself alone."""
+    text = IN_LOOPS["attending_to_its_past"].replace("Q(h_{t-1})", "Q(own(x_t))")
+    module = sqmagic.compile(text, width=5, namespace={"own": torch.nn.Tanh()}).settle()
+    out = module(x=torch.randn(4, 2, 3))
+    assert out.h.shape == (4, 2, 5)

@@ -131,7 +131,8 @@ def test_the_dqn_of_the_seed_is_refused_with_the_form_that_learns() -> None:
 def test_the_form_that_is_offered_for_dqn_runs() -> None:
     text = program("dqn").split("O_{t-1} --[Q]->")[0]
     text += "O_{t-1} --[Q]-> q_{t-1}\nq_{t-1}[a_{t-1}] => r_t + gamma * max(q_t) * (1 - d_t)"
-    history = compiled(text).train_on(steps=512, batch=8, horizon=16, seed=0, progress=False)
+    with pytest.warns(UserWarning, match="CartPole cuts an episode off after 500 steps"):
+        history = compiled(text).train_on(steps=512, batch=8, horizon=16, seed=0, progress=False)
     assert len(history.losses) == 4
     assert history.stopped is None
 

@@ -18,7 +18,7 @@ from math import prod
 
 from sqmagic.equations.ops import ALL_OPS
 from sqmagic.equations.shapes import Shape, Shapes
-from sqmagic.equations.shapes.forward import shape_of
+from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
 from sqmagic.equations.system import (
     Apply,
     Const,
@@ -124,8 +124,16 @@ def _grow_alike(draft: _Draft, equations: Sequence[Equation]) -> bool:
     have a gradient."""
     alike = len({memory.seen for memory in draft.memories.values()}) == 1 and draft.told.keys() <= draft.memories.keys()
     nodes = (n for e in equations if draft.own & {t.state for t in e.targets} for n in walk(e.value))
-    layers = (n for n in nodes if isinstance(n, Apply) and n.op == "dense")
-    return alike and all(shape_of(n.args[0], draft.shapes, draft.known.parameters)[0] != draft.rows for n in layers)
+    operands = (n.args[0] for n in nodes if isinstance(n, Apply) and n.op == "dense")
+    seeing = [o for o in operands if any(r.state in draft.memories for r in reads(o))]
+    return alike and not any(_has_row_for_each(operand, draft) for operand in seeing)
+
+
+def _has_row_for_each(expr: Expr, draft: _Draft) -> bool:
+    """Whether what is made of a range has a row for each of its steps, or may have."""
+    if any(isinstance(n, Apply) and n.op in LEFT_OUT for n in walk(expr)):
+        return True
+    return shape_of(expr, draft.shapes, draft.known.parameters)[0] == draft.rows
 
 
 def _apart(expr: Expr, draft: _Draft) -> Expr:

@@ -13,7 +13,7 @@ from math import prod
 from typing import TypeAlias, assert_never
 
 from sqmagic.equations.shapes import Shape
-from sqmagic.equations.shapes.forward import shape_of
+from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
 from sqmagic.equations.system import (
     Apply,
     Const,
@@ -28,6 +28,7 @@ from sqmagic.equations.system import (
     Running,
     Weight,
     shift,
+    walk,
 )
 from sqmagic.schedule.plan.components import FUNCTIONS
 from sqmagic.schedule.plan.matrices import (
@@ -273,6 +274,9 @@ def _pad(node: Apply, work: Work) -> int:
 
 
 def _shape(expr: Expr, work: Work) -> Shape:
+    untold = next((n.op for n in walk(expr) if isinstance(n, Apply) and n.op in LEFT_OUT), None)
+    if untold is not None:
+        raise NotForKernels(f"`{untold}` has no kernel")
     return shape_of(expr, work.shapes, work.parameters)
 
 
