@@ -23,6 +23,7 @@ from sqmagic.emit.c import engine, header
 from sqmagic.emit.c.gradients import given_memories
 from sqmagic.emit.c.memories import SEEN, with_seen
 from sqmagic.emit.c.names import point
+from sqmagic.emit.c.places import moved
 from sqmagic.emit.c.write import Interface
 from sqmagic.emit.c.write import write as write_c
 from sqmagic.emit.torch.facts import optional_inputs
@@ -120,10 +121,8 @@ def _of_any_length(page: ScanPage, other: ScanPage | None, whole: _Whole) -> Sca
     if other is None or isinstance(page.back, str) or isinstance(other.back, str):
         return None
     beside = whole.more - (whole.scan.steps.last - whole.scan.steps.first + 1)
-    rows = f"(s->steps {'+' if beside > 0 else '-'} {abs(beside)})" if beside else "s->steps"
     seen = [memory.seen for memory in whole.scan.memories.values()]
-    if seen:
-        rows = SEEN
+    rows = SEEN if seen else moved("s->steps", beside)
     try:
         pages = merged(page.page, other.page, rows), merged(page.back.page, other.back.page, rows)
     except Differ:

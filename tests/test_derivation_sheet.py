@@ -17,6 +17,7 @@ from test_board_sheet import LSTM as cell
 from test_golden import FOLDERS, macros_before
 from test_latex import well_formed
 
+import sqmagic
 from sqmagic.board.derivation.page import COLUMNS
 from sqmagic.board.derivation.sheet import Sheet
 from sqmagic.board.diagram import picture
@@ -420,3 +421,12 @@ def test_weights_of_attention_have_a_line_and_their_name() -> None:
 def test_a_sum_over_steps_beside_a_step_has_an_index_of_its_own() -> None:
     told = made("x_t --[E]-> h_t\n0 -> s_0\nsoftmax(h_{1:T} @ s_{t-1}) @ h_{1:T} -> s_t\ns_t => y_t\n").text
     assert "(∑ₛ " in told and ")[t − 1]" in told and "(∑ₜ " not in told
+
+
+def test_rows_of_a_range_from_0_are_counted_without_a_difference() -> None:
+    text = (
+        "x_t : 3\n0 -> h_0\nsoftmax(h_{0:t-1} @ Q(h_{t-1})) @ h_{0:t-1} -> c_t\ntanh(W(h_{t-1}|c_t|x_t)) -> h_t => x_t"
+    )
+    told = str(sqmagic.compile(text).derivation)
+    assert "[t]" in told
+    assert "[t−0]" not in told and "t − 0" not in told

@@ -47,6 +47,8 @@ def minus(expr: Expr) -> Expr:
 
 def less(left: Expr, right: Expr) -> Expr:
     match right:
+        case Const(0.0):
+            return left
         case Apply("neg", (inner,)):
             return op("add", left, inner)
         case _:

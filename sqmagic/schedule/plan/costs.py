@@ -19,7 +19,7 @@ from sqmagic.equations.shapes.forward import LEFT_OUT, shape_of
 from sqmagic.equations.system import Apply, Expr, Fixed, Index, Range, Read, children, walk, with_children
 
 Flops: TypeAlias = tuple[Fraction, ...]
-"""The coefficients of 1, T, T² and so on, the last of them not 0."""
+"""The coefficients of 1, T, T² and so on."""
 
 _STEP = 1 << 256
 """Stands for t."""
